@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http_client.h - outbound HTTP: one thread, one curl multi handle, many transfers.
+ * Callbacks run on that thread and must not block. libcurl's names and codes stay in http_client.c. */
+#ifndef DREAMD_NET_HTTP_CLIENT_H
+#define DREAMD_NET_HTTP_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct dreamd_http_client dreamd_http_client;
+
+typedef struct dreamd_outbound {
+    const char *method;
+    const char *url;
+    const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
+    const void *body;
+    size_t body_size;
+    int64_t timeout_ms;         /* whole transfer; 0: 10 000 */
+    size_t max_response;        /* 0: 1 MiB */
+} dreamd_outbound;
+
+typedef struct dreamd_reply {
+    int status;            /* 0: no answer, see `failure` */
+    const char *failure;   /* a sentence, NULL with an answer */
+    bool is_timeout;
+    const char *body;      /* NUL-terminated, borrowed until the callback returns; "" if none */
+    size_t body_size;
+    int64_t retry_after_ms; /* -1: none given */
+    int64_t elapsed_us;
+} dreamd_reply;
+
+typedef void dreamd_reply_fn(void *context, const dreamd_reply *reply);
+
+dreamd_http_client *dreamd_http_client_new(void);
+/* Copies the request (wipes its copies: they hold credentials). `fn` is called exactly once, on the client's thread;
+ * when out of memory or stopping too, with status 0. */
+void dreamd_http_client_send(dreamd_http_client *client, const dreamd_outbound *outbound, dreamd_reply_fn *fn,
+                             void *context);
+/* Fails what is under way (callbacks are called), ends the thread. NULL is fine. */
+void dreamd_http_client_free(dreamd_http_client *client);
+
+#endif

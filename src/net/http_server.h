@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http_server.h - an HTTP/1.1 server over libmicrohttpd (epoll, a small thread pool).
+ *
+ * A handler is called once per request, when head and body are complete, on a server thread. It must not block on the
+ * network. It leads, now or later and from any thread, to exactly one dreamd_request_answer; until then the connection is
+ * suspended and costs no thread. The server refuses by itself what is malformed or too large (400, 413, 414, 431). */
+#ifndef DREAMD_NET_HTTP_SERVER_H
+#define DREAMD_NET_HTTP_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+#include "net/metrics.h"
+
+typedef struct dreamd_http_server dreamd_http_server;
+typedef struct dreamd_request dreamd_request;
+typedef void dreamd_http_handler(void *context, dreamd_request *request);
+
+typedef struct dreamd_http_server_options {
+    const char *name;          /* for logs and metrics: "api", "sandbox-stripe-live" ... copied */
+    const char *listen;        /* "ADDR:PORT", "[v6]:PORT"; port 0 takes a free one */
+    unsigned threads;          /* 0: 2 */
+    size_t max_body;           /* bytes; 0: 1 MiB */
+    unsigned idle_timeout_s;   /* 0: 30; also the most a slow client may take between two pieces */
+    unsigned max_connections;  /* 0: 4096 */
+    dreamd_http_handler *handler;
+    void *context;             /* handed to the handler; outlives the server */
+    dreamd_metrics *metrics;   /* may be NULL */
+    bool is_logged;            /* one log line a request */
+} dreamd_http_server_options;
+
+/* `error` gets a sentence that says what to do (address in use by ..., permission ...). */
+dreamd_http_server *dreamd_http_server_start(const dreamd_http_server_options *options, char error[256]);
+const char *dreamd_http_server_url(const dreamd_http_server *server); /* "http://127.0.0.1:8787", no final slash */
+/* Stops accepting, lets requests in hand finish for at most `drain_ms`, answers what is left with 503, then ends. A request
+ * answered later by its owner is still safe: its memory lives until then. NULL is fine. */
+void dreamd_http_server_stop(dreamd_http_server *server, int64_t drain_ms);
+
+/* What the client sent: borrowed, valid until the answer. Paths are as sent (not decoded), without the query. */
+const char *dreamd_request_method(const dreamd_request *request);
+const char *dreamd_request_path(const dreamd_request *request);
+const char *dreamd_request_query(dreamd_request *request, const char *name);   /* decoded; NULL if absent */
+const char *dreamd_request_header(dreamd_request *request, const char *name);  /* any letter case; NULL if absent */
+const void *dreamd_request_body(const dreamd_request *request, size_t *out_size); /* NUL-terminated for convenience */
+const char *dreamd_request_remote(const dreamd_request *request);              /* numeric address of the peer */
+const char *dreamd_request_id(const dreamd_request *request); /* X-Request-Id if sane, else made here; echoed in the answer */
+dream_arena *dreamd_request_arena(dreamd_request *request);   /* memory that dies with the request */
+
+/* Adds a header to the coming answer (copied). Values with CR, LF or NUL are refused: false. */
+bool dreamd_request_set_header(dreamd_request *request, const char *name, const char *value);
+/* A name for metrics ("POST /api/data"): a string that outlives the server. */
+void dreamd_request_set_route(dreamd_request *request, const char *route);
+/* Exactly once, from any thread; copies the body; `content_type` NULL for none. The request must not be touched after. */
+void dreamd_request_answer(dreamd_request *request, unsigned status, const char *content_type, const void *body,
+                           size_t size);
+
+#endif
