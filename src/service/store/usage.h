@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* usage.h - the limits: how much a user may use in a period, and how often in a minute.
+ *
+ * Both are decided by one conditional statement each, in the database, so they hold over any number of threads and
+ * processes: `used + held + lost + n <= limit`, and `calls < rate limit` in the running minute. A period is 30 days (UTC)
+ * from its first use; it rolls over when it is past, forward only. A plan change keeps the count.
+ *
+ * The plan is that of an active or trialing subscription, else the stored customer's, else the token's, else "free". Its tier
+ * is found by the lower-cased name, then as written; a plan without a tier has limit 0 and the default rate limit.
+ * All of these write (the rate): run them as writes. The rules of model.h hold. */
+#ifndef DREAMD_SERVICE_STORE_USAGE_H
+#define DREAMD_SERVICE_STORE_USAGE_H
+
+#include "net/db.h"
+#include "service/store/model.h"
+#include "service/store/tiers.h"
+
+enum { DREAMD_PERIOD_DAYS = 30 };
+#define DREAMD_DEFAULT_METER "default"
+
+typedef enum dreamd_usage_outcome {
+    DREAMD_USAGE_OK,
+    DREAMD_USAGE_LIMIT,        /* too few units left; nothing counted, the call counts against the rate */
+    DREAMD_USAGE_HELD,         /* would fit but for held units: worth trying again */
+    DREAMD_USAGE_RATE_LIMITED, /* nothing counted at all */
+    DREAMD_USAGE_NO_CUSTOMER,  /* is_server_side, and nobody knows this user; nothing written */
+    DREAMD_USAGE_DELETED       /* nothing written */
+} dreamd_usage_outcome;
+
+typedef struct dreamd_usage_request {
+    const dreamd_project *project;
+    const char *user_id;
+    const char *meter;      /* NULL: DREAMD_DEFAULT_METER */
+    int64_t units;          /* admit: 1 to 2^53 - 1 */
+    const char *token_plan; /* NULL if the token has none or there is no token */
+    const char *email;      /* NULL if not known; stored when it is news */
+    int64_t now_ms;
+    bool is_server_side;    /* no token vouches for the user: an unknown one is refused, not made */
+} dreamd_usage_request;
+
+typedef struct dreamd_usage_result {
+    dreamd_usage_outcome outcome;
+    char plan[DREAMD_PLAN_SIZE]; /* spelled as at its source */
+    int64_t limit;               /* DREAMD_UNLIMITED */
+    int64_t used;                /* admit OK: with this request */
+    int64_t held;                /* handed out and not yet settled */
+    int64_t lost;                /* handed out and not accounted for; billed to nobody */
+    int32_t period_start_day;    /* days since 1970-01-01 UTC */
+    int32_t period_end_day;      /* the last day of the period */
+    int64_t rate_limit;          /* calls a minute; DREAMD_UNLIMITED = none */
+    int64_t retry_after_ms;      /* RATE_LIMITED: to the end of the minute; HELD: a second; else 0 */
+} dreamd_usage_result;
+
+/* Takes one of the rate, then `units` of the allowance. Makes the customer and the period's row as needed.
+ * CONFLICT: units out of range. */
+dreamd_db_status dreamd_usage_admit(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out);
+/* Takes one of the rate, then tells the state; a period that is over is answered as the new one, with nothing used. */
+dreamd_db_status dreamd_usage_read(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out);
+/* Takes one of the rate only; used, held, lost and the period stay 0. */
+dreamd_db_status dreamd_rate_take(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out);
+
+/* A period as it was counted elsewhere (fixtures, imports): replaces the count of that period. Makes the customer. CONFLICT when it
+ * overlaps another period of this meter or a number is out of range. */
+typedef struct dreamd_usage_row {
+    const char *user_id;
+    const char *meter; /* NULL: DREAMD_DEFAULT_METER */
+    int64_t used;
+    int32_t period_start_day;
+    int32_t period_end_day;
+} dreamd_usage_row;
+dreamd_db_status dreamd_usage_put(dreamd_db *db, const dreamd_project *project, const dreamd_usage_row *row,
+                                  int64_t now_ms);
+
+#endif
