@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* encoding.c - hex, base64, base64url and percent-encoding. The decoders accept
+ * exactly one spelling of each byte string (no stray bits, no white space):
+ * otherwise one signed token would have many texts. Stateless, any thread. */
+#include "common/encoding.h"
+
+#include <stdint.h>
+#include <string.h>
+
+static const char hex_lower[] = "0123456789abcdef";
+static const char hex_upper[] = "0123456789ABCDEF";
+static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char base64url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+void dream_hex_encode(const void *bytes, size_t size, char *out) {
+    const unsigned char *from = bytes;
+    size_t i;
+
+    for (i = 0; i < size; i++) {
+        *out++ = hex_lower[from[i] >> 4];
+        *out++ = hex_lower[from[i] & 15];
+    }
+    *out = '\0';
+}
+
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+bool dream_hex_decode(const char *text, size_t text_size, unsigned char *out, size_t out_size) {
+    size_t i;
+
+    if (text_size % 2 != 0 || text_size / 2 != out_size)
+        return false;
+    for (i = 0; i < out_size; i++) {
+        int high = hex_value(text[2 * i]);
+        int low = hex_value(text[2 * i + 1]);
+
+        if (high < 0 || low < 0)
+            return false;
+        out[i] = (unsigned char)(high << 4 | low);
+    }
+    return true;
+}
+
+/* The two alphabets differ in their last two digits and in the padding. */
+static void encode(dream_buffer *out, const unsigned char *from, size_t size, const char *digits, bool is_padded) {
+    for (; size >= 3; from += 3, size -= 3) {
+        char group[4] = { digits[from[0] >> 2], digits[(from[0] & 3) << 4 | from[1] >> 4],
+                          digits[(from[1] & 15) << 2 | from[2] >> 6], digits[from[2] & 63] };
+
+        dream_buffer_append(out, group, sizeof(group));
+    }
+    if (size > 0) {
+        unsigned second = size == 2 ? from[1] : 0;
+        char group[4] = { digits[from[0] >> 2], digits[(from[0] & 3u) << 4 | second >> 4],
+                          size == 2 ? digits[(second & 15) << 2] : '=', '=' };
+
+        dream_buffer_append(out, group, is_padded ? sizeof(group) : size + 1);
+    }
+}
+
+void dream_base64_encode(dream_buffer *out, const void *bytes, size_t size) {
+    encode(out, bytes, size, base64_digits, true);
+}
+
+void dream_base64url_encode(dream_buffer *out, const void *bytes, size_t size) {
+    encode(out, bytes, size, base64url_digits, false);
+}
+
+static int base64_value(char c, const char *digits) {
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == digits[62])
+        return 62;
+    return c == digits[63] ? 63 : -1;
+}
+
+/* Decodes unpadded text. */
+static bool decode(dream_buffer *out, const char *text, size_t size, const char *digits) {
+    uint32_t bits = 0;
+    unsigned count = 0;
+    size_t i;
+
+    if (size % 4 == 1)
+        return false;
+    for (i = 0; i < size; i++) {
+        int value = base64_value(text[i], digits);
+
+        if (value < 0)
+            return false;
+        bits = bits << 6 | (uint32_t)value;
+        count += 6;
+        if (count >= 8) {
+            count -= 8;
+            dream_buffer_char(out, (char)(unsigned char)(bits >> count));
+        }
+    }
+    /* The bits that fill up the last digit carry nothing and must say so. */
+    return (bits & ((UINT32_C(1) << count) - 1)) == 0 && !out->is_failed;
+}
+
+bool dream_base64_decode(dream_buffer *out, const char *text, size_t size) {
+    size_t padding = 0;
+
+    if (size % 4 != 0)
+        return false;
+    while (padding < 2 && padding < size && text[size - 1 - padding] == '=')
+        padding++;
+    return decode(out, text, size - padding, base64_digits);
+}
+
+bool dream_base64url_decode(dream_buffer *out, const char *text, size_t size) {
+    return decode(out, text, size, base64url_digits);
+}
+
+static bool is_unreserved(char c) {
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+           c == '_' || c == '~';
+}
+
+void dream_percent_encode(dream_buffer *out, const char *text, size_t size) {
+    size_t i;
+
+    for (i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        char escape[3] = { '%', hex_upper[c >> 4], hex_upper[c & 15] };
+
+        if (is_unreserved(text[i]))
+            dream_buffer_char(out, text[i]);
+        else
+            dream_buffer_append(out, escape, sizeof(escape));
+    }
+}
+
+bool dream_percent_decode(dream_buffer *out, const char *text, size_t size, bool plus_is_space) {
+    size_t i;
+
+    for (i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (c == '%') {
+            /* A NUL would cut the decoded text short for whoever reads it as a C string. */
+            if (size - i < 3 || !dream_hex_decode(text + i + 1, 2, &c, 1) || c == 0)
+                return false;
+            i += 2;
+        } else if (c == '+' && plus_is_space) {
+            c = ' ';
+        }
+        dream_buffer_char(out, (char)c);
+    }
+    return !out->is_failed;
+}

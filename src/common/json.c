@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* json.c - JSON over cJSON. cJSON is lenient (control characters, "01", a NUL in
+ * the middle of a string, a thousand levels) and tells no cause, so a strict,
+ * non-allocating check of the whole text comes first; what it passes and cJSON
+ * then does not build ran out of memory. No state, any thread per tree. */
+#include "common/json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* cJSON copies a number to 64 bytes before reading it. */
+enum { MAX_NUMBER_SIZE = 63 };
+
+/* ---- the check: RFC 8259 ---- */
+
+struct cursor {
+    const unsigned char *at;
+    const unsigned char *end;
+};
+
+static bool is_next(const struct cursor *cursor, char c) {
+    return cursor->at < cursor->end && *cursor->at == (unsigned char)c;
+}
+
+static bool take(struct cursor *cursor, char c) {
+    if (!is_next(cursor, c))
+        return false;
+    cursor->at++;
+    return true;
+}
+
+static void skip_space(struct cursor *cursor) {
+    while (is_next(cursor, ' ') || is_next(cursor, '\t') || is_next(cursor, '\n') || is_next(cursor, '\r'))
+        cursor->at++;
+}
+
+static size_t skip_digits(struct cursor *cursor) {
+    const unsigned char *start = cursor->at;
+
+    while (cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9')
+        cursor->at++;
+    return (size_t)(cursor->at - start);
+}
+
+static bool check_word(struct cursor *cursor, const char *word) {
+    size_t size = strlen(word);
+
+    if ((size_t)(cursor->end - cursor->at) < size || memcmp(cursor->at, word, size) != 0)
+        return false;
+    cursor->at += size;
+    return true;
+}
+
+static bool check_number(struct cursor *cursor) {
+    const unsigned char *start = cursor->at;
+
+    (void)take(cursor, '-');
+    if (!take(cursor, '0') && skip_digits(cursor) == 0)
+        return false;
+    if (take(cursor, '.') && skip_digits(cursor) == 0)
+        return false;
+    if (take(cursor, 'e') || take(cursor, 'E')) {
+        if (!take(cursor, '+'))
+            (void)take(cursor, '-');
+        if (skip_digits(cursor) == 0)
+            return false;
+    }
+    return cursor->at - start <= MAX_NUMBER_SIZE;
+}
+
+/* The four digits after \u; -1 if they are none. */
+static int check_hex4(struct cursor *cursor) {
+    int value = 0;
+    int i;
+
+    for (i = 0; i < 4; i++) {
+        int c = cursor->at < cursor->end ? *cursor->at++ : -1;
+
+        if (c >= '0' && c <= '9')
+            value = value * 16 + c - '0';
+        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f' && c > 0)
+            value = value * 16 + (c | 0x20) - 'a' + 10;
+        else
+            return -1;
+    }
+    return value;
+}
+
+static bool check_escape(struct cursor *cursor) {
+    int unit;
+
+    if (cursor->at == cursor->end)
+        return false;
+    if (!take(cursor, 'u'))
+        return *cursor->at != 0 && strchr("\"\\/bfnrt", *cursor->at++) != NULL;
+    unit = check_hex4(cursor);
+    /* An escaped NUL would cut the C string short: "admin\u0000x" must not read as "admin". */
+    if (unit <= 0 || (unit >= 0xdc00 && unit <= 0xdfff))
+        return false;
+    if (unit < 0xd800 || unit > 0xdbff)
+        return true;
+    if (!take(cursor, '\\') || !take(cursor, 'u'))
+        return false;
+    unit = check_hex4(cursor);
+    return unit >= 0xdc00 && unit <= 0xdfff;
+}
+
+/* One UTF-8 sequence of two to four bytes: shortest form, no surrogate, up to U+10FFFF. */
+static bool check_utf8(struct cursor *cursor) {
+    unsigned first = *cursor->at++;
+    unsigned lowest = 0x80, highest = 0xbf;
+    int more;
+
+    if (first >= 0xc2 && first <= 0xdf)
+        more = 1;
+    else if (first >= 0xe0 && first <= 0xef)
+        more = 2;
+    else if (first >= 0xf0 && first <= 0xf4)
+        more = 3;
+    else
+        return false;
+    if (first == 0xe0)
+        lowest = 0xa0;
+    else if (first == 0xed)
+        highest = 0x9f;
+    else if (first == 0xf0)
+        lowest = 0x90;
+    else if (first == 0xf4)
+        highest = 0x8f;
+    for (; more > 0; more--, lowest = 0x80, highest = 0xbf) {
+        if (cursor->at == cursor->end || *cursor->at < lowest || *cursor->at > highest)
+            return false;
+        cursor->at++;
+    }
+    return true;
+}
+
+static bool check_string(struct cursor *cursor) {
+    if (!take(cursor, '"'))
+        return false;
+    while (cursor->at < cursor->end) {
+        if (take(cursor, '"'))
+            return true;
+        if (take(cursor, '\\')) {
+            if (!check_escape(cursor))
+                return false;
+        } else if (*cursor->at < 0x20) {
+            return false;
+        } else if (*cursor->at < 0x80) {
+            cursor->at++;
+        } else if (!check_utf8(cursor)) {
+            return false;
+        }
+    }
+    return false;
+}
+
+/* Recursion is bounded by `depth`: as many levels as may still be opened. */
+static bool check_value(struct cursor *cursor, int depth);
+
+/* An array or, with `is_object`, an object. */
+static bool check_members(struct cursor *cursor, bool is_object, int depth) {
+    char close = is_object ? '}' : ']';
+
+    if (depth == 0)
+        return false;
+    cursor->at++;
+    skip_space(cursor);
+    if (take(cursor, close))
+        return true;
+    do {
+        skip_space(cursor);
+        if (is_object) {
+            if (!check_string(cursor))
+                return false;
+            skip_space(cursor);
+            if (!take(cursor, ':'))
+                return false;
+        }
+        if (!check_value(cursor, depth - 1))
+            return false;
+    } while (take(cursor, ','));
+    return take(cursor, close);
+}
+
+static bool check_value(struct cursor *cursor, int depth) {
+    bool is_good;
+
+    skip_space(cursor);
+    if (cursor->at == cursor->end)
+        return false;
+    switch (*cursor->at) {
+    case '{':
+        is_good = check_members(cursor, true, depth);
+        break;
+    case '[':
+        is_good = check_members(cursor, false, depth);
+        break;
+    case '"':
+        is_good = check_string(cursor);
+        break;
+    case 't':
+        is_good = check_word(cursor, "true");
+        break;
+    case 'f':
+        is_good = check_word(cursor, "false");
+        break;
+    case 'n':
+        is_good = check_word(cursor, "null");
+        break;
+    default:
+        is_good = check_number(cursor);
+        break;
+    }
+    skip_space(cursor);
+    return is_good;
+}
+
+/* ---- names ---- */
+
+static int compare_names(const void *a, const void *b) {
+    const char *const *left = a;
+    const char *const *right = b;
+
+    return strcmp(*left, *right);
+}
+
+/* Sorted, because a hostile body may hold a hundred thousand names. */
+static bool has_twin(const cJSON *object, bool *out_of_memory) {
+    size_t count = (size_t)cJSON_GetArraySize(object);
+    bool is_twin = false;
+    const cJSON *member;
+    const char **names;
+    size_t i = 0;
+
+    if (count < 2)
+        return false;
+    names = malloc(count * sizeof(*names));
+    if (names == NULL) {
+        *out_of_memory = true;
+        return false;
+    }
+    cJSON_ArrayForEach(member, object)
+        names[i++] = member->string;
+    qsort(names, count, sizeof(*names), compare_names);
+    for (i = 1; i < count && !is_twin; i++)
+        is_twin = strcmp(names[i - 1], names[i]) == 0;
+    free(names);
+    return is_twin;
+}
+
+/* True also when memory ran out. Names are compared as decoded: "a" and "\u0061" are one. */
+static bool has_twins(const cJSON *value, bool *out_of_memory) {
+    const cJSON *member;
+
+    if (cJSON_IsObject(value) && has_twin(value, out_of_memory))
+        return true;
+    cJSON_ArrayForEach(member, value) {
+        if (*out_of_memory || has_twins(member, out_of_memory))
+            return true;
+    }
+    return *out_of_memory;
+}
+
+/* ---- whole texts ---- */
+
+cJSON *dream_json_parse(const char *text, size_t size, bool *out_of_memory) {
+    struct cursor cursor = { (const unsigned char *)text, (const unsigned char *)text + size };
+    bool ignored;
+    cJSON *value;
+
+    if (out_of_memory == NULL)
+        out_of_memory = &ignored;
+    *out_of_memory = false;
+    if (text == NULL || !check_value(&cursor, DREAM_JSON_MAX_DEPTH) || cursor.at != cursor.end)
+        return NULL;
+    value = cJSON_ParseWithLength(text, size);
+    if (value == NULL) {
+        *out_of_memory = true;
+        return NULL;
+    }
+    if (has_twins(value, out_of_memory)) {
+        cJSON_Delete(value);
+        return NULL;
+    }
+    return value;
+}
+
+char *dream_json_print(const cJSON *value) {
+    return cJSON_PrintUnformatted(value);
+}
+
+/* ---- readers ---- */
+
+const cJSON *dream_json_get(const cJSON *object, const char *name) {
+    return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, name) : NULL;
+}
+
+const char *dream_json_string(const cJSON *object, const char *name) {
+    return cJSON_GetStringValue(dream_json_get(object, name));
+}
+
+bool dream_json_int(const cJSON *object, const char *name, int64_t *out) {
+    const cJSON *value = dream_json_get(object, name);
+    double number;
+    int64_t whole;
+
+    if (!cJSON_IsNumber(value))
+        return false;
+    number = value->valuedouble;
+    /* Asked this way round, so that "not a number" is refused as well; only then is the cast defined. */
+    if (!(number >= (double)-DREAM_JSON_MAX_INT && number <= (double)DREAM_JSON_MAX_INT))
+        return false;
+    whole = (int64_t)number;
+    if ((double)whole != number)
+        return false;
+    *out = whole;
+    return true;
+}
+
+bool dream_json_bool(const cJSON *object, const char *name, bool fallback) {
+    const cJSON *value = dream_json_get(object, name);
+
+    return cJSON_IsBool(value) ? cJSON_IsTrue(value) != 0 : fallback;
+}
+
+/* ---- writers ---- */
+
+bool dream_json_set(cJSON *object, const char *name, cJSON *value) {
+    cJSON *old;
+
+    if (object == NULL || value == NULL)
+        goto failed;
+    old = cJSON_GetObjectItemCaseSensitive(object, name);
+    if (!cJSON_AddItemToObject(object, name, value))
+        goto failed;
+    /* Only now, so that a failure leaves the object as it was. */
+    if (old != NULL)
+        cJSON_Delete(cJSON_DetachItemViaPointer(object, old));
+    return true;
+failed:
+    cJSON_Delete(value);
+    return false;
+}
+
+bool dream_json_set_string(cJSON *object, const char *name, const char *text) {
+    return dream_json_set(object, name, text != NULL ? cJSON_CreateString(text) : cJSON_CreateNull());
+}
+
+bool dream_json_set_int(cJSON *object, const char *name, int64_t value) {
+    return dream_json_set(object, name, cJSON_CreateNumber((double)value));
+}
+
+bool dream_json_set_bool(cJSON *object, const char *name, bool value) {
+    return dream_json_set(object, name, cJSON_CreateBool(value));
+}
+
+bool dream_json_set_null(cJSON *object, const char *name) {
+    return dream_json_set(object, name, cJSON_CreateNull());
+}
