@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""stack.py - runs dreamapid with its sandbox on this machine, with a ready tenant.
+
+    stack.py demo BUILD_DIR   runs the quickstart against it end to end, checks each step, ends by itself
+    stack.py up BUILD_DIR     keeps it running in the foreground and prints the addresses
+
+Only Python's standard library is used: this runs on a bare machine.
+"""
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+START_S = 30  # the longest that a start may take
+STEP_S = 60   # the longest that one step of the demo may take
+
+
+class Failure(Exception):
+    """A step of the demo that is not as it should be."""
+
+
+class Stack:
+    """dreamapid with the sandbox over one data folder, and one tenant in it."""
+
+    def __init__(self, build, folder, *options):
+        self.dreamapid = os.path.join(build, "src", "dreamapid", "dreamapid")
+        self.db = os.path.join(folder, "dreamapi.db")
+        self.log_path = os.path.join(folder, "dreamapid.log")
+        self.options = options
+        self.process = None
+
+    def __enter__(self):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(
+                [self.dreamapid, "serve", "--sandbox", "--db", self.db, *self.options],
+                stdout=subprocess.PIPE, stderr=log, text=True)
+        lines = Lines(self.process.stdout)
+        try:
+            self.urls = json.loads(lines.next(START_S))
+        except Failure:
+            self.__exit__()
+            raise Failure("dreamapid did not start:\n" + open(self.log_path).read()[-2000:]) from None
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.exit_code = self.process.wait(START_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.exit_code = self.process.wait()
+
+    def tenant(self, email, tiers):
+        made = subprocess.run(
+            [self.dreamapid, "tenant", "create", "--db", self.db, "--email", email, "--tiers", tiers, "--project", "Demo"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=START_S)
+        if made.returncode != 0:
+            raise Failure("dreamapid tenant create failed: " + made.stderr)
+        return json.loads(made.stdout)
+
+
+class Lines:
+    """The lines of a pipe, each waited for with a bound."""
+
+    def __init__(self, pipe):
+        self.queue = queue.Queue()
+        threading.Thread(target=self._read, args=(pipe,), daemon=True).start()
+
+    def _read(self, pipe):
+        for line in pipe:
+            self.queue.put(line.rstrip("\n"))
+        self.queue.put(None)
+
+    def next(self, seconds=STEP_S):
+        try:
+            line = self.queue.get(timeout=seconds)
+        except queue.Empty:
+            raise Failure(f"nothing was printed within {seconds} s") from None
+        if line is None:
+            raise Failure("the program ended early")
+        return line
+
+
+def pay(url):
+    """Fills in the sandbox's pay page, as a person with a browser would."""
+    form = {"email": "ada@example.com", "card_number": "4242 4242 4242 4242", "exp": "12/34", "cvc": "123"}
+
+    class NoRedirect(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_):
+            return None
+
+    opener = urllib.request.build_opener(NoRedirect)
+    try:
+        opener.open(url, urllib.parse.urlencode(form).encode(), timeout=STEP_S)
+    except urllib.error.HTTPError as answer:
+        if answer.code in (302, 303):
+            return
+        raise Failure(f"the pay page answered {answer.code}") from None
+    raise Failure("the pay page did not accept the card")
+
+
+def step(number, text):
+    print(f"  {number}. {text}", flush=True)
+
+
+def expect(line, prefix):
+    if not line.startswith(prefix):
+        raise Failure(f"expected a line with '{prefix}', got: {line}")
+    return line[len(prefix):].strip()
+
+
+def quickstart(build, stack, keys, limit):
+    env = {**os.environ, "DREAMAPI_BASE_URL": stack.urls["api"], "DREAMAPI_SECRET_KEY": keys["secretKey"]}
+    program = subprocess.Popen([os.path.join(build, "examples", "quickstart"), "ada@example.com", "pro"],
+                               env=env, stdout=subprocess.PIPE, text=True)
+    try:
+        lines = Lines(program.stdout)
+        step(3, "customer created: " + expect(lines.next(), "customer:"))
+        for used in range(1, limit + 1):
+            line = expect(lines.next(), "served:")
+            if line != f"{used} used on plan free":
+                raise Failure(f"expected use {used} on plan free, got: {line}")
+        step(4, f"usage metered: {limit} calls served on plan free")
+        if expect(lines.next(), "refused:") != f"{limit} of {limit} used":
+            raise Failure("the free plan's limit did not hold")
+        step(5, f"call {limit + 1} refused: the free plan's limit is {limit}")
+        url = expect(lines.next(), "checkout:")
+        step(6, "sent to checkout: " + url)
+        pay(url)
+        step(7, "paid with test card 4242 4242 4242 4242")
+        expect(lines.next(), "upgraded: pro")
+        step(8, "the payment's webhook upgraded the customer to pro")
+        if expect(lines.next(), "served:") != f"{limit + 1} used on plan pro":
+            raise Failure("the count was not kept over the upgrade")
+        step(9, f"call {limit + 1} served: the count went on on plan pro")
+        if program.wait(STEP_S) != 0:
+            raise Failure(f"the quickstart ended with {program.returncode}")
+    finally:
+        if program.poll() is None:
+            program.kill()
+            program.wait()
+
+
+def demo(build, folder):
+    tiers = os.path.join(HERE, "tiers.json")
+    with open(tiers) as file:
+        limit = next(tier["limit"] for tier in json.load(file)["tiers"] if tier["name"] == "free")
+    began = time.monotonic()
+    with Stack(build, folder, "--free-ports") as stack:
+        step(1, f"dreamapid runs with its sandbox at {stack.urls['api']}")
+        keys = stack.tenant("founder@example.com", tiers)
+        step(2, f"tenant made, publishable key {keys['publishableKey']}")
+        quickstart(build, stack, keys, limit)
+    if stack.exit_code != 0:
+        raise Failure(f"dreamapid ended with {stack.exit_code}")
+    checked = subprocess.run([stack.dreamapid, "check", "--db", stack.db], stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, timeout=STEP_S)
+    if checked.returncode != 0:
+        raise Failure("dreamapid check: " + checked.stdout)
+    step(10, "clean shutdown; dreamapid check finds every invariant of the store holding")
+    print(f"Demo passed in {time.monotonic() - began:.1f} s.")
+
+
+def up(build, folder):
+    with Stack(build, folder) as stack:
+        keys = stack.tenant("founder@example.com", os.path.join(HERE, "tiers.json"))
+        print(f"""dreamapid is running with its sandbox; Ctrl-C ends it, and its data with it.
+
+  API              {stack.urls['api']}
+  metrics          {stack.urls['admin']}/metrics
+  publishable key  {keys['publishableKey']}
+  secret key       {keys['secretKey']}
+  log              {stack.log_path}
+
+Try:
+  curl {stack.urls['api']}/api/tiers -H 'Authorization: Bearer {keys['secretKey']}'
+  DREAMAPI_BASE_URL={stack.urls['api']} DREAMAPI_SECRET_KEY={keys['secretKey']} build/examples/quickstart ada@example.com pro
+""", flush=True)
+        try:
+            stack.process.wait()
+        except KeyboardInterrupt:
+            print("Stopping")
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[1] not in ("demo", "up"):
+        print(__doc__, file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    folder = tempfile.mkdtemp(prefix="dreamapi-")
+    try:
+        {"demo": demo, "up": up}[sys.argv[1]](os.path.abspath(sys.argv[2]), folder)
+    except (Failure, subprocess.TimeoutExpired, OSError) as failure:
+        print(f"FAILED: {failure}", file=sys.stderr)
+        log = os.path.join(folder, "dreamapid.log")
+        if os.path.exists(log):
+            print("dreamapid's last words:\n" + open(log).read()[-2000:], file=sys.stderr)
+        return 1
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shape of the tree: which folder may include which, and that the architecture page names what exists."""
+import os
+import re
+
+import pytest
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# folder -> what its files may include of ours: "x/" as "x/file.h", "<>" as <dreamapi/...>.
+ARROWS = {
+    "include": ["<>"],
+    "src/common": ["common/"],
+    "src/lib": ["lib/", "common/", "<>"],
+    "src/net": ["net/", "common/"],
+    "src/service": ["service/", "net/", "common/"],
+    "src/sandbox": ["sandbox/", "net/", "common/"],
+    "src/dreamapid": ["dreamapid/", "service/", "sandbox/", "net/", "common/"],
+    "examples": ["<>"],
+}
+# Third-party headers, each with the only folders that may see it.
+PRIVATE = {
+    "curl/": ["src/lib", "src/net"],
+    "microhttpd": ["src/net"],
+    "sqlite3": ["src/net"],
+    "mbedtls/": ["src/common"],
+    "cjson/": ["src/common"],
+}
+INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
+
+
+def sources(folder):
+    for base, _, names in os.walk(os.path.join(TOP, folder)):
+        for name in names:
+            if name.endswith((".c", ".h", ".hpp")):
+                yield os.path.join(base, name)
+
+
+def includes(path):
+    with open(path, encoding="utf-8") as file:
+        return INCLUDE.findall(file.read())
+
+
+@pytest.mark.parametrize("folder", ARROWS)
+def test_a_folder_includes_only_what_its_arrows_allow(folder):
+    allowed, seen, wrong = ARROWS[folder], 0, []
+    for path in sources(folder):
+        seen += 1
+        for mark, name in includes(path):
+            if mark == "<":
+                fine = not name.startswith("dreamapi") or "<>" in allowed
+            else:
+                beside = os.path.exists(os.path.join(os.path.dirname(path), name))
+                fine = any(name.startswith(prefix) for prefix in allowed if prefix != "<>") or (beside and "/" not in name)
+            if not fine:
+                wrong.append(f"{os.path.relpath(path, TOP)} includes {name}")
+    assert seen > 0
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("header", PRIVATE)
+def test_a_third_party_header_stays_in_the_folder_that_wraps_it(header):
+    wrong = []
+    for folder in ARROWS:
+        for path in sources(folder):
+            if folder not in PRIVATE[header] and any(mark == "<" and name.startswith(header) for mark, name in includes(path)):
+                wrong.append(os.path.relpath(path, TOP))
+    assert not wrong, wrong
+
+
+def test_every_file_named_in_the_architecture_page_exists():
+    with open(os.path.join(TOP, "docs", "architecture.md"), encoding="utf-8") as file:
+        named = set(re.findall(r"`((?:src|include|tests|docs|examples|pkgconfig)/[A-Za-z0-9_./-]+)`", file.read()))
+    assert len(named) > 20
+    missing = sorted(name for name in named if not os.path.exists(os.path.join(TOP, name)))
+    assert not missing, missing
+
+
+def test_every_source_file_begins_with_its_licence_and_says_what_it_is():
+    wrong = []
+    for folder in ARROWS:
+        for path in sources(folder):
+            with open(path, encoding="utf-8") as file:
+                first, second = file.readline(), file.readline()
+            if "SPDX-License-Identifier: Apache-2.0" not in first or not second.startswith("/*"):
+                wrong.append(os.path.relpath(path, TOP))
+    assert not wrong, wrong

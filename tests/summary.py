@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""summary.py FAILED NAME... -- DIR: adds up DIR/NAME.xml (JUnit XML), prints a line each and 'N passed, N failed' last.
+
+A report that is missing, empty or unreadable counts as a failure, and so does FAILED=1 with no failed case: a run that
+fell over must never look green.
+"""
+import os
+import sys
+import xml.etree.ElementTree as ElementTree
+
+
+def count(path):
+    passed = failed = 0
+    for case in ElementTree.parse(path).getroot().iter("testcase"):
+        bad = any(case.find(kind) is not None for kind in ("failure", "error", "skipped"))
+        passed, failed = passed + (not bad), failed + bad
+    return passed, failed
+
+
+def main():
+    split = sys.argv.index("--")
+    was_failure, names, folder = sys.argv[1] != "0", sys.argv[2:split], sys.argv[split + 1]
+    total_passed = total_failed = 0
+    for name in names:
+        try:
+            passed, failed = count(os.path.join(folder, name + ".xml"))
+        except (OSError, ElementTree.ParseError) as problem:
+            print(f"{name}: no report ({problem})")
+            passed, failed = 0, 1
+        if passed + failed == 0:
+            failed = 1
+        print(f"{name}: {passed} passed, {failed} failed")
+        total_passed, total_failed = total_passed + passed, total_failed + failed
+    if was_failure and total_failed == 0:
+        print("a test command failed without naming a case")
+        total_failed = 1
+    print(f"{total_passed} passed, {total_failed} failed")
+    return 1 if total_failed else 0
+
+
+sys.exit(main())
