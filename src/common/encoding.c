@@ -86,28 +86,38 @@ static int base64_value(char c, const char *digits) {
     return c == digits[63] ? 63 : -1;
 }
 
-/* Decodes unpadded text. */
-static bool decode(dream_buffer *out, const char *text, size_t size, const char *digits) {
+/* Two to four digits; false on a character that is none, or if the bits that fill up the last digit are not zero. */
+static bool decode_group(const char *text, size_t size, const char *digits, unsigned char out[3]) {
     uint32_t bits = 0;
-    unsigned count = 0;
     size_t i;
 
-    if (size % 4 == 1)
-        return false;
-    for (i = 0; i < size; i++) {
-        int value = base64_value(text[i], digits);
+    for (i = 0; i < 4; i++) {
+        int value = i < size ? base64_value(text[i], digits) : 0;
 
         if (value < 0)
             return false;
         bits = bits << 6 | (uint32_t)value;
-        count += 6;
-        if (count >= 8) {
-            count -= 8;
-            dream_buffer_char(out, (char)(unsigned char)(bits >> count));
-        }
     }
-    /* The bits that fill up the last digit carry nothing and must say so. */
-    return (bits & ((UINT32_C(1) << count) - 1)) == 0 && !out->is_failed;
+    for (i = 0; i < 3; i++)
+        out[i] = (unsigned char)(bits >> (16 - 8 * i));
+    /* `size` digits carry size - 1 bytes. */
+    return size == 4 || (bits & (UINT32_C(0xffffff) >> (8 * (size - 1)))) == 0;
+}
+
+/* Decodes unpadded text. */
+static bool decode(dream_buffer *out, const char *text, size_t size, const char *digits) {
+    unsigned char bytes[3];
+    size_t step;
+
+    if (size % 4 == 1)
+        return false;
+    for (; size > 0; text += step, size -= step) {
+        step = size < 4 ? size : 4;
+        if (!decode_group(text, step, digits, bytes))
+            return false;
+        dream_buffer_append(out, bytes, step - 1);
+    }
+    return !out->is_failed;
 }
 
 bool dream_base64_decode(dream_buffer *out, const char *text, size_t size) {

@@ -19,6 +19,7 @@ typedef enum dream_token_status {
     DREAM_TOKEN_NOMEM
 } dream_token_status;
 
+/* One allocation, texts included: only dream_claims_free releases it, and only as a whole. */
 typedef struct dream_claims {
     char *user_id;         /* sub; never NULL */
     char *email;           /* email, publicMetadata.email or primary_email; may be NULL */
@@ -37,7 +38,8 @@ dream_token_status dream_token_verify(const char *token, const dream_jwks *jwks,
 void dream_claims_free(dream_claims *claims); /* NULL is fine */
 
 /* A bounded cache of verified tokens, by SHA-256 of the token. An entry answers until exp + skew; forgetting a key set
- * forgets what it verified. Thread-safe; no lock is held over a signature check. */
+ * forgets what it verified. Thread-safe; no lock is held over a signature check. Not for use in a child after fork: make
+ * a new one. Whoever puts what was verified with a key set that has been replaced meanwhile must forget the realm again. */
 typedef struct dream_token_cache dream_token_cache;
 dream_token_cache *dream_token_cache_new(size_t max_entries);
 void dream_token_cache_free(dream_token_cache *cache);
