@@ -42,6 +42,9 @@ void dreamd_http_server_stop(dreamd_http_server *server, int64_t drain_ms);
 const char *dreamd_request_method(const dreamd_request *request);
 const char *dreamd_request_path(const dreamd_request *request);
 const char *dreamd_request_query(dreamd_request *request, const char *name);   /* decoded; NULL if absent */
+/* Every query pair in the order sent, decoded; a name may come again. Stops, and returns false, when `fn` returns false. */
+typedef bool dreamd_query_fn(void *context, const char *name, const char *value);
+bool dreamd_request_each_query(dreamd_request *request, dreamd_query_fn *fn, void *context);
 const char *dreamd_request_header(dreamd_request *request, const char *name);  /* any letter case; NULL if absent */
 const void *dreamd_request_body(const dreamd_request *request, size_t *out_size); /* NUL-terminated for convenience */
 const char *dreamd_request_remote(const dreamd_request *request);              /* numeric address of the peer */

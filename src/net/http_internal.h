@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http_internal.h - what the files behind http_server.h share. libmicrohttpd's names stay in those files.
+ *
+ *   http_listen.c   the listening socket and the URL it answers at
+ *   http_server.c   start, stop, and libmicrohttpd's callbacks: reads a request, hands it over, queues its answer
+ *   http_request.c  the request: what the handler reads, the one answer, and when its memory goes
+ *   http_observe.c  the metrics and the log line of a finished request
+ *
+ * A request has two owners: libmicrohttpd until its "completed" callback, and the handler until its answer. Each holds a
+ * reference. Its state says who queues the answer:
+ *
+ *   RECEIVING -> HANDLING -> ANSWERED                answered inside the handler: queued when it returns
+ *                HANDLING -> SUSPENDED -> ANSWERED   answered later: the answerer resumes the connection
+ *
+ * and its claim says who may answer: the handler's side, or the server when it stops. Whoever claims writes the answer;
+ * the exchange to ANSWERED publishes it. */
+#ifndef DREAMD_NET_HTTP_INTERNAL_H
+#define DREAMD_NET_HTTP_INTERNAL_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+#include "common/arena.h"
+#include "common/buffer.h"
+#include "net/http_server.h"
+
+enum {
+    DREAMD_REQUEST_ID_MAX = 128,
+    DREAMD_RETIRED_KEPT = 256, /* shells of finished requests kept, so that a second answer finds out that it is one */
+    DREAMD_ROUTES_MAX = 128    /* routes with series of their own; more are counted together as "other" */
+};
+
+enum dreamd_request_state { DREAMD_RECEIVING, DREAMD_HANDLING, DREAMD_SUSPENDED, DREAMD_ANSWERED };
+enum dreamd_request_claim {
+    DREAMD_UNCLAIMED,
+    DREAMD_BY_HANDLER,
+    DREAMD_BY_SERVER,
+    DREAMD_BY_BOTH /* the server, and then the handler's side came too and let go of its reference */
+};
+
+typedef struct dreamd_http_header {
+    const char *name;
+    const char *value;
+} dreamd_http_header;
+
+typedef struct dreamd_answer_header {
+    struct dreamd_answer_header *next;
+    const char *name;
+    const char *value;
+} dreamd_answer_header;
+
+struct dreamd_request {
+    dreamd_http_server *server;        /* a reference, given back when the request retires */
+    struct MHD_Connection *connection; /* touched on its server thread, or while suspended */
+    atomic_uint references;
+    atomic_int state;                  /* enum dreamd_request_state */
+    atomic_int claim;                  /* enum dreamd_request_claim */
+    struct dreamd_request *previous;   /* among the live ones; under the server's lock */
+    struct dreamd_request *next;
+    struct dreamd_request *next_refused; /* used by stop alone */
+
+    /* What was sent. Written by the server thread before the handler is called, then only read. Everything is copied: an
+     * owner may still read it when the server, stopping, has already answered and closed the connection. */
+    char *target;                      /* the whole request target, cut in two at '?' */
+    size_t target_size;
+    const char *path;
+    const char *query;                 /* "" if none */
+    const char *authority;             /* of an absolute target; NULL else */
+    char *head;                        /* one block: the headers' array, then all texts */
+    size_t head_size;
+    dreamd_http_header *headers;
+    size_t header_count;
+    const char *method;
+    dream_buffer body;
+    dream_arena *arena;                /* the handler's, never touched by the server while it is out */
+    char id[DREAMD_REQUEST_ID_MAX + 1];
+    char remote[46];
+    bool is_begun;                     /* the head was taken over */
+    bool is_malformed;                 /* a header holds a NUL */
+    bool is_too_large;                 /* the rest of the body is read and thrown away */
+    bool is_live;
+    size_t discarded;
+    int64_t started_us;
+
+    /* The answer. Written by whoever claimed. */
+    unsigned status;
+    const char *answer_type;
+    void *answer;                      /* owned, wiped */
+    size_t answer_size;
+    bool is_fallback;                  /* no memory for `answer`: a fixed text instead */
+    dreamd_answer_header *answer_headers; /* in the arena, last first */
+    _Atomic(const char *) route;
+};
+
+typedef struct dreamd_route_series {
+    const char *route;
+    dreamd_metric *seconds;
+    dreamd_metric *classes[6]; /* [status / 100]; 0 is not used */
+} dreamd_route_series;
+
+struct dreamd_http_server {
+    atomic_uint references;   /* the starter's, and one for each request that has not retired */
+    struct MHD_Daemon *daemon;
+    int listener;
+    char url[80];
+    char *name;
+    size_t max_body;
+    dreamd_http_handler *handler;
+    void *context;
+    bool is_logged;
+    uint64_t id_seed;
+    atomic_uint_least64_t id_count;
+    atomic_bool is_stopping;
+    atomic_size_t answering;  /* answers between their claim and the end of their resume: the daemon must live */
+
+    pthread_mutex_t lock;     /* guards what follows; held over nothing that waits */
+    pthread_cond_t changed;   /* signalled while stopping: fewer live, or nobody answering */
+    dreamd_request *live;     /* handed over and not completed */
+    size_t live_count;
+    dreamd_request *retired[DREAMD_RETIRED_KEPT];
+    size_t retired_next;
+    dreamd_metrics *metrics;
+    dreamd_metric *in_flight;
+    dreamd_route_series routes[DREAMD_ROUTES_MAX];
+    dreamd_route_series other;
+};
+
+/* http_listen.c: an open listening socket, -1 with `error` filled. `out_url` is where a client on this machine connects. */
+int dreamd_http_listen(const char *listen_at, char out_url[80], char error[256]);
+
+/* http_server.c */
+void dreamd_http_server_unref(dreamd_http_server *server);
+
+/* http_request.c */
+dreamd_request *dreamd_request_new(dreamd_http_server *server, struct MHD_Connection *connection, const char *target);
+void dreamd_request_ref(dreamd_request *request);
+void dreamd_request_unref(dreamd_request *request);
+/* Copies method and headers. False when out of memory. */
+bool dreamd_request_take_head(dreamd_request *request, const char *method);
+/* Answers in the server's name, unless the handler's side has. The text goes out as {"error": text}: a literal without
+ * characters that JSON escapes. */
+void dreamd_request_refuse(dreamd_request *request, unsigned status, const char *text);
+
+/* http_observe.c; with the server's lock held but for the log line */
+void dreamd_observe_start(dreamd_http_server *server);
+void dreamd_observe_finish(dreamd_http_server *server, const dreamd_request *request, int64_t elapsed_us);
+void dreamd_observe_log(const dreamd_http_server *server, const dreamd_request *request, int64_t elapsed_us);
+int64_t dreamd_monotonic_us(void);
+
+#endif

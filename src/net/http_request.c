@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http_request.c - a request: what its handler may read, its one answer, and when its memory goes.
+ * Queuing the answer at libmicrohttpd is http_server.c. States and claims are explained in http_internal.h. */
+#include "net/http_internal.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "common/crypto.h"
+#include "common/encoding.h"
+#include "net/log.h"
+
+/* ---- making ---- */
+
+/* Splits the target (RFC 9112 3.2): "/path?query", "http://authority/path?query", "*". Anything else has path "". */
+static void split_target(dreamd_request *request)
+{
+    char *text = request->target;
+    char *mark = strchr(text, '?');
+    request->query = "";
+    request->path = text;
+    if (mark) {
+        *mark = '\0';
+        request->query = mark + 1;
+    }
+    if (text[0] == '/' || strcmp(text, "*") == 0)
+        return;
+    char *authority = strncasecmp(text, "http://", 7) == 0    ? text + 7
+                      : strncasecmp(text, "https://", 8) == 0 ? text + 8
+                                                              : NULL;
+    if (!authority || !*authority || *authority == '/') {
+        request->path = "";
+        return;
+    }
+    /* The authority moves one to the front, over the last '/' of "://", to make room for its end before the path. */
+    size_t size = strcspn(authority, "/");
+    request->path = authority[size] ? authority + size : "/";
+    memmove(authority - 1, authority, size);
+    authority[size - 1] = '\0';
+    request->authority = authority - 1;
+}
+
+static void write_remote(dreamd_request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *any = info ? info->client_addr : NULL;
+    const void *bytes = NULL;
+    int family = any ? any->sa_family : AF_UNSPEC;
+    if (family == AF_INET)
+        bytes = &((const struct sockaddr_in *)(const void *)any)->sin_addr;
+    if (family == AF_INET6) {
+        const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)any)->sin6_addr;
+        bytes = v6;
+        if (IN6_IS_ADDR_V4MAPPED(v6)) { /* an IPv4 client of [::]: one spelling for one peer */
+            family = AF_INET;
+            bytes = &v6->s6_addr[12];
+        }
+    }
+    if (!bytes || !inet_ntop(family, bytes, request->remote, sizeof request->remote))
+        (void)snprintf(request->remote, sizeof request->remote, "unknown");
+}
+
+dreamd_request *dreamd_request_new(dreamd_http_server *server, struct MHD_Connection *connection, const char *target)
+{
+    dreamd_request *request = calloc(1, sizeof *request);
+    if (!request)
+        return NULL;
+    request->target_size = strlen(target) + 1;
+    request->target = malloc(request->target_size);
+    request->arena = dream_arena_new();
+    if (!request->target || !request->arena) {
+        free(request->target);
+        dream_arena_free(request->arena);
+        free(request);
+        return NULL;
+    }
+    memcpy(request->target, target, request->target_size);
+    split_target(request);
+    request->connection = connection;
+    request->body.is_secret = true;
+    request->method = "";
+    atomic_init(&request->references, 1);
+    atomic_init(&request->state, DREAMD_RECEIVING);
+    atomic_init(&request->claim, DREAMD_UNCLAIMED);
+    atomic_init(&request->route, NULL);
+    write_remote(request);
+    request->server = server;
+    atomic_fetch_add_explicit(&server->references, 1, memory_order_relaxed);
+    return request;
+}
+
+/* Two passes over the headers: one to measure, one to copy into a single block that is wiped as a whole. */
+struct head_copy {
+    dreamd_request *request;
+    size_t count;
+    size_t text_size;
+    char *at; /* NULL in the first pass */
+};
+
+static const char *copy_text(struct head_copy *copy, const char *text, size_t size)
+{
+    char *start = copy->at;
+    if (size > 0)
+        memcpy(start, text, size);
+    start[size] = '\0';
+    copy->at += size + 1;
+    return start;
+}
+
+static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_size,
+                                 const char *value, size_t value_size)
+{
+    struct head_copy *copy = context;
+    (void)kind;
+    if (!copy->at) {
+        if (memchr(name, 0, name_size) || (value_size > 0 && memchr(value, 0, value_size)))
+            copy->request->is_malformed = true;
+        copy->count++;
+        copy->text_size += name_size + value_size + 2;
+        return MHD_YES;
+    }
+    dreamd_http_header *header = &copy->request->headers[copy->request->header_count++];
+    header->name = copy_text(copy, name, name_size);
+    header->value = copy_text(copy, value, value_size);
+    return MHD_YES;
+}
+
+static bool is_sane_id(const char *text)
+{
+    size_t size = strlen(text);
+    if (size == 0 || size > DREAMD_REQUEST_ID_MAX)
+        return false;
+    for (const char *c = text; *c; c++)
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || strchr("-_.:", *c)))
+            return false;
+    return true;
+}
+
+/* Ids need to be unique, not secret: a random start and a mixed counter (splitmix64) cost no system call each. */
+static void make_id(dreamd_request *request)
+{
+    uint64_t count = atomic_fetch_add_explicit(&request->server->id_count, 1, memory_order_relaxed);
+    uint64_t mixed = request->server->id_seed + count * UINT64_C(0x9E3779B97F4A7C15);
+    mixed = (mixed ^ mixed >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    mixed = (mixed ^ mixed >> 27) * UINT64_C(0x94D049BB133111EB);
+    mixed ^= mixed >> 31;
+    unsigned char bytes[8];
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (unsigned char)(mixed >> (8 * i));
+    memcpy(request->id, "req_", 4);
+    dream_hex_encode(bytes, sizeof bytes, request->id + 4);
+}
+
+bool dreamd_request_take_head(dreamd_request *request, const char *method)
+{
+    struct head_copy copy = { .request = request };
+    size_t method_size = strlen(method);
+    (void)MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, on_header, &copy);
+    /* libmicrohttpd holds all of it in 32 KiB, so nothing here overflows. */
+    request->head_size = copy.count * sizeof *request->headers + copy.text_size + method_size + 1;
+    request->head = malloc(request->head_size);
+    if (!request->head)
+        return false;
+    request->headers = (dreamd_http_header *)(void *)request->head;
+    copy.at = request->head + copy.count * sizeof *request->headers;
+    request->method = copy_text(&copy, method, method_size);
+    (void)MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, on_header, &copy);
+
+    const char *sent_id = dreamd_request_header(request, "X-Request-Id");
+    if (sent_id && is_sane_id(sent_id))
+        memcpy(request->id, sent_id, strlen(sent_id) + 1);
+    else
+        make_id(request);
+    return true;
+}
+
+/* ---- memory ---- */
+
+void dreamd_request_ref(dreamd_request *request)
+{
+    atomic_fetch_add_explicit(&request->references, 1, memory_order_relaxed);
+}
+
+static void free_wiped(void *bytes, size_t size)
+{
+    dream_wipe(bytes, size);
+    free(bytes);
+}
+
+/* Everything goes at once but the shell, which waits in the server's ring: a handler's second answer, soon after the
+ * first, must find a claim and not freed memory. */
+static void retire(dreamd_request *request)
+{
+    dreamd_http_server *server = request->server;
+    free_wiped(request->target, request->target_size);
+    free_wiped(request->head, request->head_size);
+    free_wiped(request->answer, request->answer_size);
+    dream_buffer_clear(&request->body);
+    dream_arena_free(request->arena);
+
+    pthread_mutex_lock(&server->lock);
+    dreamd_request *oldest = server->retired[server->retired_next];
+    server->retired[server->retired_next] = request;
+    server->retired_next = (server->retired_next + 1) % DREAMD_RETIRED_KEPT;
+    pthread_mutex_unlock(&server->lock);
+    free(oldest);
+    dreamd_http_server_unref(server);
+}
+
+void dreamd_request_unref(dreamd_request *request)
+{
+    if (atomic_fetch_sub_explicit(&request->references, 1, memory_order_acq_rel) == 1)
+        retire(request);
+}
+
+/* ---- what the handler reads ---- */
+
+const char *dreamd_request_method(const dreamd_request *request)
+{
+    return request->method;
+}
+
+const char *dreamd_request_path(const dreamd_request *request)
+{
+    return request->path;
+}
+
+const char *dreamd_request_remote(const dreamd_request *request)
+{
+    return request->remote;
+}
+
+const char *dreamd_request_id(const dreamd_request *request)
+{
+    return request->id;
+}
+
+dream_arena *dreamd_request_arena(dreamd_request *request)
+{
+    return request->arena;
+}
+
+const void *dreamd_request_body(const dreamd_request *request, size_t *out_size)
+{
+    if (out_size)
+        *out_size = request->body.size;
+    return request->body.data ? request->body.data : "";
+}
+
+const char *dreamd_request_header(dreamd_request *request, const char *name)
+{
+    /* RFC 9112 3.2.2: an absolute target overrides Host. */
+    if (request->authority && strcasecmp(name, "Host") == 0)
+        return request->authority;
+    for (size_t i = 0; i < request->header_count; i++)
+        if (strcasecmp(request->headers[i].name, name) == 0)
+            return request->headers[i].value;
+    return NULL;
+}
+
+static bool is_decoded_as(const char *text, size_t size, const char *name)
+{
+    dream_buffer decoded = DREAM_BUFFER_INIT;
+    bool is_same = dream_percent_decode(&decoded, text, size, true) && !decoded.is_failed
+                   && decoded.size == strlen(name) && memcmp(dream_buffer_str(&decoded), name, decoded.size) == 0;
+    dream_buffer_clear(&decoded);
+    return is_same;
+}
+
+static const char *decode_into_arena(dreamd_request *request, const char *text, size_t size)
+{
+    dream_buffer decoded = DREAM_BUFFER_INIT;
+    char *copy = NULL;
+    decoded.is_secret = true; /* codes and tokens travel here */
+    if (dream_percent_decode(&decoded, text, size, true) && !decoded.is_failed)
+        copy = dream_arena_strndup(request->arena, dream_buffer_str(&decoded), decoded.size);
+    dream_buffer_clear(&decoded);
+    return copy;
+}
+
+const char *dreamd_request_query(dreamd_request *request, const char *name)
+{
+    const char *at = request->query;
+    while (*at) {
+        size_t size = strcspn(at, "&");
+        size_t name_size = strcspn(at, "=&");
+        if (is_decoded_as(at, name_size, name)) {
+            if (name_size == size)
+                return "";
+            return decode_into_arena(request, at + name_size + 1, size - name_size - 1);
+        }
+        at += size + (at[size] == '&');
+    }
+    return NULL;
+}
+
+/* ---- the answer ---- */
+
+static bool is_token(const char *text)
+{
+    if (!*text)
+        return false;
+    for (const char *c = text; *c; c++)
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9')
+              || strchr("!#$%&'*+-.^_`|~", *c)))
+            return false;
+    return true;
+}
+
+/* What frames the message is the server's alone: a second, different statement of it is how requests are smuggled. */
+static bool is_framing(const char *name)
+{
+    return strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Transfer-Encoding") == 0
+           || strcasecmp(name, "Connection") == 0;
+}
+
+bool dreamd_request_set_header(dreamd_request *request, const char *name, const char *value)
+{
+    if (!name || !value || !is_token(name) || is_framing(name) || value[strcspn(value, "\r\n")])
+        return false;
+    dreamd_answer_header *header = dream_arena_alloc(request->arena, sizeof *header);
+    if (!header)
+        return false;
+    header->name = dream_arena_strdup(request->arena, name);
+    header->value = dream_arena_strdup(request->arena, value);
+    if (!header->name || !header->value)
+        return false;
+    header->next = request->answer_headers;
+    request->answer_headers = header;
+    return true;
+}
+
+void dreamd_request_set_route(dreamd_request *request, const char *route)
+{
+    atomic_store_explicit(&request->route, route, memory_order_release);
+}
+
+static void answering_end(dreamd_http_server *server)
+{
+    if (atomic_fetch_sub(&server->answering, 1) != 1 || !atomic_load(&server->is_stopping))
+        return;
+    pthread_mutex_lock(&server->lock);
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* Publishes the answer. Inside `answering`, so that the connection and its daemon are there to be resumed. */
+static void publish(dreamd_request *request)
+{
+    struct MHD_Connection *connection = request->connection;
+    if (atomic_exchange(&request->state, DREAMD_ANSWERED) == DREAMD_SUSPENDED)
+        MHD_resume_connection(connection);
+}
+
+static void write_answer(dreamd_request *request, unsigned status, const char *type, const void *body, size_t size)
+{
+    request->status = status;
+    request->answer_type = type;
+    /* These have no body by definition (RFC 9110 15.3.5, 15.4.5). */
+    if (size == 0 || status == MHD_HTTP_NO_CONTENT || status == MHD_HTTP_NOT_MODIFIED)
+        return;
+    request->answer = malloc(size);
+    if (!request->answer) {
+        request->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+        request->answer_type = "application/json";
+        request->is_fallback = true;
+        return;
+    }
+    memcpy(request->answer, body, size);
+    request->answer_size = size;
+}
+
+/* The handler's side claims the right to answer. False if the answer is not to be used. */
+static bool claim_for_handler(dreamd_request *request)
+{
+    int claim = DREAMD_UNCLAIMED;
+    if (atomic_compare_exchange_strong(&request->claim, &claim, DREAMD_BY_HANDLER))
+        return true;
+    if (claim == DREAMD_BY_SERVER && atomic_compare_exchange_strong(&request->claim, &claim, DREAMD_BY_BOTH))
+        dreamd_request_unref(request); /* too late: the server stopped. Its memory was kept until now */
+    else
+        dreamd_log(DREAMD_LOG_ERROR, "answered_twice", dreamd_log_text("request_id", request->id));
+    return false;
+}
+
+void dreamd_request_answer(dreamd_request *request, unsigned status, const char *content_type, const void *body,
+                           size_t size)
+{
+    dreamd_http_server *server = request->server;
+    atomic_fetch_add_explicit(&server->references, 1, memory_order_relaxed); /* the request's own goes with the request */
+    atomic_fetch_add(&server->answering, 1); /* before the claim: stop claims what is left, then waits for this */
+    if (claim_for_handler(request)) {
+        const char *type = dream_arena_strdup(request->arena, content_type);
+        write_answer(request, status, type, body, size);
+        publish(request);
+        dreamd_request_unref(request);
+    }
+    answering_end(server);
+    dreamd_http_server_unref(server);
+}
+
+void dreamd_request_refuse(dreamd_request *request, unsigned status, const char *text)
+{
+    int claim = DREAMD_UNCLAIMED;
+    if (!atomic_compare_exchange_strong(&request->claim, &claim, DREAMD_BY_SERVER))
+        return;
+    char body[256];
+    int size = snprintf(body, sizeof body, "{\"error\":\"%s\"}", text);
+    write_answer(request, status, "application/json", body, (size_t)size);
+    publish(request);
+}

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* http_server.c - start, stop, and the callbacks through which libmicrohttpd brings requests and takes answers.
+ * The life of a request is told in http_internal.h; its accessors are http_request.c.
+ *
+ * libmicrohttpd aborts if it is stopped while a connection is suspended. So stop first keeps new work out, waits for what
+ * is in hand, claims and answers the rest with 503, waits until nobody is inside an answer any more, and only then stops
+ * the daemon. server->lock is held over no call into libmicrohttpd and no handler. */
+#include "net/http_internal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/crypto.h"
+#include "net/log.h"
+
+enum {
+    DEFAULT_THREADS = 2,
+    DEFAULT_MAX_BODY = 1 << 20,
+    DEFAULT_IDLE_S = 30,
+    DEFAULT_CONNECTIONS = 4096,
+    CONNECTION_MEMORY = 32 * 1024, /* also bounds the head of a request: more is 414 or 431 */
+    LAST_WRITE_MS = 1000,          /* for the 503s of a stop to leave; a client that does not read is not waited for */
+    ERROR_SIZE = 256,
+    LOGGED_SIZE = 512
+};
+
+static const char shutting_down[] = "Service is shutting down";
+static const char fallback_body[] = "{\"error\":\"Out of memory\"}";
+
+/* ---- answers out ---- */
+
+static bool add_headers(struct MHD_Response *response, const dreamd_request *request)
+{
+    bool is_refused = atomic_load(&request->claim) != DREAMD_BY_HANDLER;
+    bool is_done = MHD_add_response_header(response, "X-Request-Id", request->id) == MHD_YES;
+    if (request->answer_type)
+        is_done &= MHD_add_response_header(response, "Content-Type", request->answer_type) == MHD_YES;
+    if (request->status == MHD_HTTP_SERVICE_UNAVAILABLE && is_refused)
+        is_done &= MHD_add_response_header(response, "Retry-After", "1") == MHD_YES;
+    if (is_refused || atomic_load(&request->server->is_stopping))
+        is_done &= MHD_add_response_header(response, "Connection", "close") == MHD_YES;
+    /* The handler's list is its own until it answers: when the server did, it may still be writing there. */
+    for (const dreamd_answer_header *h = is_refused ? NULL : request->answer_headers; h; h = h->next)
+        is_done &= MHD_add_response_header(response, h->name, h->value) == MHD_YES;
+    return is_done;
+}
+
+/* MHD_NO closes the connection, the only answer left without memory. */
+static enum MHD_Result queue_answer(dreamd_request *request)
+{
+    const void *body = request->is_fallback ? fallback_body : request->answer;
+    size_t size = request->is_fallback ? sizeof fallback_body - 1 : request->answer_size;
+    enum MHD_Result result = MHD_NO;
+    /* Persistent: the request lives until the completed callback, after the last byte was sent. */
+    struct MHD_Response *response = MHD_create_response_from_buffer(size, (void *)(uintptr_t)body,
+                                                                    MHD_RESPMEM_PERSISTENT);
+    if (!response)
+        return MHD_NO;
+    if (add_headers(response, request))
+        result = MHD_queue_response(request->connection, request->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result refuse(dreamd_request *request, unsigned status, const char *text)
+{
+    dreamd_request_refuse(request, status, text);
+    return queue_answer(request);
+}
+
+/* ---- the head of a request ---- */
+
+static const char *only_header(const dreamd_request *request, const char *name, size_t *out_count)
+{
+    const char *value = NULL;
+    *out_count = 0;
+    for (size_t i = 0; i < request->header_count; i++) {
+        if (strcasecmp(request->headers[i].name, name) == 0) {
+            value = request->headers[i].value;
+            (*out_count)++;
+        }
+    }
+    return value;
+}
+
+/* Digits only; a length too long for the type is too large for any limit too. */
+static bool parse_length(const char *text, uint64_t *out_length)
+{
+    uint64_t length = 0;
+    if (!*text)
+        return false;
+    for (const char *c = text; *c; c++) {
+        if (*c < '0' || *c > '9')
+            return false;
+        length = length > UINT64_MAX / 10 - 1 ? UINT64_MAX / 10 : length * 10 + (uint64_t)(*c - '0');
+    }
+    *out_length = length;
+    return true;
+}
+
+/* libmicrohttpd is lenient about what two servers in a row could read differently (request smuggling); we are not.
+ * NULL if the head is fine. */
+static const char *fault_of_head(dreamd_request *request, const char *version, uint64_t *out_length)
+{
+    size_t hosts, lengths, encodings;
+    bool is_old = strcasecmp(version, "HTTP/1.0") == 0;
+    (void)only_header(request, "Host", &hosts);
+    const char *length = only_header(request, "Content-Length", &lengths);
+    const char *encoding = only_header(request, "Transfer-Encoding", &encodings);
+    *out_length = 0;
+    if (request->is_malformed)
+        return "A header holds a NUL";
+    if (!request->path[0])
+        return "The request target is not a path";
+    if (hosts > 1 || (hosts == 0 && !is_old))
+        return "A request needs exactly one Host header";
+    if (lengths > 1 || (length && !parse_length(length, out_length)))
+        return "The Content-Length header is not valid";
+    if (encoding && length)
+        return "A request has either Content-Length or Transfer-Encoding";
+    if (encodings > 1 || (encoding && (is_old || strcasecmp(encoding, "chunked") != 0)))
+        return "The only Transfer-Encoding taken is chunked";
+    return NULL;
+}
+
+static enum MHD_Result begin(dreamd_request *request, const char *method, const char *version)
+{
+    uint64_t length;
+    size_t max = request->server->max_body;
+    request->is_begun = true;
+    request->started_us = dreamd_monotonic_us();
+    if (!dreamd_request_take_head(request, method))
+        return MHD_NO;
+    const char *fault = fault_of_head(request, version, &length);
+    if (fault)
+        return refuse(request, MHD_HTTP_BAD_REQUEST, fault);
+    request->is_too_large = length > max;
+    /* A client in the midst of sending does not read: closing on it would lose the answer. A little too much is
+     * therefore read and thrown away; more is not worth it, and who asks with Expect is not sending yet. */
+    if (request->is_too_large && (length / 2 > max || dreamd_request_header(request, "Expect")))
+        return refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "The request body is too large");
+    return MHD_YES;
+}
+
+static enum MHD_Result take_body(dreamd_request *request, const char *data, size_t size)
+{
+    size_t max = request->server->max_body;
+    if (!request->is_too_large && size > max - request->body.size) {
+        request->is_too_large = true;
+        dream_buffer_clear(&request->body);
+    }
+    if (request->is_too_large) {
+        request->discarded += size;
+        return request->discarded / 2 > max ? MHD_NO : MHD_YES; /* a chunked body without end */
+    }
+    dream_buffer_append(&request->body, data, size);
+    return request->body.is_failed ? MHD_NO : MHD_YES;
+}
+
+/* ---- handing over ---- */
+
+/* Enters the request among the live ones; false when stopping. Under the lock, so that stop sees every one it must answer. */
+static bool go_live(dreamd_http_server *server, dreamd_request *request)
+{
+    pthread_mutex_lock(&server->lock);
+    request->is_live = !atomic_load(&server->is_stopping);
+    if (request->is_live) {
+        request->next = server->live;
+        if (server->live)
+            server->live->previous = request;
+        server->live = request;
+        server->live_count++;
+        dreamd_observe_start(server);
+    }
+    pthread_mutex_unlock(&server->lock);
+    return request->is_live;
+}
+
+static void leave_live(dreamd_http_server *server, dreamd_request *request)
+{
+    if (request->previous)
+        request->previous->next = request->next;
+    else
+        server->live = request->next;
+    if (request->next)
+        request->next->previous = request->previous;
+    server->live_count--;
+    if (atomic_load(&server->is_stopping))
+        pthread_cond_broadcast(&server->changed);
+}
+
+static enum MHD_Result hand_over(dreamd_http_server *server, dreamd_request *request)
+{
+    if (request->is_too_large)
+        return refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "The request body is too large");
+    request->started_us = dreamd_monotonic_us();
+    atomic_store(&request->state, DREAMD_HANDLING);
+    dreamd_request_ref(request); /* the handler's, before stop can see the request */
+    if (!go_live(server, request)) {
+        dreamd_request_unref(request);
+        return refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, shutting_down);
+    }
+    server->handler(server->context, request);
+    if (atomic_load(&request->state) == DREAMD_ANSWERED)
+        return queue_answer(request);
+
+    /* Suspend first: whoever sees SUSPENDED resumes at once, so it must be true by then. */
+    int state = DREAMD_HANDLING;
+    MHD_suspend_connection(request->connection);
+    if (!atomic_compare_exchange_strong(&request->state, &state, DREAMD_SUSPENDED))
+        MHD_resume_connection(request->connection);
+    return MHD_YES;
+}
+
+/* ---- libmicrohttpd's callbacks ---- */
+
+/* Comes with the raw target, before libmicrohttpd decodes it in place. What it returns is the request from here on. */
+static void *on_target(void *context, const char *target, struct MHD_Connection *connection)
+{
+    return dreamd_request_new(context, connection, target);
+}
+
+/* Comes when the head is there, for each piece of the body, at the end of the request, and after a resume. */
+static enum MHD_Result on_access(void *context, struct MHD_Connection *connection, const char *decoded_path,
+                                 const char *method, const char *version, const char *data, size_t *size,
+                                 void **in_request)
+{
+    dreamd_request *request = *in_request;
+    (void)connection;
+    (void)decoded_path;
+    if (!request) /* no memory when the target came */
+        return MHD_NO;
+    if (!request->is_begun)
+        return begin(request, method, version);
+    if (*size > 0) {
+        enum MHD_Result result = take_body(request, data, *size);
+        *size = 0;
+        return result;
+    }
+    switch (atomic_load(&request->state)) {
+    case DREAMD_RECEIVING:
+        return hand_over(context, request);
+    case DREAMD_ANSWERED:
+        return queue_answer(request);
+    default:
+        return MHD_YES;
+    }
+}
+
+/* Comes once for each request whose target came, sent or broken off. */
+static void on_completed(void *context, struct MHD_Connection *connection, void **in_request,
+                         enum MHD_RequestTerminationCode reason)
+{
+    dreamd_http_server *server = context;
+    dreamd_request *request = *in_request;
+    (void)connection;
+    (void)reason;
+    if (!request)
+        return;
+    *in_request = NULL;
+    bool is_answered = atomic_load(&request->state) == DREAMD_ANSWERED;
+    int64_t elapsed_us = dreamd_monotonic_us() - request->started_us;
+    pthread_mutex_lock(&server->lock);
+    if (is_answered)
+        dreamd_observe_finish(server, request, elapsed_us);
+    if (request->is_live)
+        leave_live(server, request);
+    pthread_mutex_unlock(&server->lock);
+    if (is_answered)
+        dreamd_observe_log(server, request, elapsed_us);
+    dreamd_request_unref(request);
+}
+
+static void on_log(void *context, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+
+/* Mostly clients that break off: worth a line for whoever looks, not a warning. */
+static void on_log(void *context, const char *format, va_list arguments)
+{
+    const dreamd_http_server *server = context;
+    char text[LOGGED_SIZE];
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    text[strcspn(text, "\r\n")] = '\0';
+    dreamd_log(DREAMD_LOG_DEBUG, "http_library", dreamd_log_text("server", server->name),
+               dreamd_log_text("message", text));
+}
+
+/* ---- start ---- */
+
+static void server_free(dreamd_http_server *server)
+{
+    for (size_t i = 0; i < DREAMD_RETIRED_KEPT; i++)
+        free(server->retired[i]);
+    pthread_cond_destroy(&server->changed);
+    pthread_mutex_destroy(&server->lock);
+    free(server->name);
+    free(server);
+}
+
+void dreamd_http_server_unref(dreamd_http_server *server)
+{
+    if (atomic_fetch_sub_explicit(&server->references, 1, memory_order_acq_rel) == 1)
+        server_free(server);
+}
+
+static bool init_lock(dreamd_http_server *server)
+{
+    pthread_condattr_t attributes;
+    if (pthread_condattr_init(&attributes) != 0)
+        return false;
+    bool is_done = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0
+                   && pthread_cond_init(&server->changed, &attributes) == 0;
+    pthread_condattr_destroy(&attributes);
+    if (!is_done)
+        return false;
+    if (pthread_mutex_init(&server->lock, NULL) == 0)
+        return true;
+    pthread_cond_destroy(&server->changed);
+    return false;
+}
+
+static dreamd_http_server *server_new(const dreamd_http_server_options *options)
+{
+    dreamd_http_server *server = calloc(1, sizeof *server);
+    if (!server)
+        return NULL;
+    if (!init_lock(server)) {
+        free(server);
+        return NULL;
+    }
+    atomic_init(&server->references, 1);
+    server->listener = -1;
+    server->max_body = options->max_body ? options->max_body : DEFAULT_MAX_BODY;
+    server->handler = options->handler;
+    server->context = options->context;
+    server->is_logged = options->is_logged;
+    server->metrics = options->metrics;
+    server->name = strdup(options->name ? options->name : "http");
+    if (!server->name || !dream_random(&server->id_seed, sizeof server->id_seed)) {
+        server_free(server);
+        return NULL;
+    }
+    char labels[128];
+    (void)snprintf(labels, sizeof labels, "server=\"%.100s\"", server->name);
+    server->in_flight = dreamd_metrics_gauge(server->metrics, "dreamd_http_in_flight",
+                                             "Requests handed over and not yet answered.", labels);
+    return server;
+}
+
+static struct MHD_Daemon *start_daemon(dreamd_http_server *server, const dreamd_http_server_options *options)
+{
+    unsigned threads = options->threads ? options->threads : DEFAULT_THREADS;
+    unsigned connections = options->max_connections ? options->max_connections : DEFAULT_CONNECTIONS;
+    unsigned idle_s = options->idle_timeout_s ? options->idle_timeout_s : DEFAULT_IDLE_S;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    if (connections < threads) /* each thread gets its share, and none may be zero */
+        connections = threads;
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_access, server,
+                            MHD_OPTION_EXTERNAL_LOGGER, on_log, server, /* first, so that it hears of the others */
+                            MHD_OPTION_LISTEN_SOCKET, server->listener,
+                            MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0U,
+                            MHD_OPTION_CONNECTION_LIMIT, connections,
+                            MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+                            MHD_OPTION_END);
+}
+
+/* Signals are the main thread's business: the daemon's threads inherit a mask that blocks them all. */
+static void start_daemon_masked(dreamd_http_server *server, const dreamd_http_server_options *options)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    server->daemon = start_daemon(server, options);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+dreamd_http_server *dreamd_http_server_start(const dreamd_http_server_options *options, char error[256])
+{
+    error[0] = '\0';
+    dreamd_http_server *server = server_new(options);
+    if (!server) {
+        (void)snprintf(error, ERROR_SIZE, "Cannot start the server: out of memory");
+        return NULL;
+    }
+    server->listener = dreamd_http_listen(options->listen, server->url, error);
+    if (server->listener < 0)
+        goto failed;
+    start_daemon_masked(server, options);
+    if (!server->daemon) {
+        (void)snprintf(error, ERROR_SIZE, "Cannot start the server at %s: no memory, threads or descriptors left (%s)",
+                       server->url, strerror(errno));
+        (void)close(server->listener);
+        goto failed;
+    }
+    return server;
+failed:
+    dreamd_http_server_unref(server);
+    return NULL;
+}
+
+const char *dreamd_http_server_url(const dreamd_http_server *server)
+{
+    return server->url;
+}
+
+/* ---- stop ---- */
+
+static struct timespec deadline_in(int64_t ms)
+{
+    struct timespec at;
+    (void)clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += (time_t)(ms / 1000);
+    at.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
+}
+
+static void wait_until_idle(dreamd_http_server *server, int64_t limit_ms)
+{
+    const struct timespec at = deadline_in(limit_ms > 0 ? limit_ms : 0);
+    int code = 0;
+    pthread_mutex_lock(&server->lock);
+    while (server->live_count > 0 && code == 0)
+        code = pthread_cond_timedwait(&server->changed, &server->lock, &at);
+    pthread_mutex_unlock(&server->lock);
+}
+
+/* No claim is left open after this: whoever comes later loses it, and does not touch the daemon. */
+static void refuse_the_rest(dreamd_http_server *server)
+{
+    dreamd_request *rest = NULL;
+    pthread_mutex_lock(&server->lock);
+    for (dreamd_request *request = server->live; request; request = request->next) {
+        dreamd_request_ref(request);
+        request->next_refused = rest;
+        rest = request;
+    }
+    pthread_mutex_unlock(&server->lock);
+    while (rest) {
+        dreamd_request *request = rest;
+        rest = request->next_refused;
+        dreamd_request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, shutting_down);
+        dreamd_request_unref(request);
+    }
+}
+
+static void wait_for_answerers(dreamd_http_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    while (atomic_load(&server->answering) > 0)
+        pthread_cond_wait(&server->changed, &server->lock);
+    pthread_mutex_unlock(&server->lock);
+}
+
+void dreamd_http_server_stop(dreamd_http_server *server, int64_t drain_ms)
+{
+    if (!server)
+        return;
+    pthread_mutex_lock(&server->lock);
+    atomic_store(&server->is_stopping, true);
+    pthread_mutex_unlock(&server->lock);
+    /* The daemon's threads may still be about to accept, so the descriptor stays open until they are gone; shutting it
+     * down has the kernel refuse clients from now on. */
+    (void)MHD_quiesce_daemon(server->daemon);
+    (void)shutdown(server->listener, SHUT_RDWR);
+    wait_until_idle(server, drain_ms);
+    refuse_the_rest(server);
+    wait_for_answerers(server);
+    wait_until_idle(server, LAST_WRITE_MS);
+    MHD_stop_daemon(server->daemon);
+    (void)close(server->listener);
+    dreamd_http_server_unref(server);
+}
