@@ -148,25 +148,28 @@ static void put_field(struct line *line, const dreamd_log_field *field, bool is_
         *line = before;
 }
 
-static void put_plain_head(struct line *line, const char *time, const char *level, const char *event)
+static void put_event(struct line *line, const char *event, bool is_plain)
 {
-    char head[40];
-    (void)snprintf(head, sizeof head, "%.12s %-5s ", time + ISO_TIME_AT, level);
-    put_text(line, head);
-    if (is_bare_word(event))
+    struct line before = *line;
+    if (is_plain && is_bare_word(event))
         put_text(line, event);
     else
         put_quoted(line, event);
+    if (line->is_full) { /* no name of an event is that long, but the line must be whole whatever comes */
+        *line = before;
+        put_text(line, "\"...\"");
+    }
 }
 
-static void put_json_head(struct line *line, const char *time, const char *level, const char *event)
+static void put_head(struct line *line, const char *time, const char *level, const char *event, bool is_plain)
 {
-    put_text(line, "{\"time\":\"");
-    put_text(line, time);
-    put_text(line, "\",\"level\":\"");
-    put_text(line, level);
-    put_text(line, "\",\"event\":");
-    put_quoted(line, event);
+    char head[64];
+    if (is_plain)
+        (void)snprintf(head, sizeof head, "%.12s %-5s ", time + ISO_TIME_AT, level);
+    else
+        (void)snprintf(head, sizeof head, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", time, level);
+    put_text(line, head);
+    put_event(line, event, is_plain);
 }
 
 size_t dreamd_log_format(char out[DREAMD_LOG_LINE_MAX], bool is_plain, int64_t wall_ms, dreamd_log_level level,
@@ -176,10 +179,7 @@ size_t dreamd_log_format(char out[DREAMD_LOG_LINE_MAX], bool is_plain, int64_t w
     struct line line = { out, DREAMD_LOG_LINE_MAX - TAIL, false };
 
     dream_iso_text(wall_ms, time);
-    if (is_plain)
-        put_plain_head(&line, time, level_names[level], event);
-    else
-        put_json_head(&line, time, level_names[level], event);
+    put_head(&line, time, level_names[level], event, is_plain);
     for (unsigned i = 0; i < count; i++)
         put_field(&line, &fields[i], is_plain);
     if (!is_plain)
