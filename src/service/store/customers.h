@@ -20,7 +20,8 @@ typedef struct dreamd_customer {
     int64_t updated_at_ms;  /* results only */
 } dreamd_customer;
 
-/* Makes the customer, or changes what is given: fields that are NULL stay as they are. CONFLICT: the plan is too long. */
+/* Makes the customer, or changes what is given: fields that are NULL stay as they are. CONFLICT: the plan
+ * is empty or too long. */
 dreamd_db_status dreamd_customer_put(dreamd_db *db, const dreamd_project *project, const dreamd_customer *customer,
                                      int64_t now_ms);
 /* Makes the customer if absent; keeps `email` (may be NULL) if it is news. */
@@ -29,7 +30,7 @@ dreamd_db_status dreamd_customer_ensure(dreamd_db *db, const dreamd_project *pro
 /* Finds tombstones too: look at is_deleted. Texts live in `arena`. */
 dreamd_db_status dreamd_customer_find(dreamd_db *db, const dreamd_project *project, const char *user_id,
                                       dream_arena *arena, dreamd_customer *out, bool *out_found);
-/* `out_found` is false for unknown and deleted ones. The count of the running period stays. */
+/* `out_found` is false for unknown and deleted ones. The count of the running period stays. CONFLICT as for put. */
 dreamd_db_status dreamd_customer_set_plan(dreamd_db *db, const dreamd_project *project, const char *user_id,
                                           const char *plan, int64_t now_ms, bool *out_found);
 /* Leaves a tombstone also where nothing was stored: a token that is still around must not meter.

@@ -4,6 +4,8 @@
  * Every event is recorded once, with its payload. One about a subscription is applied only if it is newer than what was
  * applied to that subscription before: by the provider's `created` second, then by how far along the type is
  * (checkout < created < updated < deleted). Recording and applying are one transaction.
+ * A finished checkout says less than the subscription's own events: it changes no status that already gives the plan, and one
+ * that names no subscription gives way to any that is named.
  * Only active and trialing subscriptions give a plan. When one ends, the customer's stored plan becomes "free", so that an old
  * token naming the paid plan gives nothing. The rules of model.h hold. */
 #ifndef DREAMD_SERVICE_STORE_SUBSCRIPTIONS_H
@@ -19,15 +21,15 @@ typedef struct dreamd_subscription {
     const char *user_id;
     const char *subscription_id;    /* "" if the provider named none */
     const char *stripe_customer_id; /* may be NULL */
-    const char *plan;
+    const char *plan;               /* NULL = not told */
     const char *status;             /* the provider's own word */
     const char *price_id;           /* may be NULL, as product, currency, cancel reason */
     const char *product_id;
     const char *currency;
     const char *cancel_reason;
     int64_t amount_minor;           /* -1 = not told */
-    int64_t current_period_end_ms;  /* -1 = not told, as below */
-    int64_t canceled_at_ms;
+    int64_t current_period_end_ms;  /* -1 = not told */
+    int64_t canceled_at_ms;         /* -1 = not told, 0 = not canceled (any more) */
 } dreamd_subscription;
 
 #define DREAMD_SUBSCRIPTION_INIT { .amount_minor = -1, .current_period_end_ms = -1, .canceled_at_ms = -1 }
@@ -50,7 +52,8 @@ typedef enum dreamd_event_outcome {
 
 /* What applying would answer now; writes nothing. For work that must come first, such as telling the identity provider. */
 dreamd_db_status dreamd_event_look(dreamd_db *db, const dreamd_event *event, dreamd_event_outcome *out);
-/* Makes the customer if absent. Fields of the subscription that are not told keep what is stored. */
+/* Makes the customer if absent. Fields of the subscription that are not told keep what is stored. CONFLICT: the plan is empty
+ * or too long. */
 dreamd_db_status dreamd_event_apply(dreamd_db *db, const dreamd_event *event, int64_t now_ms,
                                     dreamd_event_outcome *out);
 

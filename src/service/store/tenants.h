@@ -26,6 +26,9 @@ dreamd_db_status dreamd_platform_set_billing(dreamd_db *db, const char *platform
 
 /* Uses platform_id, project_id, mode, type, name and is_tax_enabled. CONFLICT when the id is taken. */
 dreamd_db_status dreamd_project_insert(dreamd_db *db, const dreamd_project *project, int64_t now_ms);
+/* Has the platform a project of exactly this name in this mode? */
+dreamd_db_status dreamd_project_exists(dreamd_db *db, const char *platform_id, enum dreamd_mode mode, const char *name,
+                                       bool *out_found);
 
 typedef struct dreamd_stripe_account {
     char account_id[128];   /* acct_... */

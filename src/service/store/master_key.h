@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* master_key.h - notices a master key that is not the one this database was sealed with, before it seals or opens anything.
+ * The rules of model.h hold. */
+#ifndef DREAMD_SERVICE_STORE_MASTER_KEY_H
+#define DREAMD_SERVICE_STORE_MASTER_KEY_H
+
+#include <stdbool.h>
+
+#include "net/db.h"
+
+/* The first key to come is remembered, by a digest that tells nothing about it. A write. */
+dreamd_db_status dreamd_master_key_check(dreamd_db *db, const unsigned char master_key[32], bool *out_is_right);
+
+#endif

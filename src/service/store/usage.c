@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* usage.c - admits, refuses and counts. The rules are in usage.h; the tables usage_counts, usage_daily and rate_windows.
+ *
+ * Nothing here reads a count to decide by it: the UPDATE in `charge` and the upsert in `take_rate` carry their condition, and
+ * what is read afterwards only words the refusal. That holds whatever the engine's isolation level. */
+#include "service/store/usage.h"
+
+#include <string.h>
+
+#include "common/json.h"
+#include "common/timefmt.h"
+#include "service/store/customers.h"
+#include "service/store/lower.h"
+#include "service/store/row.h"
+
+enum {
+    MINUTE_MS = 60000,
+    /* Older windows of a user are removed when a new one begins. Not the last few: a process whose clock is behind may still be
+     * counting in them. */
+    RATE_KEEP_MINUTES = 5,
+    HELD_RETRY_MS = 1000
+};
+static const char free_plan[] = "free";
+
+static const char *meter_of(const dreamd_usage_request *request)
+{
+    return request->meter ? request->meter : DREAMD_DEFAULT_METER;
+}
+
+/* ---- who asks, and what their plan gives ---- */
+
+typedef struct caller {
+    bool is_known;
+    bool is_deleted;
+    char lower_plan[DREAMD_PLAN_SIZE];
+} caller;
+
+/* Copies a plan, cut between characters if it is too long: what is cut is no tier's name, and text stays UTF-8. */
+static void copy_plan(char out[DREAMD_PLAN_SIZE], const char *plan)
+{
+    size_t length = strlen(plan);
+    if (length >= DREAMD_PLAN_SIZE) {
+        length = DREAMD_PLAN_SIZE - 1;
+        while (length > 0 && ((unsigned char)plan[length] & 0xC0) == 0x80)
+            length--;
+    }
+    memcpy(out, plan, length);
+    out[length] = '\0';
+}
+
+static void choose_plan(const dreamd_usage_request *request, const dreamd_rows *rows, char out[DREAMD_PLAN_SIZE])
+{
+    const char *sources[] = { rows ? dreamd_rows_text(rows, 1) : NULL, rows ? dreamd_rows_text(rows, 2) : NULL,
+                              request->token_plan, free_plan };
+    size_t i = 0;
+    while (!sources[i] || !sources[i][0])
+        i++;
+    copy_plan(out, sources[i]);
+}
+
+static dreamd_db_status find_caller(dreamd_db *db, const dreamd_usage_request *request, caller *who,
+                                    dreamd_usage_result *out)
+{
+    dreamd_rows *rows = NULL;
+    dreamd_db_status status = dreamd_row_one(
+        db,
+        /* Of several subscriptions the one begun last counts. */
+        "SELECT c.status, (SELECT s.plan FROM subscriptions s WHERE s.platform_id = $1 AND s.project_id = $2 AND "
+        "s.user_id = $3 AND s.status IN ('active', 'trialing') ORDER BY s.started_s DESC, s.subscription_id DESC "
+        "LIMIT 1), c.plan FROM customers c WHERE c.platform_id = $1 AND c.project_id = $2 AND c.user_id = $3",
+        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
+                      dreamd_text(request->user_id)),
+        &rows);
+    if (status != DREAMD_DB_OK)
+        return status;
+    who->is_known = rows != NULL;
+    who->is_deleted = rows && strcmp(dreamd_rows_text(rows, 0), "active") != 0;
+    choose_plan(request, rows, out->plan);
+    dreamd_rows_finish(rows);
+    memcpy(who->lower_plan, out->plan, sizeof out->plan);
+    dreamd_lower(who->lower_plan);
+    return DREAMD_DB_OK;
+}
+
+/* {"tokens":{"limit":1000}}: null is unlimited; a meter that is not there or makes no sense has nothing. */
+static int64_t meter_limit(const char *meters_json, const char *meter)
+{
+    int64_t limit = 0;
+    cJSON *meters = meters_json ? dream_json_parse(meters_json, strlen(meters_json), NULL) : NULL;
+    const cJSON *entry = dream_json_get(meters, meter);
+    if (cJSON_IsNull(dream_json_get(entry, "limit")))
+        limit = DREAMD_UNLIMITED;
+    else if (!dream_json_int(entry, "limit", &limit) || limit < 0)
+        limit = 0;
+    cJSON_Delete(meters);
+    return limit;
+}
+
+static dreamd_db_status find_limits(dreamd_db *db, const dreamd_usage_request *request, const caller *who,
+                                    dreamd_usage_result *out)
+{
+    dreamd_rows *rows = NULL;
+    dreamd_db_status status = dreamd_row_one(
+        db,
+        "SELECT usage_limit, rate_limit, meters_json FROM tiers WHERE platform_id = $1 AND project_id = $2 AND "
+        "name IN ($3, $4) ORDER BY CASE WHEN name = $3 THEN 0 ELSE 1 END LIMIT 1",
+        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
+                      dreamd_text(who->lower_plan), dreamd_text(out->plan)),
+        &rows);
+    out->limit = 0;
+    out->rate_limit = DREAMD_DEFAULT_RATE_LIMIT;
+    if (rows) {
+        bool is_default = strcmp(meter_of(request), DREAMD_DEFAULT_METER) == 0;
+        out->limit = is_default ? dreamd_row_int(rows, 0, DREAMD_UNLIMITED)
+                                : meter_limit(dreamd_rows_text(rows, 2), meter_of(request));
+        out->rate_limit = dreamd_row_int(rows, 1, DREAMD_UNLIMITED);
+    }
+    dreamd_rows_finish(rows);
+    return status;
+}
+
+/* ---- the rate ---- */
+
+static dreamd_db_status forget_old_windows(dreamd_db *db, const dreamd_usage_request *request, int64_t minute)
+{
+    return dreamd_db_run(db,
+                         "DELETE FROM rate_windows WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND "
+                         "window_minute < $4",
+                         DREAMD_PARAMS(dreamd_text(request->project->platform_id),
+                                       dreamd_text(request->project->project_id), dreamd_text(request->user_id),
+                                       dreamd_int(minute - RATE_KEEP_MINUTES)),
+                         NULL);
+}
+
+static dreamd_db_status take_rate(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
+{
+    int64_t minute = request->now_ms / MINUTE_MS;
+    dreamd_rows *rows = NULL;
+    if (out->rate_limit == DREAMD_UNLIMITED)
+        return DREAMD_DB_OK;
+    dreamd_db_status status = dreamd_row_one(
+        db,
+        "INSERT INTO rate_windows (platform_id, project_id, user_id, window_minute, calls) "
+        "SELECT $1, $2, $3, $4, 1 WHERE $5 >= 1 ON CONFLICT (platform_id, project_id, user_id, window_minute) "
+        "DO UPDATE SET calls = rate_windows.calls + 1 WHERE rate_windows.calls < $5 RETURNING calls",
+        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
+                      dreamd_text(request->user_id), dreamd_int(minute), dreamd_int(out->rate_limit)),
+        &rows);
+    if (status != DREAMD_DB_OK)
+        return status;
+    int64_t calls = rows ? dreamd_rows_int(rows, 0) : 0;
+    dreamd_rows_finish(rows);
+    if (calls == 0) {
+        out->outcome = DREAMD_USAGE_RATE_LIMITED;
+        out->retry_after_ms = MINUTE_MS - request->now_ms % MINUTE_MS;
+    }
+    return calls == 1 ? forget_old_windows(db, request, minute) : DREAMD_DB_OK;
+}
+
+/* What all three do first. out->outcome is OK if the request may go on. */
+static dreamd_db_status begin_request(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
+{
+    caller who;
+    *out = (dreamd_usage_result){ .outcome = DREAMD_USAGE_OK };
+    dreamd_db_status status = find_caller(db, request, &who, out);
+    if (status == DREAMD_DB_OK)
+        status = find_limits(db, request, &who, out);
+    if (status != DREAMD_DB_OK)
+        return status;
+    if (who.is_deleted)
+        out->outcome = DREAMD_USAGE_DELETED;
+    else if (!who.is_known && request->is_server_side)
+        out->outcome = DREAMD_USAGE_NO_CUSTOMER;
+    else
+        status = take_rate(db, request, out);
+    return status;
+}
+
+dreamd_db_status dreamd_rate_take(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
+{
+    return begin_request(db, request, out);
+}
+
+/* ---- counting ---- */
+
+/* The statement that decides. `out_is_charged` false: no room, or no running period. */
+static dreamd_db_status charge(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
+                               dreamd_usage_result *out, bool *out_is_charged)
+{
+    dreamd_rows *rows = NULL;
+    dreamd_db_status status = dreamd_row_one(
+        db,
+        "UPDATE usage_counts SET used = used + $5, updated_at_ms = $8, "
+        "highest_limit = CASE WHEN highest_limit < $6 THEN $6 ELSE highest_limit END "
+        "WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND meter = $4 AND period_start_day = "
+        "(SELECT MAX(p.period_start_day) FROM usage_counts p WHERE p.platform_id = $1 AND p.project_id = $2 AND "
+        "p.user_id = $3 AND p.meter = $4) AND period_end_day >= $7 AND used + held + lost <= $6 - $5 "
+        "RETURNING used, held, lost, period_start_day, period_end_day",
+        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
+                      dreamd_text(request->user_id), dreamd_text(meter_of(request)), dreamd_int(request->units),
+                      dreamd_int(out->limit), dreamd_int(today), dreamd_int(request->now_ms)),
+        &rows);
+    *out_is_charged = rows != NULL;
+    if (rows) {
+        out->used = dreamd_rows_int(rows, 0);
+        out->held = dreamd_rows_int(rows, 1);
+        out->lost = dreamd_rows_int(rows, 2);
+        out->period_start_day = (int32_t)dreamd_rows_int(rows, 3);
+        out->period_end_day = (int32_t)dreamd_rows_int(rows, 4);
+    }
+    dreamd_rows_finish(rows);
+    return status;
+}
+
+/* Makes the row of a period that begins today, if none is running. */
+static dreamd_db_status start_period(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
+                                     const dreamd_usage_result *out, bool *out_is_started)
+{
+    int64_t changed = 0;
+    dreamd_db_status status = dreamd_db_run(
+        db,
+        "INSERT INTO usage_counts (platform_id, project_id, user_id, meter, period_start_day, period_end_day, used, "
+        "held, lost, highest_limit, updated_at_ms) SELECT $1, $2, $3, $4, $5, $6, 0, 0, 0, $7, $8 WHERE NOT EXISTS "
+        "(SELECT 1 FROM usage_counts p WHERE p.platform_id = $1 AND p.project_id = $2 AND p.user_id = $3 AND "
+        "p.meter = $4 AND p.period_end_day >= $5) "
+        "ON CONFLICT (platform_id, project_id, user_id, meter, period_start_day) DO NOTHING",
+        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
+                      dreamd_text(request->user_id), dreamd_text(meter_of(request)), dreamd_int(today),
+                      dreamd_int(today + DREAMD_PERIOD_DAYS - 1), dreamd_int(out->limit), dreamd_int(request->now_ms)),
+        &changed);
+    *out_is_started = changed > 0;
+    return status;
+}
+
+static dreamd_db_status count_day(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
+                                  int32_t period_start_day)
+{
+    /* A clock that stepped back must not book before the period. */
+    int32_t day = today < period_start_day ? period_start_day : today;
+    return dreamd_db_run(
+        db,
+        "INSERT INTO usage_daily (platform_id, project_id, user_id, meter, period_start_day, day, used) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7) "
+        "ON CONFLICT (platform_id, project_id, user_id, meter, period_start_day, day) "
+        "DO UPDATE SET used = usage_daily.used + excluded.used",
+        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
+                      dreamd_text(request->user_id), dreamd_text(meter_of(request)), dreamd_int(period_start_day),
+                      dreamd_int(day), dreamd_int(request->units)),
+        NULL);
+}
+
+/* Tells the running period, or the one that would begin today. */
+static dreamd_db_status describe_period(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
+                                        dreamd_usage_result *out)
+{
+    dreamd_rows *rows = NULL;
+    dreamd_db_status status = dreamd_row_one(
+        db,
+        "SELECT used, held, lost, period_start_day, period_end_day FROM usage_counts WHERE platform_id = $1 AND "
+        "project_id = $2 AND user_id = $3 AND meter = $4 ORDER BY period_start_day DESC LIMIT 1",
+        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
+                      dreamd_text(request->user_id), dreamd_text(meter_of(request))),
+        &rows);
+    out->period_start_day = today;
+    out->period_end_day = today + DREAMD_PERIOD_DAYS - 1;
+    if (rows && dreamd_rows_int(rows, 4) >= today) {
+        out->used = dreamd_rows_int(rows, 0);
+        out->held = dreamd_rows_int(rows, 1);
+        out->lost = dreamd_rows_int(rows, 2);
+        out->period_start_day = (int32_t)dreamd_rows_int(rows, 3);
+        out->period_end_day = (int32_t)dreamd_rows_int(rows, 4);
+    }
+    dreamd_rows_finish(rows);
+    return status;
+}
+
+static dreamd_db_status refuse(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
+                               dreamd_usage_result *out)
+{
+    dreamd_db_status status = describe_period(db, request, today, out);
+    bool would_fit = out->held > 0 && out->used + out->lost <= out->limit - request->units;
+    out->outcome = would_fit ? DREAMD_USAGE_HELD : DREAMD_USAGE_LIMIT;
+    out->retry_after_ms = would_fit ? HELD_RETRY_MS : 0;
+    return status;
+}
+
+static dreamd_db_status charge_period(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
+                                      dreamd_usage_result *out, bool *out_is_charged)
+{
+    bool is_started = false;
+    dreamd_db_status status = charge(db, request, today, out, out_is_charged);
+    if (status != DREAMD_DB_OK || *out_is_charged)
+        return status;
+    status = start_period(db, request, today, out, &is_started);
+    if (status != DREAMD_DB_OK || !is_started)
+        return status;
+    return charge(db, request, today, out, out_is_charged);
+}
+
+dreamd_db_status dreamd_usage_admit(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
+{
+    int32_t today = dream_day_of_ms(request->now_ms);
+    bool is_charged = false;
+
+    if (request->units < 1 || request->units > DREAM_JSON_MAX_INT)
+        return DREAMD_DB_CONFLICT;
+    dreamd_db_status status = begin_request(db, request, out);
+    if (status != DREAMD_DB_OK || out->outcome != DREAMD_USAGE_OK)
+        return status;
+    status = dreamd_customer_ensure(db, request->project, request->user_id, request->email, request->now_ms);
+    if (status == DREAMD_DB_OK)
+        status = charge_period(db, request, today, out, &is_charged);
+    if (status != DREAMD_DB_OK)
+        return status;
+    return is_charged ? count_day(db, request, today, out->period_start_day) : refuse(db, request, today, out);
+}
+
+dreamd_db_status dreamd_usage_read(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
+{
+    dreamd_db_status status = begin_request(db, request, out);
+    if (status != DREAMD_DB_OK || out->outcome != DREAMD_USAGE_OK)
+        return status;
+    return describe_period(db, request, dream_day_of_ms(request->now_ms), out);
+}
+
+/* ---- counts from elsewhere ---- */
+
+static dreamd_db_status overlaps_another(dreamd_db *db, const dreamd_project *project, const dreamd_usage_row *row,
+                                         const char *meter, bool *out_overlaps)
+{
+    return dreamd_row_exists(db,
+                             "SELECT 1 FROM usage_counts WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 "
+                             "AND meter = $4 AND period_start_day <> $5 AND period_start_day <= $6 AND "
+                             "period_end_day >= $5",
+                             DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id),
+                                           dreamd_text(row->user_id), dreamd_text(meter),
+                                           dreamd_int(row->period_start_day), dreamd_int(row->period_end_day)),
+                             out_overlaps);
+}
+
+static dreamd_db_status put_count(dreamd_db *db, const dreamd_project *project, const dreamd_usage_row *row,
+                                  const char *meter, int64_t now_ms)
+{
+    /* The limit it was counted under is not known; at least what was counted must have been allowed. */
+    return dreamd_db_run(
+        db,
+        "INSERT INTO usage_counts (platform_id, project_id, user_id, meter, period_start_day, period_end_day, used, "
+        "held, lost, highest_limit, updated_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $7, $8) "
+        "ON CONFLICT (platform_id, project_id, user_id, meter, period_start_day) DO UPDATE SET "
+        "period_end_day = excluded.period_end_day, used = excluded.used, updated_at_ms = excluded.updated_at_ms, "
+        "highest_limit = CASE WHEN usage_counts.highest_limit - usage_counts.held - usage_counts.lost < excluded.used "
+        "THEN excluded.used + usage_counts.held + usage_counts.lost ELSE usage_counts.highest_limit END",
+        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(row->user_id),
+                      dreamd_text(meter), dreamd_int(row->period_start_day), dreamd_int(row->period_end_day),
+                      dreamd_int(row->used), dreamd_int(now_ms)),
+        NULL);
+}
+
+static dreamd_db_status put_days(dreamd_db *db, const dreamd_project *project, const dreamd_usage_row *row,
+                                 const char *meter)
+{
+    dreamd_db_status status = dreamd_db_run(
+        db,
+        "DELETE FROM usage_daily WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND meter = $4 AND "
+        "period_start_day = $5",
+        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(row->user_id),
+                      dreamd_text(meter), dreamd_int(row->period_start_day)),
+        NULL);
+    if (status != DREAMD_DB_OK)
+        return status;
+    /* On which days is not known: the first stands for all. */
+    return dreamd_db_run(
+        db,
+        "INSERT INTO usage_daily (platform_id, project_id, user_id, meter, period_start_day, day, used) "
+        "VALUES ($1, $2, $3, $4, $5, $5, $6)",
+        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(row->user_id),
+                      dreamd_text(meter), dreamd_int(row->period_start_day), dreamd_int(row->used)),
+        NULL);
+}
+
+dreamd_db_status dreamd_usage_put(dreamd_db *db, const dreamd_project *project, const dreamd_usage_row *row,
+                                  int64_t now_ms)
+{
+    const char *meter = row->meter ? row->meter : DREAMD_DEFAULT_METER;
+    bool overlaps = false;
+    if (row->used < 0 || row->used > DREAM_JSON_MAX_INT || row->period_end_day < row->period_start_day)
+        return DREAMD_DB_CONFLICT;
+    dreamd_db_status status = overlaps_another(db, project, row, meter, &overlaps);
+    if (status == DREAMD_DB_OK && overlaps)
+        status = DREAMD_DB_CONFLICT;
+    if (status == DREAMD_DB_OK)
+        status = dreamd_customer_ensure(db, project, row->user_id, NULL, now_ms);
+    if (status == DREAMD_DB_OK)
+        status = put_count(db, project, row, meter, now_ms);
+    return status == DREAMD_DB_OK ? put_days(db, project, row, meter) : status;
+}
