@@ -2,11 +2,15 @@
 /* json.c - JSON over cJSON. cJSON is lenient (control characters, "01", a NUL in
  * the middle of a string, a thousand levels) and tells no cause, so a strict,
  * non-allocating check of the whole text comes first; what it passes and cJSON
- * then does not build ran out of memory. No state, any thread per tree. */
+ * then does not build ran out of memory. Printing is done here, because cJSON
+ * rounds large integers. No state; a tree belongs to one thread at a time. */
 #include "common/json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "common/buffer.h"
 
 /* cJSON copies a number to 64 bytes before reading it. */
 enum { MAX_NUMBER_SIZE = 63 };
@@ -286,8 +290,111 @@ cJSON *dream_json_parse(const char *text, size_t size, bool *out_of_memory) {
     return value;
 }
 
+static bool number_is_whole(double number, int64_t *out) {
+    int64_t whole;
+
+    /* Asked this way round, so that "not a number" is refused as well; only then is the cast defined. */
+    if (!(number >= (double)-DREAM_JSON_MAX_INT && number <= (double)DREAM_JSON_MAX_INT))
+        return false;
+    whole = (int64_t)number;
+    if ((double)whole != number)
+        return false;
+    *out = whole;
+    return true;
+}
+
+/* ---- printing ----
+ *
+ * Not by cJSON, which writes 9007199254740991 as 9.00719925474099e+15. */
+
+static void print_string(dream_buffer *out, const char *text) {
+    static const char letters[] = "btn?fr"; /* for 8 to 13; 11 has none */
+    const char *start = text;
+
+    dream_buffer_char(out, '"');
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (c >= 0x20 && c != '"' && c != '\\')
+            continue;
+        dream_buffer_append(out, start, (size_t)(text - start));
+        start = text + 1;
+        if (c >= 0x20)
+            dream_buffer_printf(out, "\\%c", c);
+        else if (c >= 8 && c <= 13 && c != 11)
+            dream_buffer_printf(out, "\\%c", letters[c - 8]);
+        else
+            dream_buffer_printf(out, "\\u%04x", c);
+    }
+    dream_buffer_append(out, start, (size_t)(text - start));
+    dream_buffer_char(out, '"');
+}
+
+/* The shorter text that reads back as the same number. */
+static void print_fraction(dream_buffer *out, double number) {
+    bool is_in_point = false;
+    char text[40];
+    const char *at;
+
+    (void)snprintf(text, sizeof(text), "%.15g", number);
+    if (strtod(text, NULL) != number)
+        (void)snprintf(text, sizeof(text), "%.17g", number);
+    for (at = text; *at != '\0'; at++) {
+        bool is_plain = strchr("0123456789+-e", *at) != NULL;
+
+        /* Whatever the host's locale has for a decimal point, one byte or several. */
+        if (is_plain || !is_in_point)
+            dream_buffer_char(out, is_plain ? *at : '.');
+        is_in_point = !is_plain;
+    }
+}
+
+static void print_number(dream_buffer *out, double number) {
+    int64_t whole;
+
+    if (number_is_whole(number, &whole))
+        dream_buffer_printf(out, "%lld", (long long)whole);
+    else if (number - number == 0)
+        print_fraction(out, number);
+    else
+        dream_buffer_text(out, "null"); /* infinite: JSON has no word for it */
+}
+
+/* As deep as the tree: parsed ones are bounded, our own are shallow. */
+static void print_value(dream_buffer *out, const cJSON *value) {
+    const cJSON *member;
+
+    if (cJSON_IsObject(value) || cJSON_IsArray(value)) {
+        dream_buffer_char(out, cJSON_IsObject(value) ? '{' : '[');
+        cJSON_ArrayForEach(member, value) {
+            if (member != value->child)
+                dream_buffer_char(out, ',');
+            if (cJSON_IsObject(value)) {
+                print_string(out, member->string);
+                dream_buffer_char(out, ':');
+            }
+            print_value(out, member);
+        }
+        dream_buffer_char(out, cJSON_IsObject(value) ? '}' : ']');
+    } else if (cJSON_IsString(value)) {
+        print_string(out, value->valuestring);
+    } else if (cJSON_IsNumber(value)) {
+        print_number(out, value->valuedouble);
+    } else if (cJSON_IsBool(value)) {
+        dream_buffer_text(out, cJSON_IsTrue(value) ? "true" : "false");
+    } else {
+        dream_buffer_text(out, cJSON_IsRaw(value) ? value->valuestring : "null");
+    }
+}
+
 char *dream_json_print(const cJSON *value) {
-    return cJSON_PrintUnformatted(value);
+    dream_buffer out = DREAM_BUFFER_INIT;
+
+    /* A tree that could not be built for lack of memory cannot be printed either. */
+    if (value == NULL)
+        return NULL;
+    print_value(&out, value);
+    return dream_buffer_take(&out);
 }
 
 /* ---- readers ---- */
@@ -302,20 +409,8 @@ const char *dream_json_string(const cJSON *object, const char *name) {
 
 bool dream_json_int(const cJSON *object, const char *name, int64_t *out) {
     const cJSON *value = dream_json_get(object, name);
-    double number;
-    int64_t whole;
 
-    if (!cJSON_IsNumber(value))
-        return false;
-    number = value->valuedouble;
-    /* Asked this way round, so that "not a number" is refused as well; only then is the cast defined. */
-    if (!(number >= (double)-DREAM_JSON_MAX_INT && number <= (double)DREAM_JSON_MAX_INT))
-        return false;
-    whole = (int64_t)number;
-    if ((double)whole != number)
-        return false;
-    *out = whole;
-    return true;
+    return cJSON_IsNumber(value) && number_is_whole(value->valuedouble, out);
 }
 
 bool dream_json_bool(const cJSON *object, const char *name, bool fallback) {

@@ -17,7 +17,7 @@ enum { DREAM_JSON_MAX_DEPTH = 64 };
 /* Owned by the caller (cJSON_Delete); NULL when the text is not one JSON value, is nested deeper than
  * DREAM_JSON_MAX_DEPTH, holds a NUL, names a key twice in one object, or memory ran out (`out_of_memory`, may be NULL, tells). */
 cJSON *dream_json_parse(const char *text, size_t size, bool *out_of_memory);
-/* Owned by the caller (free()), NULL when out of memory. No white space. */
+/* Owned by the caller (free()), NULL when out of memory or `value` is NULL. No white space; whole numbers in full, never as 1e+15. */
 char *dream_json_print(const cJSON *value);
 
 /* Readers: `object` may be NULL or no object. Results are borrowed from it. Names are case-sensitive. */
@@ -26,7 +26,8 @@ const char *dream_json_string(const cJSON *object, const char *name); /* NULL if
 bool dream_json_int(const cJSON *object, const char *name, int64_t *out); /* false if absent or no whole number within ±2^53 */
 bool dream_json_bool(const cJSON *object, const char *name, bool fallback);
 
-/* Writers return false when out of memory; `object` NULL counts as that, so a chain may be checked at its end. NULL text writes null. */
+/* Writers return false when out of memory; `object` NULL counts as that, so a chain may be checked at its end. NULL text writes null.
+ * A name already set is replaced (and moves to the end). */
 bool dream_json_set_string(cJSON *object, const char *name, const char *text);
 bool dream_json_set_int(cJSON *object, const char *name, int64_t value);
 bool dream_json_set_bool(cJSON *object, const char *name, bool value);

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_webhook.c - Stripe signatures. The digests were computed with Python's
+ * hmac module, not with the code under test. */
+#include "common/webhook.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define COUNT(table) (sizeof(table) / sizeof((table)[0]))
+#define NOW 1700000000
+#define GOOD "d1e4aa90551919f198c22ba0a9691b35338d4b631d54ce1f1465e93b1d41c430"
+#define GOOD_UPPER "D1E4AA90551919F198C22BA0A9691B35338D4B631D54CE1F1465E93B1D41C430"
+#define OF_OTHER_SECRET "f39e9192247ae58f7920300a5702e60ae0bec4080b2e6bb8e1b5ccb4a12e235a"
+
+static const char body[] = "{\"id\":\"evt_1\",\"object\":\"event\",\"type\":\"checkout.session.completed\"}";
+static const char secret[] = "whsec_test_secret";
+
+static bool verify(const char *header) {
+    return dream_stripe_signature_verify(header, secret, body, sizeof(body) - 1, NOW, DREAM_WEBHOOK_TOLERANCE_S);
+}
+
+static void test_webhook__accepts_every_way_to_write_a_good_header(void **state) {
+    static const char *const good[] = {
+        "t=1700000000,v1=" GOOD,
+        "v1=" GOOD ",t=1700000000",
+        " t = 1700000000 ,\tv1 = " GOOD " ",
+        "t=1700000000,v1=" GOOD_UPPER,
+        "t=1700000000,v1=" OF_OTHER_SECRET ",v1=" GOOD,
+        "t=1700000000,v1=" GOOD ",v1=" OF_OTHER_SECRET,
+        "t=1700000000,v0=abc,v1=" GOOD ",scheme",
+        "t=1700000000,v1=zz,v1=,v1=" GOOD ",,",
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < COUNT(good); i++) {
+        if (!verify(good[i]))
+            fail_msg("refused %s", good[i]);
+    }
+}
+
+static void test_webhook__refuses_every_bad_header(void **state) {
+    static const char *const bad[] = {
+        "",
+        ",",
+        "t",
+        "t=1700000000",
+        "v1=" GOOD,
+        "t=,v1=" GOOD,
+        "t=1700000001,v1=" GOOD,
+        "t=01700000000,v1=" GOOD,
+        "t=+1700000000,v1=" GOOD,
+        "t=-1700000000,v1=" GOOD,
+        "t=1700000000.0,v1=" GOOD,
+        "t=1700000000x,v1=" GOOD,
+        "t=99999999999999999999999999,v1=" GOOD,
+        "t=1700000000,t=1700000000,v1=" GOOD,
+        "t=1700000000,v1=" GOOD ",t=1",
+        "t=1700000000,v1=" OF_OTHER_SECRET,
+        "t=1700000000,v0=" GOOD,
+        "t=1700000000,V1=" GOOD,
+        "t=1700000000,v1=" GOOD "0",
+        "t=1700000000,v1=d1e4",
+        "t=1700000000;v1=" GOOD,
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < COUNT(bad); i++) {
+        if (verify(bad[i]))
+            fail_msg("accepted %s", bad[i]);
+    }
+    assert_false(verify(NULL));
+}
+
+static void test_webhook__refuses_a_changed_body_or_secret(void **state) {
+    static const char header[] = "t=1700000000,v1=" GOOD;
+    char other[sizeof(body)];
+
+    (void)state;
+    memcpy(other, body, sizeof(body));
+    other[10] ^= 1;
+    assert_false(dream_stripe_signature_verify(header, secret, other, sizeof(body) - 1, NOW, 300));
+    assert_false(dream_stripe_signature_verify(header, secret, body, sizeof(body) - 2, NOW, 300));
+    assert_false(dream_stripe_signature_verify(header, "whsec_test_secreT", body, sizeof(body) - 1, NOW, 300));
+    assert_false(dream_stripe_signature_verify(header, "", body, sizeof(body) - 1, NOW, 300));
+    assert_false(dream_stripe_signature_verify(header, NULL, body, sizeof(body) - 1, NOW, 300));
+}
+
+static void test_webhook__tolerates_age_in_both_directions(void **state) {
+    static const char header[] = "t=1700000000,v1=" GOOD;
+    static const struct {
+        int64_t now_s, tolerance_s;
+        bool is_good;
+    } cases[] = {
+        { NOW + 300, 300, true },  { NOW + 301, 300, false }, { NOW - 300, 300, true }, { NOW - 301, 300, false },
+        { NOW, 0, true },          { NOW + 1, 0, false },     { NOW, -1, false },       { INT64_MAX, 300, false },
+        { INT64_MIN, 300, false }, { 0, INT64_MAX, true },
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < COUNT(cases); i++) {
+        if (dream_stripe_signature_verify(header, secret, body, sizeof(body) - 1, cases[i].now_s,
+                                          cases[i].tolerance_s) != cases[i].is_good)
+            fail_msg("case %zu", i);
+    }
+}
+
+static void test_webhook__bounds_the_header(void **state) {
+    char *header = malloc(8192);
+    size_t size;
+    int i;
+
+    (void)state;
+    assert_non_null(header);
+    size = (size_t)sprintf(header, "t=1700000000,v1=%s,x=", GOOD);
+    memset(header + size, 'a', 4096 - size);
+    header[4096] = '\0';
+    assert_true(verify(header));
+    memcpy(header + 4096, "a", 2);
+    assert_false(verify(header));
+    /* Only the first sixteen signatures are looked at. */
+    size = (size_t)sprintf(header, "t=1700000000");
+    for (i = 0; i < 15; i++)
+        size += (size_t)sprintf(header + size, ",v1=%s", OF_OTHER_SECRET);
+    sprintf(header + size, ",v1=%s", GOOD);
+    assert_true(verify(header));
+    size += (size_t)sprintf(header + size, ",v1=%s", OF_OTHER_SECRET);
+    sprintf(header + size, ",v1=%s", GOOD);
+    assert_false(verify(header));
+    free(header);
+}
+
+static void test_webhook__makes_the_expected_header(void **state) {
+    dream_buffer out = DREAM_BUFFER_INIT;
+
+    (void)state;
+    assert_true(dream_stripe_signature_make(&out, secret, body, sizeof(body) - 1, NOW));
+    assert_string_equal(dream_buffer_str(&out), "t=1700000000,v1=" GOOD);
+    assert_true(verify(dream_buffer_str(&out)));
+    dream_buffer_clear(&out);
+}
+
+static void test_webhook__makes_nothing_without_a_secret(void **state) {
+    dream_buffer out = DREAM_BUFFER_INIT;
+
+    (void)state;
+    assert_false(dream_stripe_signature_make(&out, "", body, 1, NOW));
+    assert_false(dream_stripe_signature_make(&out, NULL, body, 1, NOW));
+    assert_false(dream_stripe_signature_make(&out, secret, body, 1, -1));
+    out.limit = 10;
+    assert_false(dream_stripe_signature_make(&out, secret, body, 1, NOW));
+    dream_buffer_clear(&out);
+}
+
+static void test_webhook__signs_bodies_with_nul_and_no_body(void **state) {
+    dream_buffer out = DREAM_BUFFER_INIT;
+
+    (void)state;
+    assert_true(dream_stripe_signature_make(&out, secret, "a\0b", 3, NOW));
+    assert_true(dream_stripe_signature_verify(dream_buffer_str(&out), secret, "a\0b", 3, NOW, 300));
+    assert_false(dream_stripe_signature_verify(dream_buffer_str(&out), secret, "a\0c", 3, NOW, 300));
+    dream_buffer_clear(&out);
+    assert_true(dream_stripe_signature_make(&out, secret, NULL, 0, NOW));
+    assert_true(dream_stripe_signature_verify(dream_buffer_str(&out), secret, NULL, 0, NOW, 300));
+    dream_buffer_clear(&out);
+}
+
+int main(void) {
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_webhook__accepts_every_way_to_write_a_good_header),
+        cmocka_unit_test(test_webhook__refuses_every_bad_header),
+        cmocka_unit_test(test_webhook__refuses_a_changed_body_or_secret),
+        cmocka_unit_test(test_webhook__tolerates_age_in_both_directions),
+        cmocka_unit_test(test_webhook__bounds_the_header),
+        cmocka_unit_test(test_webhook__makes_the_expected_header),
+        cmocka_unit_test(test_webhook__makes_nothing_without_a_secret),
+        cmocka_unit_test(test_webhook__signs_bodies_with_nul_and_no_body),
+    };
+
+    return cmocka_run_group_tests_name("webhook", tests, NULL, NULL);
+}
