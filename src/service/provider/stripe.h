@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* stripe.h - the calls the service makes to Stripe: form-encoded requests, JSON answers.
+ *
+ * A call acts for a connected account with that account's own token, or, without one, with the platform's key and a
+ * Stripe-Account header. The _wait_ forms are for programs that may block (never call them on a server's thread). */
+#ifndef DREAMD_PROVIDER_STRIPE_H
+#define DREAMD_PROVIDER_STRIPE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "service/provider/upstream.h"
+
+enum { DREAMD_STRIPE_ID_SIZE = 128 };
+
+/* On whose behalf a call is made; every text is borrowed until the call returns. */
+typedef struct dreamd_stripe_actor {
+    enum dreamd_mode mode;
+    const char *access_token;    /* the connected account's; NULL: the platform's key of the mode */
+    const char *account;         /* acct_...; sent only without an access token; NULL: the platform's own account */
+    const char *idempotency_key; /* NULL: none */
+} dreamd_stripe_actor;
+
+typedef struct dreamd_stripe_checkout {
+    const char *success_url;
+    const char *cancel_url;
+    const char *customer_email; /* NULL or "": left out */
+    const char *user_id;
+    const char *tier;
+    const char *publishable_key;
+    const char *price_id;
+    bool is_tax_enabled;
+    int64_t trial_days; /* 0 or less: none */
+} dreamd_stripe_checkout;
+
+/* `url` is where the buyer pays; NULL unless the outcome is OK; borrowed until the callback returns. */
+typedef void dreamd_stripe_url_fn(void *context, const dreamd_upstream_answer *answer, const char *url);
+
+/* POST /v1/checkout/sessions, mode subscription. */
+void dreamd_stripe_create_checkout(dreamd_upstream *upstream, const dreamd_stripe_actor *actor,
+                                   const dreamd_stripe_checkout *checkout, dreamd_stripe_url_fn *fn, void *context);
+
+typedef struct dreamd_stripe_product {
+    const char *name;
+    const char *description; /* NULL: none */
+    const char *image_url;   /* NULL: none */
+    const char *platform_id; /* metadata */
+    const char *tier_name;   /* metadata */
+    int64_t limit;           /* metadata; 0 stands for unlimited */
+} dreamd_stripe_product;
+
+typedef struct dreamd_stripe_price {
+    const char *product_id;
+    int64_t unit_amount; /* minor units of usd */
+    bool is_recurring;   /* monthly; else one-off */
+} dreamd_stripe_price;
+
+/* Each makes one object, waits for the answer (at most DREAMD_UPSTREAM_TIMEOUT_MS) and gives its id.
+ * False with a sentence in `error`. */
+bool dreamd_stripe_wait_account(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, const char *email,
+                                char out_id[DREAMD_STRIPE_ID_SIZE], char error[256]);
+bool dreamd_stripe_wait_product(dreamd_upstream *upstream, const dreamd_stripe_actor *actor,
+                                const dreamd_stripe_product *product, char out_id[DREAMD_STRIPE_ID_SIZE],
+                                char error[256]);
+bool dreamd_stripe_wait_price(dreamd_upstream *upstream, const dreamd_stripe_actor *actor,
+                              const dreamd_stripe_price *price, char out_id[DREAMD_STRIPE_ID_SIZE], char error[256]);
+
+#endif
