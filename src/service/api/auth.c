@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* auth.c - one read of the store per request: the key's project, and the one that a secret key selects beside it.
+ * Who the end user is comes later, in user.c. */
+#include "service/api/auth.h"
+
+#include <string.h>
+
+#include "service/store/keys.h"
+
+struct auth {
+    const char *secret_key;      /* NULL: asked with a publishable key */
+    const char *publishable_key; /* NULL: none given */
+    dreamd_project own;          /* of the secret key */
+    bool is_own_found;
+    dreamd_project named;        /* of the publishable key */
+    bool is_named_found;
+    dreamd_step *then;
+};
+
+dreamd_credential dreamd_credential_read(const char *authorization, const char *publishable_key, const char **out_key) {
+    static const char scheme[] = "Bearer ";
+    bool is_bearer = authorization && strncmp(authorization, scheme, sizeof scheme - 1) == 0;
+    const char *bearer = is_bearer ? authorization + sizeof scheme - 1 : "";
+
+    *out_key = NULL;
+    if (strncmp(bearer, "sk_", 3) == 0) {
+        *out_key = bearer;
+        return DREAMD_CREDENTIAL_SECRET;
+    }
+    if (publishable_key && *publishable_key) {
+        *out_key = publishable_key;
+        return DREAMD_CREDENTIAL_PUBLISHABLE;
+    }
+    return *bearer ? DREAMD_CREDENTIAL_BAD_BEARER : DREAMD_CREDENTIAL_NONE;
+}
+
+static void refuse_secret(dreamd_call *call) {
+    dreamd_call_refuse(call, 401, "Invalid API key", "API key not found or expired");
+}
+
+static void refuse_publishable(dreamd_call *call) {
+    dreamd_call_refuse(call, 401, "Invalid publishable key", "Publishable key not found or invalid");
+}
+
+/* Longer texts are no keys of ours, and need no look-up. */
+static bool fits(const char *key) {
+    return strlen(key) < DREAMD_KEY_SIZE;
+}
+
+static dreamd_db_status look_up(dreamd_db *db, void *arg) {
+    dreamd_call *call = arg;
+    struct auth *auth = call->state;
+    dreamd_db_status status = DREAMD_DB_OK;
+
+    auth->is_own_found = false;
+    auth->is_named_found = false;
+    if (auth->secret_key && fits(auth->secret_key))
+        status = dreamd_project_by_secret_key(db, auth->secret_key, &auth->own, &auth->is_own_found);
+    if (status == DREAMD_DB_OK && auth->publishable_key && fits(auth->publishable_key))
+        status = dreamd_project_by_publishable_key(db, auth->publishable_key, &auth->named, &auth->is_named_found);
+    return status;
+}
+
+static void go_on(dreamd_call *call) {
+    dreamd_step *then = ((struct auth *)call->state)->then;
+
+    call->state = NULL;
+    then(call);
+}
+
+/* A secret key may look at a sibling project, where the endpoint allows it; never at another platform's or mode's. */
+static void select_project(dreamd_call *call) {
+    const struct auth *auth = call->state;
+    bool is_selecting = call->route && (call->route->flags & DREAMD_ROUTE_SELECTS);
+    bool is_for_user = call->route && (call->route->flags & DREAMD_ROUTE_USER);
+
+    if (!auth->is_named_found) {
+        refuse_publishable(call);
+    } else if (strcmp(auth->named.platform_id, auth->own.platform_id) != 0) {
+        dreamd_call_refuse(call, 403, "Publishable key mismatch", "Publishable key does not belong to your platform");
+    } else if (!is_selecting) {
+        go_on(call);
+    } else if (auth->named.mode == auth->own.mode) {
+        call->project = auth->named;
+        go_on(call);
+    } else if (is_for_user) {
+        dreamd_call_refuse(call, 403, "Publishable key mismatch", "Live and test keys do not go together");
+    } else {
+        call->is_selection_empty = true;
+        go_on(call);
+    }
+}
+
+static void on_looked_up(dreamd_call *call) {
+    struct auth *auth = call->state;
+
+    call->has_secret_key = auth->secret_key != NULL;
+    if (call->has_secret_key && !auth->is_own_found) {
+        refuse_secret(call);
+        return;
+    }
+    if (!call->has_secret_key && !auth->is_named_found) {
+        refuse_publishable(call);
+        return;
+    }
+    call->project = call->has_secret_key ? auth->own : auth->named;
+    if (dreamd_project_is_blocked(&call->project, call->now_ms)) {
+        dreamd_call_refuse(call, 403, "subscription_expired",
+                           "Subscription expired. Please renew at dashboard to restore API access.");
+        return;
+    }
+    if (call->has_secret_key && auth->publishable_key)
+        select_project(call);
+    else
+        go_on(call);
+}
+
+void dreamd_auth(dreamd_call *call, dreamd_step *then) {
+    const char *publishable_key = dreamd_request_header(call->request, "X-Publishable-Key");
+    const char *key = NULL;
+    dreamd_credential credential =
+        dreamd_credential_read(dreamd_request_header(call->request, "Authorization"), publishable_key, &key);
+    struct auth *auth = dream_arena_alloc(call->arena, sizeof *auth);
+
+    if (credential == DREAMD_CREDENTIAL_NONE) {
+        dreamd_call_refuse(call, 401, "Missing authentication",
+                           "Provide Authorization: Bearer {secret_key} or X-Publishable-Key header");
+        return;
+    }
+    if (credential == DREAMD_CREDENTIAL_BAD_BEARER) {
+        refuse_secret(call);
+        return;
+    }
+    if (credential == DREAMD_CREDENTIAL_PUBLISHABLE &&
+        !(call->route && (call->route->flags & DREAMD_ROUTE_PUBLISHABLE))) {
+        dreamd_call_refuse(call, 403, "Forbidden", "This endpoint requires a secret key (backend only)");
+        return;
+    }
+    if (!auth) {
+        dreamd_call_refuse(call, 500, "Internal error", "Out of memory");
+        return;
+    }
+    auth->secret_key = credential == DREAMD_CREDENTIAL_SECRET ? key : NULL;
+    auth->publishable_key = publishable_key && *publishable_key ? publishable_key : NULL;
+    auth->then = then;
+    call->state = auth;
+    dreamd_call_read(call, look_up, on_looked_up);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* handlers.h - the endpoints' entrances, one file each. Every handler leads to exactly one dreamd_call_send. */
+#ifndef DREAMD_API_HANDLERS_H
+#define DREAMD_API_HANDLERS_H
+
+#include "service/api/call.h"
+
+void dreamd_health(dreamd_call *call);          /* health.c */
+void dreamd_tiers_list(dreamd_call *call);      /* tiers.c */
+void dreamd_usage_get(dreamd_call *call);       /* usage.c */
+void dreamd_usage_track(dreamd_call *call);
+void dreamd_customer_create(dreamd_call *call); /* customers.c */
+void dreamd_customer_get(dreamd_call *call);
+void dreamd_customer_update(dreamd_call *call);
+void dreamd_customer_remove(dreamd_call *call);
+void dreamd_checkout_create(dreamd_call *call); /* checkout.c */
+void dreamd_webhook_stripe(dreamd_call *call);  /* webhook_stripe.c */
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* health.c - GET /health (any method): alive, and what this service does beyond the hosted one. */
+
+#include "service/api/handlers.h"
+
+static const char health_text[] = "{\"status\":\"ok\",\"extensions\":[\"idempotency\",\"server-side\"]}";
+
+void dreamd_health(dreamd_call *call) {
+    call->status = 200;
+    call->text = health_text;
+    dreamd_call_send(call);
+}

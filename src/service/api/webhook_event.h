@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* webhook_event.h - reads a Stripe event into what the service does about it. Reading only: what is true, new or allowed
+ * is webhook_stripe.c's to find out. */
+#ifndef DREAMD_API_WEBHOOK_EVENT_H
+#define DREAMD_API_WEBHOOK_EVENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/json.h"
+#include "service/store/subscriptions.h"
+
+typedef enum dreamd_stripe_kind {
+    DREAMD_STRIPE_OTHER,   /* recorded only */
+    DREAMD_STRIPE_CHECKOUT, /* checkout.session.completed of a subscription */
+    DREAMD_STRIPE_CHANGED, /* customer.subscription.created and .updated */
+    DREAMD_STRIPE_ENDED    /* customer.subscription.deleted */
+} dreamd_stripe_kind;
+
+typedef struct dreamd_stripe_event {
+    const char *id;
+    const char *type;
+    const char *account; /* the connected account; NULL: the platform's own */
+    int64_t created_s;
+    bool is_live;
+    dreamd_stripe_kind kind;
+    const char *user_id;         /* NULL for OTHER */
+    const char *tier;            /* NULL for OTHER, may be NULL for ENDED */
+    const char *publishable_key; /* of the metadata; NULL: none */
+    dreamd_subscription subscription; /* plan is left NULL */
+} dreamd_stripe_event;
+
+/* Texts are borrowed from `json`. NULL, or why the event is refused (the answer's `error`). */
+const char *dreamd_stripe_event_read(const cJSON *json, dreamd_stripe_event *out);
+
+#endif

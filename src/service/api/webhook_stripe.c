@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* webhook_stripe.c - POST /webhook/stripe: payments and subscriptions become plans.
+ *
+ * The secret that the signature matches decides the mode of all that follows. An event is looked at in the store (seen? older
+ * than what was applied?), then the user's metadata at the identity provider is brought up to date, then one transaction
+ * records and applies the event: a failure before that leaves nothing, and Stripe delivers again. Events about one user
+ * go one at a time (lanes.h), so the two places never cross over.
+ *
+ * Who may say what: an event applies to the project that its metadata names, if that project is of the event's mode, of the
+ * platform that connected the event's account, and the user's own. Everything else is only recorded. */
+#include <string.h>
+#include <strings.h>
+
+#include "common/json.h"
+#include "common/webhook.h"
+#include "net/log.h"
+#include "service/api/handlers.h"
+#include "service/api/ownership.h"
+#include "service/api/webhook_event.h"
+#include "service/provider/clerk.h"
+#include "service/store/customers.h"
+#include "service/store/keys.h"
+#include "service/store/tenants.h"
+#include "service/store/tiers.h"
+
+#define FREE_PLAN "free"
+
+static const char metadata_failed[] = "Failed to update user metadata";
+
+struct webhook {
+    enum dreamd_mode mode;
+    dreamd_stripe_event event;
+    const char *payload;      /* the body, borrowed from the request */
+    const char *user_key;     /* the publishable key in the user's metadata; NULL: none, or not asked yet */
+    cJSON *metadata;          /* the user's, to be merged; owned */
+    bool has_project;
+    bool is_tombstone;        /* the customer was deleted here */
+    dreamd_project project;
+    const char *plan;         /* the tier's name as the project spells it; NULL if the event names none */
+    dreamd_event_outcome outcome;
+};
+
+/* ---- the ends ---- */
+
+static void end_webhook(dreamd_call *call, unsigned status, cJSON *body) {
+    struct webhook *webhook = call->state;
+
+    if (webhook) {
+        cJSON_Delete(webhook->metadata);
+        webhook->metadata = NULL;
+    }
+    dreamd_call_answer(call, status, body);
+}
+
+static void answer_received(dreamd_call *call, bool is_repeat) {
+    cJSON *body = cJSON_CreateObject();
+    bool is_ok = dream_json_set_bool(body, "received", true);
+
+    if (is_repeat)
+        is_ok = dream_json_set_bool(body, "idempotent", true) && is_ok;
+    if (!is_ok) {
+        cJSON_Delete(body);
+        body = NULL;
+    }
+    end_webhook(call, 200, body);
+}
+
+static void refuse(dreamd_call *call, unsigned status, const char *error) {
+    cJSON *body = cJSON_CreateObject();
+
+    if (!dream_json_set_string(body, "error", error)) {
+        cJSON_Delete(body);
+        body = NULL;
+    }
+    end_webhook(call, status, body);
+}
+
+static void refuse_metadata(dreamd_call *call, const dreamd_upstream_answer *answer) {
+    struct webhook *webhook = call->state;
+    cJSON *body = cJSON_CreateObject();
+    bool is_unknown = answer->outcome == DREAMD_UPSTREAM_NOT_FOUND;
+
+    cJSON_Delete(webhook->metadata);
+    webhook->metadata = NULL;
+    if (!dream_json_set_string(body, "error", metadata_failed) ||
+        !dream_json_set_string(body, "details", answer->message)) {
+        cJSON_Delete(body);
+        body = NULL;
+    }
+    dreamd_call_set(call, is_unknown ? 500 : 502, body);
+    if (!is_unknown)
+        call->retry_after_s = DREAMD_UPSTREAM_RETRY_S;
+    dreamd_call_send(call);
+}
+
+static void refuse_store(dreamd_call *call, dreamd_db_status status) {
+    struct webhook *webhook = call->state;
+
+    cJSON_Delete(webhook->metadata);
+    webhook->metadata = NULL;
+    dreamd_call_refuse_store(call, status);
+}
+
+/* ---- store work ---- */
+
+/* Does the event's account speak for this platform? Without an account it is about our own objects, which we made. */
+static dreamd_db_status check_account(dreamd_db *db, const struct webhook *webhook, const dreamd_project *project,
+                                      bool *out) {
+    char owner[DREAMD_ID_SIZE] = "";
+    bool is_found = false;
+    dreamd_db_status status = DREAMD_DB_OK;
+
+    *out = true;
+    if (!webhook->event.account)
+        return DREAMD_DB_OK;
+    status = dreamd_stripe_account_owner(db, webhook->event.account, webhook->mode, owner, &is_found);
+    *out = is_found && strcmp(owner, project->platform_id) == 0;
+    return status;
+}
+
+/* The project a publishable key names, if the event may speak about it. */
+static dreamd_db_status find_project(dreamd_db *db, struct webhook *webhook, const char *publishable_key) {
+    dreamd_project project;
+    bool is_found = false;
+    bool is_allowed = false;
+    dreamd_db_status status = dreamd_project_of_publishable_key(db, publishable_key, &project, &is_found);
+
+    webhook->has_project = false;
+    if (status == DREAMD_DB_OK && is_found && project.mode == webhook->mode)
+        status = check_account(db, webhook, &project, &is_allowed);
+    if (status == DREAMD_DB_OK && is_allowed) {
+        webhook->project = project;
+        webhook->has_project = true;
+    }
+    return status;
+}
+
+/* Buyers may have named the tier by its display name, which no limit is found by. */
+static dreamd_db_status find_plan(dreamd_db *db, const dreamd_call *call, struct webhook *webhook) {
+    dreamd_tier tier;
+    bool is_found = false;
+    dreamd_db_status status = DREAMD_DB_OK;
+
+    webhook->plan = webhook->event.tier;
+    if (!webhook->has_project || !webhook->event.tier)
+        return DREAMD_DB_OK;
+    status = dreamd_tier_find(db, &webhook->project, webhook->event.tier, DREAMD_TIER_BY_NAME_OR_DISPLAY_NAME,
+                              call->arena, &tier, &is_found);
+    if (is_found)
+        webhook->plan = tier.name;
+    return status;
+}
+
+static dreamd_event event_of(struct webhook *webhook) {
+    bool is_applied = webhook->has_project && webhook->event.kind != DREAMD_STRIPE_OTHER;
+
+    webhook->event.subscription.plan = webhook->plan;
+    return (dreamd_event){
+        .source = webhook->mode == DREAMD_LIVE ? "stripe-live" : "stripe-test",
+        .event_id = webhook->event.id,
+        .type = webhook->event.type,
+        .created_s = webhook->event.created_s,
+        .payload = webhook->payload,
+        .project = webhook->has_project ? &webhook->project : NULL,
+        .subscription = is_applied ? &webhook->event.subscription : NULL,
+    };
+}
+
+static dreamd_db_status look(dreamd_db *db, void *arg) {
+    dreamd_call *call = arg;
+    struct webhook *webhook = call->state;
+    dreamd_customer customer = { 0 };
+    bool is_found = false;
+    dreamd_event event;
+    dreamd_db_status status = DREAMD_DB_OK;
+
+    webhook->has_project = false;
+    webhook->is_tombstone = false;
+    if (webhook->event.publishable_key)
+        status = find_project(db, webhook, webhook->event.publishable_key);
+    if (status == DREAMD_DB_OK)
+        status = find_plan(db, call, webhook);
+    if (status == DREAMD_DB_OK && webhook->has_project && webhook->event.user_id) {
+        status = dreamd_customer_find(db, &webhook->project, webhook->event.user_id, call->arena, &customer, &is_found);
+        webhook->is_tombstone = is_found && customer.is_deleted;
+    }
+    if (status != DREAMD_DB_OK)
+        return status;
+    event = event_of(webhook);
+    return dreamd_event_look(db, &event, &webhook->outcome);
+}
+
+/* With the user's own key at hand: an event that named no project is about the user's, one that named another's is not ours
+ * to apply. */
+static dreamd_db_status look_at_user(dreamd_db *db, void *arg) {
+    dreamd_call *call = arg;
+    struct webhook *webhook = call->state;
+    bool is_own = false;
+    dreamd_db_status status = DREAMD_DB_OK;
+
+    if (!webhook->has_project) {
+        if (!webhook->event.publishable_key)
+            status = find_project(db, webhook, webhook->user_key);
+        return status == DREAMD_DB_OK ? find_plan(db, call, webhook) : status;
+    }
+    status = dreamd_is_own_key(db, &webhook->project, webhook->user_key, &is_own);
+    if (status == DREAMD_DB_OK && !is_own)
+        webhook->has_project = false;
+    return status;
+}
+
+static dreamd_db_status apply(dreamd_db *db, void *arg) {
+    dreamd_call *call = arg;
+    struct webhook *webhook = call->state;
+    dreamd_event event = event_of(webhook);
+
+    return dreamd_event_apply(db, &event, call->now_ms, &webhook->outcome);
+}
+
+/* ---- the steps ---- */
+
+static void on_applied(void *arg, dreamd_db_status status) {
+    dreamd_call *call = arg;
+    const struct webhook *webhook = call->state;
+
+    if (status != DREAMD_DB_OK)
+        refuse_store(call, status);
+    else
+        answer_received(call, webhook->outcome == DREAMD_EVENT_DUPLICATE);
+}
+
+static void start_apply(dreamd_call *call) {
+    dreamd_store_write(call->service->store, apply, on_applied, call);
+}
+
+static void on_merged(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+    dreamd_call *call = context;
+    const struct webhook *webhook = call->state;
+
+    /* A subscription that ends must end here even if its user is gone there. */
+    if (user || (answer->outcome == DREAMD_UPSTREAM_NOT_FOUND && webhook->event.kind == DREAMD_STRIPE_ENDED))
+        start_apply(call);
+    else
+        refuse_metadata(call, answer);
+}
+
+/* What the event makes of the plan in the metadata; NULL: it stays. The store decides alike (subscriptions.h). */
+static const char *metadata_plan(const struct webhook *webhook) {
+    const char *status = webhook->event.subscription.status;
+    const char *current = dream_json_string(webhook->metadata, "plan");
+
+    if (webhook->event.kind == DREAMD_STRIPE_ENDED || strcmp(status, "canceled") == 0)
+        return FREE_PLAN;
+    if (strcmp(status, "active") == 0 || strcmp(status, "trialing") == 0)
+        return webhook->plan;
+    if (strncmp(status, "incomplete", strlen("incomplete")) == 0)
+        return NULL;
+    return !current || strcasecmp(current, webhook->plan) == 0 ? FREE_PLAN : NULL;
+}
+
+/* False when out of memory. */
+static bool fill_metadata(struct webhook *webhook) {
+    const dreamd_subscription *subscription = &webhook->event.subscription;
+    const char *plan = metadata_plan(webhook);
+    bool is_ok = true;
+
+    if (!webhook->user_key)
+        is_ok = dream_json_set_string(webhook->metadata, "publishableKey", webhook->project.publishable_key);
+    if (plan)
+        is_ok = dream_json_set_string(webhook->metadata, "plan", plan) && is_ok;
+    if (subscription->stripe_customer_id && webhook->event.kind != DREAMD_STRIPE_ENDED)
+        is_ok = dream_json_set_string(webhook->metadata, "stripeCustomerId", subscription->stripe_customer_id) && is_ok;
+    if (webhook->event.kind == DREAMD_STRIPE_CHANGED)
+        is_ok = dream_json_set_string(webhook->metadata, "subscriptionId", subscription->subscription_id) && is_ok;
+    return is_ok;
+}
+
+static void start_merge(dreamd_call *call) {
+    struct webhook *webhook = call->state;
+    cJSON *metadata = webhook->metadata;
+
+    if (!webhook->has_project) {
+        dreamd_log(DREAMD_LOG_WARN, "webhook_not_applied", dreamd_log_text("event_id", webhook->event.id),
+                   dreamd_log_text("type", webhook->event.type), dreamd_log_text("account", webhook->event.account),
+                   dreamd_log_text("reason", "no project that this account and user belong to"));
+        start_apply(call);
+        return;
+    }
+    if (!fill_metadata(webhook)) {
+        refuse(call, 500, "Out of memory");
+        return;
+    }
+    webhook->metadata = NULL;
+    dreamd_clerk_merge_metadata(call->service->upstream, webhook->mode, webhook->event.user_id, metadata, on_merged, call);
+    cJSON_Delete(metadata);
+}
+
+static void on_user_looked_at(void *arg, dreamd_db_status status) {
+    dreamd_call *call = arg;
+
+    if (status != DREAMD_DB_OK)
+        refuse_store(call, status);
+    else
+        start_merge(call);
+}
+
+static void on_user(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+    dreamd_call *call = context;
+    struct webhook *webhook = call->state;
+    const char *key = NULL;
+
+    if (!user) {
+        on_merged(call, answer, NULL);
+        return;
+    }
+    key = dream_json_string(user->metadata, "publishableKey");
+    webhook->metadata = user->metadata ? cJSON_Duplicate(user->metadata, true) : cJSON_CreateObject();
+    webhook->user_key = key && *key && strlen(key) < DREAMD_KEY_SIZE ? dream_arena_strdup(call->arena, key) : NULL;
+    if (!webhook->metadata)
+        refuse(call, 500, "Out of memory");
+    else if (webhook->user_key)
+        dreamd_store_read(call->service->store, look_at_user, on_user_looked_at, call);
+    else
+        start_merge(call);
+}
+
+static void on_looked(void *arg, dreamd_db_status status) {
+    dreamd_call *call = arg;
+    const struct webhook *webhook = call->state;
+    /* A project that the event names but may not speak about will not become right by asking for the user. */
+    bool is_hopeless = webhook->event.publishable_key && !webhook->has_project;
+
+    if (status != DREAMD_DB_OK)
+        refuse_store(call, status);
+    else if (webhook->outcome == DREAMD_EVENT_DUPLICATE)
+        answer_received(call, true);
+    else if (webhook->event.kind == DREAMD_STRIPE_OTHER || webhook->outcome == DREAMD_EVENT_STALE ||
+             webhook->is_tombstone)
+        start_apply(call);
+    else if (is_hopeless)
+        start_merge(call);
+    else
+        dreamd_clerk_get_user(call->service->upstream, webhook->mode, webhook->event.user_id, on_user, call);
+}
+
+static void on_turn(void *context) {
+    dreamd_call *call = context;
+
+    dreamd_store_read(call->service->store, look, on_looked, call);
+}
+
+/* ---- the delivery ---- */
+
+/* The mode whose secret signed this; false if none did. The test secret is tried first. */
+static bool find_mode(const dreamd_call *call, const char *signature, const char *body, size_t size,
+                      enum dreamd_mode *out) {
+    static const enum dreamd_mode order[] = { DREAMD_TEST, DREAMD_LIVE };
+
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
+        const char *secret = call->service->settings->stripe[order[i]].webhook_secret;
+
+        *out = order[i];
+        if (secret && dream_stripe_signature_verify(signature, secret, body, size, call->now_ms / 1000,
+                                                    DREAM_WEBHOOK_TOLERANCE_S))
+            return true;
+    }
+    return false;
+}
+
+static bool has_secret(const dreamd_settings *settings) {
+    return settings->stripe[DREAMD_LIVE].webhook_secret || settings->stripe[DREAMD_TEST].webhook_secret;
+}
+
+/* Signed and readable: waits for its turn. */
+static void take_event(dreamd_call *call) {
+    struct webhook *webhook = call->state;
+    const char *error = dreamd_stripe_event_read(call->body, &webhook->event);
+
+    if (error) {
+        refuse(call, 400, error);
+        return;
+    }
+    if (webhook->event.is_live != (webhook->mode == DREAMD_LIVE)) {
+        /* A live endpoint is told of its accounts' test events too. They come again, signed for the test endpoint. */
+        dreamd_log(DREAMD_LOG_INFO, "webhook_of_other_mode", dreamd_log_text("event_id", webhook->event.id),
+                   dreamd_log_text("secret_of", dreamd_mode_text(webhook->mode)));
+        answer_received(call, false);
+        return;
+    }
+    call->lanes = call->service->lanes;
+    call->place = (dreamd_lane_place){
+        .name = webhook->event.user_id ? webhook->event.user_id : webhook->event.id,
+        .fn = on_turn,
+        .context = call,
+    };
+    dreamd_lane_enter(call->lanes, &call->place);
+}
+
+void dreamd_webhook_stripe(dreamd_call *call) {
+    const char *signature = dreamd_request_header(call->request, "Stripe-Signature");
+    struct webhook *webhook = dream_arena_alloc(call->arena, sizeof *webhook);
+    size_t size = 0;
+
+    call->content_type = DREAMD_WEBHOOK_TYPE;
+    call->state = webhook;
+    if (!webhook) {
+        refuse(call, 500, "Out of memory");
+        return;
+    }
+    webhook->payload = dreamd_request_body(call->request, &size);
+    if (!signature || !*signature)
+        refuse(call, 400, "No signature");
+    else if (!has_secret(call->service->settings))
+        refuse(call, 500, "Webhook secret not configured");
+    else if (!find_mode(call, signature, webhook->payload, size, &webhook->mode))
+        refuse(call, 400, "Webhook signature verification failed");
+    else if (dreamd_call_body(call) != DREAMD_BODY_OBJECT)
+        refuse(call, 400, "Invalid payload");
+    else
+        take_event(call);
+}
