@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* database.c - finds the database's path. The default follows the XDG base directories; under systemd, StateDirectory=
+ * says where. Opening and migrating are the store's. */
+#include "dreamapid/database.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "service/store/master_key.h"
+
+enum { ERROR_SIZE = 256, SHOWN = 120 };
+
+static const char file_name[] = "dreamapid.db";
+
+static bool is_other_engine(const char *given)
+{
+    return strncasecmp(given, "postgresql:", 11) == 0 || strncasecmp(given, "postgres:", 9) == 0;
+}
+
+/* `path` with all folders before its last name, made if absent. */
+static bool make_folders(char *path, char error[ERROR_SIZE])
+{
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        bool is_there = mkdir(path, 0700) == 0 || errno == EEXIST;
+        int reason = errno;
+        if (!is_there)
+            (void)snprintf(error, ERROR_SIZE, "Cannot make the folder %.*s: %s; name another place with --db", SHOWN, path,
+                           strerror(reason));
+        *slash = '/';
+        if (!is_there)
+            return false;
+    }
+    return true;
+}
+
+static char *out_of_memory(char error[ERROR_SIZE])
+{
+    (void)snprintf(error, ERROR_SIZE, "out of memory");
+    return NULL;
+}
+
+/* STATE_DIRECTORY may hold several, with colons between; the first is ours. Relative values do not count (XDG). */
+static char *default_path(char error[ERROR_SIZE])
+{
+    const char *state = getenv("STATE_DIRECTORY");
+    const char *data = getenv("XDG_DATA_HOME");
+    const char *home = getenv("HOME");
+    char *path = NULL;
+    int size;
+    if (state && state[0] == '/')
+        size = asprintf(&path, "%.*s/%s", (int)strcspn(state, ":"), state, file_name);
+    else if (data && data[0] == '/')
+        size = asprintf(&path, "%s/dreamapid/%s", data, file_name);
+    else if (home && home[0] == '/')
+        size = asprintf(&path, "%s/.local/share/dreamapid/%s", home, file_name);
+    else {
+        (void)snprintf(error, ERROR_SIZE, "No home folder is known: say with --db where the database is");
+        return NULL;
+    }
+    return size < 0 ? out_of_memory(error) : path;
+}
+
+char *dreamd_database_locate(const char *given, bool *out_is_misuse, char error[ERROR_SIZE])
+{
+    *out_is_misuse = false;
+    error[0] = '\0';
+    if (given && is_other_engine(given)) {
+        *out_is_misuse = true;
+        (void)snprintf(error, ERROR_SIZE, "This dreamapid has no PostgreSQL store: give --db the path of a SQLite file");
+        return NULL;
+    }
+    if (given) {
+        char *copy = strdup(given);
+        return copy ? copy : out_of_memory(error);
+    }
+    char *path = default_path(error);
+    if (path && !make_folders(path, error)) {
+        free(path);
+        path = NULL;
+    }
+    return path;
+}
+
+struct key_check {
+    const unsigned char *key;
+    bool is_right;
+};
+
+static dreamd_db_status check_key(dreamd_db *db, void *arg)
+{
+    struct key_check *check = arg;
+    return dreamd_master_key_check(db, check->key, &check->is_right);
+}
+
+dreamd_store *dreamd_database_open(const char *path, const dreamd_settings *settings, dreamd_metrics *metrics,
+                                   char error[ERROR_SIZE])
+{
+    struct key_check check = { settings->master_key, false };
+    dreamd_store *store = dreamd_store_migrate(path, error) ? dreamd_store_open(path, metrics, error) : NULL;
+    if (!store)
+        return NULL;
+    dreamd_db_status status = dreamd_store_write_now(store, check_key, &check);
+    if (status == DREAMD_DB_OK && check.is_right)
+        return store;
+    dreamd_store_close(store);
+    if (status != DREAMD_DB_OK)
+        (void)snprintf(error, ERROR_SIZE, "Cannot use the database %.*s: %s", SHOWN, path, dreamd_database_failure(status));
+    else
+        (void)snprintf(error, ERROR_SIZE,
+                       "The master key is not the one that %.*s was made with: restore its .key file or DREAMAPID_MASTER_KEY",
+                       SHOWN, path);
+    return NULL;
+}
+
+const char *dreamd_database_failure(dreamd_db_status status)
+{
+    switch (status) {
+    case DREAMD_DB_OK:
+    case DREAMD_DB_ROW:
+        return "nothing is wrong";
+    case DREAMD_DB_CONFLICT:
+        return "it contradicts what the database holds";
+    case DREAMD_DB_BUSY:
+        return "another process keeps the database locked; try again";
+    case DREAMD_DB_FULL:
+        return "the disk is full or read-only";
+    case DREAMD_DB_CORRUPT:
+        return "the database is damaged; restore a backup";
+    case DREAMD_DB_NOMEM:
+        return "out of memory";
+    case DREAMD_DB_ERROR:
+    default:
+        return "the database refused it; see the log above";
+    }
+}
