@@ -83,8 +83,9 @@ typedef struct dreamapi_transport {
     /** Begins an exchange. May report its end at once. A status other than DREAMAPI_OK means that nothing was begun
      * and nothing sent. */
     dreamapi_status (*start)(void *instance, dreamapi_exchange *exchange);
-    /** Drops an exchange that was begun and whose end was not reported; touches it no more. */
-    void (*cancel)(void *instance, dreamapi_exchange *exchange);
+    /** Drops an exchange that was begun and whose end was not reported; touches it no more. Returns 0 only if surely no
+     * byte of the request left this machine. */
+    int (*cancel)(void *instance, dreamapi_exchange *exchange);
     /** Does what can be done without waiting and reports the exchanges that ended. */
     void (*perform)(void *instance);
     /** A descriptor that is readable when perform has something to do, the same one for the instance's life; -1 if

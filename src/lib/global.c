@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* global.c - guards curl_global_init, which is not safe to call from two threads
+ * in every build of libcurl, with one lock and two counts.
+ *
+ * A client going away does not undo the initialisation: a program may be using
+ * libcurl without having initialised it (libcurl then does that silently and
+ * without counting), and undoing ours would pull it from under that program. Only
+ * dreamapi_global_cleanup, a program's own word, may. */
+#include "lib/global.h"
+
+#include <curl/curl.h>
+#include <dreamapi/client.h>
+#include <pthread.h>
+
+static struct {
+    pthread_mutex_t lock;
+    unsigned program_holds; /* dreamapi_global_init less dreamapi_global_cleanup */
+    unsigned client_holds;
+    bool is_initialised;
+    bool is_cleanup_wanted; /* the program took its last hold back */
+} shared = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* The lock is held. */
+static bool initialise(void)
+{
+    if (!shared.is_initialised)
+        shared.is_initialised = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    return shared.is_initialised;
+}
+
+/* The lock is held. */
+static void clean_up_if_unused(void)
+{
+    if (!shared.is_initialised || !shared.is_cleanup_wanted || shared.program_holds > 0 || shared.client_holds > 0)
+        return;
+    curl_global_cleanup();
+    shared.is_initialised = false;
+    shared.is_cleanup_wanted = false;
+}
+
+bool dream_global_acquire(void)
+{
+    bool is_ready;
+
+    pthread_mutex_lock(&shared.lock);
+    is_ready = initialise();
+    if (is_ready)
+        shared.client_holds++;
+    pthread_mutex_unlock(&shared.lock);
+    return is_ready;
+}
+
+void dream_global_release(void)
+{
+    pthread_mutex_lock(&shared.lock);
+    if (shared.client_holds > 0)
+        shared.client_holds--;
+    clean_up_if_unused();
+    pthread_mutex_unlock(&shared.lock);
+}
+
+dreamapi_status dreamapi_global_init(void)
+{
+    bool is_ready;
+
+    pthread_mutex_lock(&shared.lock);
+    is_ready = initialise();
+    if (is_ready) {
+        shared.program_holds++;
+        shared.is_cleanup_wanted = false;
+    }
+    pthread_mutex_unlock(&shared.lock);
+    return is_ready ? DREAMAPI_OK : DREAMAPI_NOMEM;
+}
+
+void dreamapi_global_cleanup(void)
+{
+    pthread_mutex_lock(&shared.lock);
+    if (shared.program_holds > 0 && --shared.program_holds == 0) {
+        shared.is_cleanup_wanted = true;
+        clean_up_if_unused();
+    }
+    pthread_mutex_unlock(&shared.lock);
+}

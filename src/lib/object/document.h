@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* document.h - the answer that an object is read from, and reading it by a table
+ * of fields. An object keeps its document: texts are borrowed from it, not copied. Immutable once made. */
+#ifndef DREAM_LIB_OBJECT_DOCUMENT_H
+#define DREAM_LIB_OBJECT_DOCUMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "common/json.h"
+#include "lib/call.h"
+
+typedef struct dream_document {
+    char *json; /* as it came */
+    cJSON *root;
+} dream_document;
+
+/* An answer must be a JSON object; `problem` gets the reason if it is not. */
+dreamapi_status dream_document_read(dream_document *document, const char *body, size_t size,
+                                    char problem[DREAM_PROBLEM_SIZE]);
+void dream_document_clear(dream_document *document);
+
+typedef enum dream_field_kind {
+    DREAM_FIELD_TEXT,  /* const char *; null counts as absent; absent: NULL */
+    DREAM_FIELD_INT,   /* int64_t; null counts as absent; absent: fallback */
+    DREAM_FIELD_LIMIT, /* int64_t; a whole number from 0, or null or "unlimited"; absent: fallback */
+    DREAM_FIELD_BOOL,  /* bool; null counts as absent; absent: fallback */
+    DREAM_FIELD_TEXTS  /* const cJSON *, an array of texts; null counts as absent; absent: NULL */
+} dream_field_kind;
+
+typedef struct dream_field {
+    const char *name; /* on the wire */
+    dream_field_kind kind;
+    size_t offset;    /* of the member that takes it */
+    bool is_required;
+    int64_t fallback;
+} dream_field;
+
+/* Reads the fields of `object` (which must be a JSON object) into `out`. Fields it does not know are passed over. */
+dreamapi_status dream_fields_read(const cJSON *object, const dream_field *fields, size_t count, void *out,
+                                  char problem[DREAM_PROBLEM_SIZE]);
+
+/* States a problem; returns DREAMAPI_PROTOCOL. */
+dreamapi_status dream_document_problem(char problem[DREAM_PROBLEM_SIZE], const char *name, const char *what);
+
+size_t dream_texts_count(const cJSON *texts);
+const char *dream_texts_at(const cJSON *texts, size_t index); /* NULL past the end */
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* options.c - the setters. Each checks its own value; what only makes sense
+ * together (a secret and where it would go) is settings.c. One thread at a time. */
+#include <dreamapi/options.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/crypto.h"
+#include "lib/params.h"
+#include "lib/settings.h"
+#include "lib/text.h"
+
+enum {
+    DEFAULT_TIMEOUT_MS = 30000,
+    DEFAULT_RESPONSE_SIZE = 1024 * 1024,
+    MIN_RESPONSE_SIZE = 1024,
+    MAX_RESPONSE_SIZE = 1024 * 1024 * 1024,
+    DEFAULT_RETRIES = 4,
+    MAX_RETRIES = 100,
+    MAX_PROXY = 2048,
+    MAX_PATH_SIZE = 4095,
+    MAX_USER_AGENT_SUFFIX = 128
+};
+
+dreamapi_options *dreamapi_options_new(void)
+{
+    dreamapi_options *options = calloc(1, sizeof(*options));
+
+    if (options == NULL)
+        return NULL;
+    options->timeout_ms = DEFAULT_TIMEOUT_MS;
+    options->threads = 1;
+    options->max_response_size = DEFAULT_RESPONSE_SIZE;
+    options->max_retries = DEFAULT_RETRIES;
+    return options;
+}
+
+void dreamapi_options_free(dreamapi_options *options)
+{
+    if (options == NULL)
+        return;
+    dream_free_secret(options->secret_key);
+    free(options->base_url);
+    free(options->publishable_key);
+    free(options->ca_file);
+    free(options->proxy);
+    free(options->user_agent_suffix);
+    free(options);
+}
+
+/* Replaces a text by a copy. Wiping costs nothing here, so every text is treated as the secret is. */
+static dreamapi_status set_text(char **field, const char *text)
+{
+    char *copy = NULL;
+
+    if (text != NULL) {
+        copy = strdup(text);
+        if (copy == NULL)
+            return DREAMAPI_NOMEM;
+    }
+    dream_free_secret(*field);
+    *field = copy;
+    return DREAMAPI_OK;
+}
+
+dreamapi_status dreamapi_options_set_base_url(dreamapi_options *options, const char *url)
+{
+    if (options == NULL || (url != NULL && dream_base_url_check(url) != NULL))
+        return DREAMAPI_INVALID;
+    return set_text(&options->base_url, url);
+}
+
+dreamapi_status dreamapi_options_set_secret_key(dreamapi_options *options, const char *key)
+{
+    if (options == NULL || (key != NULL && !dream_text_is_visible(key, DREAM_KEY_MAX)))
+        return DREAMAPI_INVALID;
+    return set_text(&options->secret_key, key);
+}
+
+dreamapi_status dreamapi_options_set_publishable_key(dreamapi_options *options, const char *key)
+{
+    if (options == NULL || (key != NULL && !dream_text_is_visible(key, DREAM_KEY_MAX)))
+        return DREAMAPI_INVALID;
+    return set_text(&options->publishable_key, key);
+}
+
+dreamapi_status dreamapi_options_set_timeout_ms(dreamapi_options *options, int64_t timeout_ms)
+{
+    if (options == NULL || timeout_ms < 1 || timeout_ms > DREAMAPI_MAX_TIMEOUT_MS)
+        return DREAMAPI_INVALID;
+    options->timeout_ms = timeout_ms;
+    return DREAMAPI_OK;
+}
+
+dreamapi_status dreamapi_options_set_threads(dreamapi_options *options, int threads)
+{
+    if (options == NULL || threads < 0 || threads > 1)
+        return DREAMAPI_INVALID;
+    options->threads = threads;
+    return DREAMAPI_OK;
+}
+
+dreamapi_status dreamapi_options_set_max_response_size(dreamapi_options *options, size_t bytes)
+{
+    if (options == NULL || bytes < MIN_RESPONSE_SIZE || bytes > MAX_RESPONSE_SIZE)
+        return DREAMAPI_INVALID;
+    options->max_response_size = bytes;
+    return DREAMAPI_OK;
+}
+
+dreamapi_status dreamapi_options_set_max_retries(dreamapi_options *options, int retries)
+{
+    if (options == NULL || retries < 0 || retries > MAX_RETRIES)
+        return DREAMAPI_INVALID;
+    options->max_retries = retries;
+    return DREAMAPI_OK;
+}
+
+dreamapi_status dreamapi_options_set_ca_file(dreamapi_options *options, const char *path)
+{
+    if (options == NULL || (path != NULL && (path[0] == '\0' || strnlen(path, MAX_PATH_SIZE + 1) > MAX_PATH_SIZE)))
+        return DREAMAPI_INVALID;
+    return set_text(&options->ca_file, path);
+}
+
+dreamapi_status dreamapi_options_set_proxy(dreamapi_options *options, const char *url)
+{
+    if (options == NULL || (url != NULL && !dream_text_is_visible(url, MAX_PROXY)))
+        return DREAMAPI_INVALID;
+    return set_text(&options->proxy, url);
+}
+
+dreamapi_status dreamapi_options_set_user_agent_suffix(dreamapi_options *options, const char *suffix)
+{
+    if (options == NULL || (suffix != NULL && !dream_text_is_printable(suffix, MAX_USER_AGENT_SUFFIX)))
+        return DREAMAPI_INVALID;
+    return set_text(&options->user_agent_suffix, suffix);
+}
+
+dreamapi_status dreamapi_options_set_clock(dreamapi_options *options, const dreamapi_clock *clock)
+{
+    dreamapi_clock copy;
+
+    if (options == NULL)
+        return DREAMAPI_INVALID;
+    if (dream_params_copy(clock, &copy, sizeof(copy), NULL) != DREAMAPI_OK)
+        return DREAMAPI_INVALID;
+    if (clock != NULL && (copy.monotonic_ms == NULL || copy.wall_ms == NULL))
+        return DREAMAPI_INVALID;
+    copy.struct_size = sizeof(copy);
+    options->clock = copy;
+    return DREAMAPI_OK;
+}
+
+dreamapi_status dreamapi_options_set_random(dreamapi_options *options, dreamapi_random_function function,
+                                            void *user_data)
+{
+    if (options == NULL)
+        return DREAMAPI_INVALID;
+    options->random = function;
+    options->random_data = user_data;
+    return DREAMAPI_OK;
+}
+
+dreamapi_status dreamapi_options_set_transport(dreamapi_options *options, const dreamapi_transport *transport)
+{
+    dreamapi_transport copy;
+
+    if (options == NULL)
+        return DREAMAPI_INVALID;
+    if (dream_params_copy(transport, &copy, sizeof(copy), NULL) != DREAMAPI_OK)
+        return DREAMAPI_INVALID;
+    if (transport != NULL &&
+        (copy.open == NULL || copy.start == NULL || copy.cancel == NULL || copy.perform == NULL || copy.fd == NULL ||
+         copy.timeout_ms == NULL || copy.destroy == NULL))
+        return DREAMAPI_INVALID;
+    copy.struct_size = sizeof(copy);
+    options->transport = copy;
+    return DREAMAPI_OK;
+}
+
+dreamapi_status dreamapi_options_set_log(dreamapi_options *options, dreamapi_log_function function, void *user_data)
+{
+    if (options == NULL)
+        return DREAMAPI_INVALID;
+    options->log = function;
+    options->log_data = user_data;
+    return DREAMAPI_OK;
+}

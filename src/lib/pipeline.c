@@ -1,0 +1,619 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pipeline.c - what happens to a call.
+ *
+ *   NEW --admit--> [WAITING for /health] --> SENDING --> FINISHED
+ *                         ^                  |    ^
+ *                         |                  v    |
+ *                         +----------------- PAUSING
+ *
+ * One timer a call: the earlier of its deadline and of what its phase waits for. Whether a try may be
+ * repeated is retry.c's judgement, what an answer means is answer.c's; here they are carried out. Driver only, no lock. */
+#include "lib/pipeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/timefmt.h"
+#include "lib/answer.h"
+#include "lib/error.h"
+#include "lib/object/health.h"
+
+enum { PROBE_PATIENCE_MS = 5000 };
+
+static void try_now(dreamapi_call *call);
+
+static int64_t now_of(const dreamapi_client *client)
+{
+    return dream_settings_now_ms(&client->settings);
+}
+
+/* ---- the end of a call ---- */
+
+static void enter_live(dreamapi_call *call)
+{
+    dream_call_hold(call);
+    call->live_next = call->client->live;
+    if (call->live_next != NULL)
+        call->live_next->live_previous = call;
+    call->client->live = call;
+}
+
+static void leave_live(dreamapi_call *call)
+{
+    if (call->live_previous != NULL)
+        call->live_previous->live_next = call->live_next;
+    else
+        call->client->live = call->live_next;
+    if (call->live_next != NULL)
+        call->live_next->live_previous = call->live_previous;
+}
+
+/* Repeating a call is harmless if its method is, if the server knows the key that the caller would give again, or if
+ * nothing can have been done. */
+static bool is_harmless_to_repeat(const dreamapi_call *call)
+{
+    if (call->request.is_idempotent || (call->is_keyed && call->request.has_own_key))
+        return true;
+    return !call->is_unclear && call->error.http_status < 500;
+}
+
+static bool is_passing(const dreamapi_error *error)
+{
+    switch (error->status) {
+    case DREAMAPI_RATE_LIMITED:
+    case DREAMAPI_TIMEOUT:
+    case DREAMAPI_UNAVAILABLE:
+    case DREAMAPI_OUTCOME_UNKNOWN:
+    case DREAMAPI_SERVER:
+    case DREAMAPI_CANCELLED:
+    case DREAMAPI_NOMEM:
+        return true;
+    case DREAMAPI_CONFLICT:
+        return error->retry_after_ms >= 0;
+    default:
+        return false;
+    }
+}
+
+/* call->error says how it ended. */
+static void finish(dreamapi_call *call)
+{
+    call->error.retriable = is_passing(&call->error) && is_harmless_to_repeat(call);
+    if (call->exchange.request_id[0] != '\0')
+        memcpy(call->error.request_id, call->exchange.request_id, sizeof(call->error.request_id));
+    dream_timers_cancel(&call->client->timers, &call->timer);
+    leave_live(call);
+    call->phase = DREAM_PHASE_FINISHED;
+    dream_exchange_clear(&call->exchange);
+    dream_request_forget(&call->request);
+    dream_call_publish(call);
+    dream_call_release(call);
+}
+
+static void finish_refused(dreamapi_call *call, dreamapi_status status, const char *why)
+{
+    (void)dream_error_refuse(&call->error, status, "%s: %s", call->name, why);
+    finish(call);
+}
+
+static void finish_unknown(dreamapi_call *call, const char *why)
+{
+    dreamapi_error last = call->error;
+
+    (void)dream_error_set(&call->error, DREAMAPI_OUTCOME_UNKNOWN, "%s: %s; it may have been carried out", call->name,
+                          why);
+    call->error.http_status = last.http_status;
+    call->error.retry_after_ms = last.retry_after_ms;
+    memcpy(call->error.server_error, last.server_error, sizeof(last.server_error));
+    finish(call);
+}
+
+/* An answer that the server gave after looking at the request: with a key, it also settles what became of earlier tries. */
+static bool is_definite(const dreamapi_call *call)
+{
+    int http = call->error.http_status;
+
+    return call->is_keyed && http >= 400 && http < 500 && http != 408 && http != 409 && http != 429;
+}
+
+/* No further try: call->error holds what the last one came to. */
+static void conclude(dreamapi_call *call)
+{
+    if (call->is_unclear && !call->request.is_idempotent && !is_definite(call)) {
+        char why[sizeof(call->error.message)];
+        memcpy(why, call->error.message, sizeof(why));
+        finish_unknown(call, why);
+        return;
+    }
+    finish(call);
+}
+
+/* Takes an exchange back from the transport, or out of the queue of ended ones. True if its request may have left. */
+static bool abort_exchange(dreamapi_client *client, dreamapi_exchange *exchange)
+{
+    client->exchanges_under_way--;
+    if (!exchange->is_ended)
+        return client->settings.transport.cancel(client->transport, exchange) != 0;
+    dream_exchange_remove_ended(&client->ended, exchange);
+    return exchange->maybe_sent;
+}
+
+static void abort_sending(dreamapi_call *call)
+{
+    if (call->phase != DREAM_PHASE_SENDING)
+        return;
+    if (abort_exchange(call->client, &call->exchange) && !call->request.is_idempotent)
+        call->is_unclear = true;
+}
+
+static void expire(dreamapi_call *call)
+{
+    abort_sending(call);
+    dream_error_clear(&call->error);
+    if (call->is_unclear) {
+        finish_unknown(call, "the deadline passed before an answer came");
+        return;
+    }
+    (void)dream_error_set(&call->error, DREAMAPI_TIMEOUT, "%s: the deadline passed %s", call->name,
+                          call->tries == 0 ? "before anything was sent" : "before an answer came");
+    finish(call);
+}
+
+/* ---- retries ---- */
+
+/* Plans the next try, or says no: too many, no budget, or no time left. Budget is taken last, when all else allows the try. */
+static bool plan_retry(dreamapi_call *call)
+{
+    dreamapi_client *client = call->client;
+    int64_t now_ms = now_of(client);
+    uint32_t random = 0;
+    int64_t delay_ms;
+
+    if (call->retries >= client->settings.max_retries)
+        return false;
+    /* Without randomness the shortest pause is taken: a poor spread, but no failure. */
+    (void)dream_settings_random(&client->settings, &random, sizeof(random));
+    delay_ms = dream_retry_backoff_ms(call->retries, random);
+    if (call->error.retry_after_ms > delay_ms)
+        delay_ms = call->error.retry_after_ms;
+    if (delay_ms >= call->deadline_ms - now_ms || !dream_retry_budget_spend(&client->budget))
+        return false;
+    if (!dream_timers_set(&client->timers, &call->timer, now_ms + delay_ms))
+        return false;
+    call->retries++;
+    call->phase = DREAM_PHASE_PAUSING;
+    dream_settings_log(&client->settings, DREAMAPI_LOG_INFO, "%s; trying again in %lld ms", call->error.message,
+                       (long long)delay_ms);
+    return true;
+}
+
+/* One try came to nothing: call->error says why, `last` gives the facts. */
+static void try_failed(dreamapi_call *call, const dream_try *last)
+{
+    dream_verdict verdict = dream_retry_judge(last);
+
+    if (last->http_status == 0 && last->maybe_sent && !call->request.is_idempotent)
+        call->is_unclear = true;
+    if (verdict == DREAM_VERDICT_AT_ONCE && !call->is_stale_repeated) {
+        call->is_stale_repeated = true;
+        try_now(call);
+        return;
+    }
+    if ((verdict == DREAM_VERDICT_AGAIN || verdict == DREAM_VERDICT_AT_ONCE) && plan_retry(call))
+        return;
+    conclude(call);
+}
+
+static void try_failed_unsent(dreamapi_call *call, dreamapi_failure failure, const char *why)
+{
+    dream_try last = { 0 };
+
+    last.failure = failure;
+    (void)dream_error_set(&call->error, dream_answer_of_failure(failure), "%s: %s", call->name, why);
+    try_failed(call, &last);
+}
+
+/* ---- asking for extensions ---- */
+
+static void set_common_headers(const dreamapi_client *client, dreamapi_exchange *exchange)
+{
+    dream_exchange_set_header(exchange, "User-Agent", client->settings.user_agent);
+    dream_exchange_set_header(exchange, "Accept", "application/json");
+}
+
+static void start_exchange(dreamapi_client *client, dreamapi_exchange *exchange)
+{
+    dreamapi_status status = client->settings.transport.start(client->transport, exchange);
+
+    client->exchanges_under_way++;
+    if (status != DREAMAPI_OK)
+        dreamapi_exchange_fail(exchange,
+                               status == DREAMAPI_NOMEM ? DREAMAPI_FAILURE_NOMEM : DREAMAPI_FAILURE_OTHER, 0,
+                               "the transport refused the request");
+}
+
+static void send_probe(dreamapi_client *client)
+{
+    dream_exchange_prepare(&client->probe, "GET", client->health_url, client->settings.max_response_size,
+                           &client->ended, NULL);
+    set_common_headers(client, &client->probe);
+    client->probe.is_repeatable = true;
+    start_exchange(client, &client->probe);
+}
+
+static void begin_probe(dreamapi_client *client)
+{
+    if (client->is_probing)
+        return;
+    /* Without a timer the probe could hang for ever; the calls themselves go on without extensions. */
+    if (!dream_timers_set(&client->timers, &client->probe_timer, now_of(client) + PROBE_PATIENCE_MS)) {
+        client->probe_failure = DREAMAPI_FAILURE_NOMEM;
+        dream_extensions_fail(&client->extensions, now_of(client));
+        return;
+    }
+    client->is_probing = true;
+    client->is_probe_repeated = false;
+    send_probe(client);
+}
+
+/* Lets everyone who waited for the probe go on. */
+static void end_probe(dreamapi_client *client)
+{
+    dreamapi_call *next;
+
+    client->is_probing = false;
+    dream_timers_cancel(&client->timers, &client->probe_timer);
+    dream_exchange_clear(&client->probe);
+    for (dreamapi_call *call = client->live; call != NULL; call = next) {
+        next = call->live_next;
+        if (call->phase == DREAM_PHASE_WAITING)
+            try_now(call);
+    }
+}
+
+static void fail_probe(dreamapi_client *client, dreamapi_failure failure)
+{
+    client->probe_failure = failure;
+    dream_extensions_fail(&client->extensions, now_of(client));
+    dream_settings_log(&client->settings, DREAMAPI_LOG_INFO, "GET /health got no answer; going on without extensions");
+    end_probe(client);
+}
+
+static void probe_answered(dreamapi_client *client)
+{
+    const dreamapi_exchange *probe = &client->probe;
+    int http = probe->http_status;
+    void *health = NULL;
+    char problem[DREAM_PROBLEM_SIZE];
+
+    /* A server that has no such page is one without extensions; one that is busy or broken has not answered. */
+    if (http >= 500 || http == 408 || http == 429 || http < 200) {
+        fail_probe(client, DREAMAPI_FAILURE_OTHER);
+        return;
+    }
+    if (http < 300)
+        (void)dream_noun_health.parse(dream_buffer_str(&probe->answer), probe->answer.size, &health, problem);
+    dream_extensions_learn(&client->extensions, health, now_of(client));
+    dream_noun_health.release(health);
+    dream_settings_log(&client->settings, DREAMAPI_LOG_DEBUG, "the server announces extensions 0x%x",
+                       client->extensions.announced);
+    end_probe(client);
+}
+
+static void probe_ended(dreamapi_client *client)
+{
+    if (client->probe.http_status != 0) {
+        probe_answered(client);
+    } else if (client->probe.failure == DREAMAPI_FAILURE_STALE && !client->is_probe_repeated) {
+        client->is_probe_repeated = true;
+        send_probe(client);
+    } else {
+        fail_probe(client, client->probe.failure);
+    }
+}
+
+static void probe_timed_out(dreamapi_client *client)
+{
+    (void)abort_exchange(client, &client->probe);
+    fail_probe(client, DREAMAPI_FAILURE_TIMEOUT);
+}
+
+/* True when the call has to wait for what the server announces. A call that cannot do without asks again even if the
+ * server was silent a moment ago. */
+static bool must_ask(const dreamapi_call *call)
+{
+    const dreamapi_client *client = call->client;
+
+    if (call->has_asked || !(call->request.is_post || call->request.needs_server_side))
+        return false;
+    switch (dream_extensions_look(&client->extensions, now_of(client))) {
+    case DREAM_EXTENSIONS_KNOWN:
+        return false;
+    case DREAM_EXTENSIONS_SILENT:
+        return call->request.needs_server_side;
+    case DREAM_EXTENSIONS_ASK:
+        break;
+    }
+    return true;
+}
+
+static void wait_for_probe(dreamapi_call *call)
+{
+    dreamapi_client *client = call->client;
+    int64_t now_ms = now_of(client);
+    int64_t patience_ms = (call->deadline_ms - now_ms) / 2;
+
+    if (patience_ms > PROBE_PATIENCE_MS)
+        patience_ms = PROBE_PATIENCE_MS;
+    call->has_asked = true;
+    call->phase = DREAM_PHASE_WAITING;
+    (void)dream_timers_set(&client->timers, &call->timer, now_ms + patience_ms);
+    begin_probe(client);
+    /* It could not even begin. */
+    if (!client->is_probing)
+        try_now(call);
+}
+
+/* ---- a try ---- */
+
+/* True when the server already told this user to wait, and the time is not over. */
+static bool is_held_back(dreamapi_call *call)
+{
+    int64_t wait_ms;
+
+    if (!call->request.has_user || call->tries > 0)
+        return false;
+    wait_ms = dream_rate_cache_wait_ms(call->client->rates, &call->request.user, now_of(call->client));
+    if (wait_ms <= 0)
+        return false;
+    (void)dream_error_refuse(&call->error, DREAMAPI_RATE_LIMITED,
+                             "%s: not sent: the server asked this user to wait, %lld ms more", call->name,
+                             (long long)wait_ms);
+    call->error.retry_after_ms = wait_ms;
+    return true;
+}
+
+static void set_headers(dreamapi_call *call)
+{
+    const dream_settings *settings = &call->client->settings;
+    const dream_request *request = &call->request;
+    dreamapi_exchange *exchange = &call->exchange;
+
+    set_common_headers(call->client, exchange);
+    if (!request->is_anonymous) {
+        dream_exchange_set_header(exchange, "Authorization", settings->authorization);
+        dream_exchange_set_header(exchange, "X-Publishable-Key", settings->publishable_key);
+    }
+    dream_exchange_set_header(exchange, "X-Clerk-Token", request->user_token);
+    dream_exchange_set_header(exchange, "Idempotency-Key", request->idempotency_key);
+    if (request->body.size > 0)
+        dream_exchange_set_header(exchange, "Content-Type", "application/json");
+}
+
+static void send_request(dreamapi_call *call)
+{
+    dreamapi_client *client = call->client;
+
+    if (call->tries == 0) {
+        dream_retry_budget_earn(&client->budget);
+        /* Decided once: a call never loses its right to be repeated, nor gains it, between two tries. */
+        call->is_keyed = call->request.is_post && dream_extensions_has(&client->extensions,
+                                                                       DREAM_EXTENSION_IDEMPOTENCY, now_of(client));
+    }
+    call->tries++;
+    call->has_asked = false;
+    call->phase = DREAM_PHASE_SENDING;
+    (void)dream_timers_set(&client->timers, &call->timer, call->deadline_ms);
+    dream_exchange_prepare(&call->exchange, call->request.method, dream_buffer_str(&call->request.url),
+                           client->settings.max_response_size, &client->ended, call);
+    call->exchange.body = call->request.body.data;
+    call->exchange.body_size = call->request.body.size;
+    call->exchange.is_repeatable = call->request.is_idempotent || call->is_keyed;
+    set_headers(call);
+    start_exchange(client, &call->exchange);
+}
+
+/* The server did not say, within this try, whether it takes user ids. */
+static void fail_for_silence(dreamapi_call *call)
+{
+    dreamapi_client *client = call->client;
+    dreamapi_failure failure = client->is_probing ? DREAMAPI_FAILURE_TIMEOUT : client->probe_failure;
+
+    call->has_asked = false;
+    if (failure == DREAMAPI_FAILURE_TIMEOUT)
+        failure = DREAMAPI_FAILURE_CONNECT; /* it is the server that is out of reach; this call's own time is not over */
+    if (failure == DREAMAPI_FAILURE_STALE)
+        failure = DREAMAPI_FAILURE_RESET;
+    try_failed_unsent(call, failure, "the server did not answer whether it takes user ids (GET /health)");
+}
+
+static void try_now(dreamapi_call *call)
+{
+    dreamapi_client *client = call->client;
+
+    if (now_of(client) >= call->deadline_ms) {
+        expire(call);
+        return;
+    }
+    if (is_held_back(call)) {
+        finish(call);
+        return;
+    }
+    if (call->tries == 0 && must_ask(call)) {
+        wait_for_probe(call);
+        return;
+    }
+    if (call->tries == 0 && call->request.needs_server_side &&
+        !dream_extensions_has(&client->extensions, DREAM_EXTENSION_SERVER_SIDE, now_of(client))) {
+        if (dream_extensions_look(&client->extensions, now_of(client)) == DREAM_EXTENSIONS_KNOWN)
+            finish_refused(call, DREAMAPI_TOKEN_REQUIRED,
+                           "the server takes no user ids (extension server-side): give the user's token");
+        else
+            fail_for_silence(call);
+        return;
+    }
+    send_request(call);
+}
+
+/* ---- answers ---- */
+
+static bool keep_body(dreamapi_call *call)
+{
+    dream_buffer *answer = &call->exchange.answer;
+
+    free(call->body);
+    call->body = answer->size > 0 ? dream_buffer_take(answer) : strdup("");
+    return call->body != NULL;
+}
+
+static void succeed(dreamapi_call *call, size_t size)
+{
+    char problem[DREAM_PROBLEM_SIZE] = "";
+    dreamapi_status status = call->noun->parse(call->body, size, &call->object, problem);
+
+    dream_error_clear(&call->error);
+    if (status != DREAMAPI_OK)
+        (void)dream_error_set(&call->error, status, "%s was carried out, but the answer is not understood: %s",
+                              call->name, status == DREAMAPI_NOMEM ? "out of memory" : problem);
+    call->error.http_status = call->exchange.http_status;
+    if (status == DREAMAPI_OK && call->noun == &dream_noun_health)
+        dream_extensions_learn(&call->client->extensions, call->object, now_of(call->client));
+    finish(call);
+}
+
+/* A first try that deleted, whose answer was lost, leaves nothing for the second to find. */
+static const char *remark_on(const dreamapi_call *call)
+{
+    if (call->error.status == DREAMAPI_NOT_FOUND && call->retries + call->is_stale_repeated > 0 &&
+        strcmp(call->request.method, "DELETE") == 0)
+        return " (an earlier try may have deleted it)";
+    return "";
+}
+
+static void explain_refusal(dreamapi_call *call)
+{
+    dreamapi_exchange *exchange = &call->exchange;
+    dreamapi_error *error = &call->error;
+    int64_t retry_after_ms;
+    char text[sizeof(error->message) + sizeof(error->server_error)];
+
+    if (dream_retry_after_parse(exchange->retry_after[0] == '\0' ? NULL : exchange->retry_after,
+                                dream_settings_wall_ms(&call->client->settings), &retry_after_ms))
+        error->retry_after_ms = retry_after_ms;
+    (void)snprintf(text, sizeof(text), "%s: the server answered %d%s%s%s", call->name, exchange->http_status,
+                   remark_on(call), error->server_error[0] == '\0' ? "" : ", ", error->server_error);
+    dream_error_copy_text(error->message, sizeof(error->message), text);
+}
+
+static void answered(dreamapi_call *call)
+{
+    dreamapi_exchange *exchange = &call->exchange;
+    size_t size = exchange->answer.size;
+    dream_try last = { 0 };
+
+    if (!keep_body(call)) {
+        (void)dream_error_set(&call->error, DREAMAPI_NOMEM, "%s: out of memory for the answer", call->name);
+        call->error.http_status = exchange->http_status;
+        call->is_unclear = !call->request.is_idempotent;
+        finish(call);
+        return;
+    }
+    if (exchange->http_status >= 200 && exchange->http_status < 300) {
+        succeed(call, size);
+        return;
+    }
+    dream_answer_read(exchange->http_status, call->body, size, &call->error);
+    explain_refusal(call);
+    if (call->error.status == DREAMAPI_RATE_LIMITED && call->request.has_user)
+        dream_rate_cache_note(call->client->rates, &call->request.user, now_of(call->client),
+                              call->error.retry_after_ms);
+    last.http_status = exchange->http_status;
+    last.status = call->error.status;
+    last.maybe_sent = true;
+    last.is_safe = exchange->is_repeatable;
+    last.is_keyed = call->is_keyed;
+    last.has_retry_after = call->error.retry_after_ms >= 0;
+    try_failed(call, &last);
+}
+
+static void failed(dreamapi_call *call)
+{
+    const dreamapi_exchange *exchange = &call->exchange;
+    dream_try last = { 0 };
+
+    (void)dream_error_set(&call->error, dream_answer_of_failure(exchange->failure), "%s: %s", call->name,
+                          exchange->failure_text[0] == '\0' ? "no answer" : exchange->failure_text);
+    last.failure = exchange->failure;
+    last.maybe_sent = exchange->maybe_sent;
+    last.is_safe = exchange->is_repeatable;
+    last.is_keyed = call->is_keyed;
+    try_failed(call, &last);
+}
+
+/* ---- what the engine calls ---- */
+
+void dream_pipeline_admit(dreamapi_call *call)
+{
+    enter_live(call);
+    call->timer.owner = call;
+    if (!dream_timers_set(&call->client->timers, &call->timer, call->deadline_ms))
+        finish_refused(call, DREAMAPI_NOMEM, "out of memory");
+    else
+        try_now(call);
+}
+
+void dream_pipeline_cancel(dreamapi_call *call)
+{
+    if (call->phase == DREAM_PHASE_FINISHED)
+        return;
+    if (call->phase == DREAM_PHASE_NEW)
+        enter_live(call);
+    abort_sending(call);
+    (void)dream_error_set(&call->error, DREAMAPI_CANCELLED, "%s: cancelled%s", call->name,
+                          call->is_unclear   ? "; the request may have been carried out"
+                          : call->tries == 0 ? " before anything was sent"
+                                             : "");
+    finish(call);
+}
+
+void dream_pipeline_timer(dreamapi_client *client, dream_timer *timer)
+{
+    dreamapi_call *call = timer->owner;
+
+    if (call == NULL) {
+        probe_timed_out(client);
+        return;
+    }
+    /* It is set already, so moving it needs no memory. */
+    (void)dream_timers_set(&client->timers, timer, call->deadline_ms);
+    if (now_of(client) >= call->deadline_ms)
+        expire(call);
+    else
+        try_now(call);
+}
+
+void dream_pipeline_ended(dreamapi_client *client, dreamapi_exchange *exchange)
+{
+    dreamapi_call *call = exchange->owner;
+
+    client->exchanges_under_way--;
+    if (call == NULL)
+        probe_ended(client);
+    else if (exchange->http_status != 0)
+        answered(call);
+    else
+        failed(call);
+}
+
+void dream_pipeline_close(dreamapi_client *client)
+{
+    if (client->is_probing) {
+        (void)abort_exchange(client, &client->probe);
+        client->is_probing = false;
+        dream_timers_cancel(&client->timers, &client->probe_timer);
+        dream_exchange_clear(&client->probe);
+    }
+    while (client->live != NULL)
+        dream_pipeline_cancel(client->live);
+}

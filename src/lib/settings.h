@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* settings.h - what a client goes by, made once from options and environment and never changed after. */
+#ifndef DREAM_LIB_SETTINGS_H
+#define DREAM_LIB_SETTINGS_H
+
+#include <dreamapi/options.h>
+#include <stdbool.h>
+
+#include "lib/base_url.h"
+
+struct dreamapi_options {
+    char *base_url;
+    char *secret_key; /* wiped when replaced and when freed */
+    char *publishable_key;
+    char *ca_file;
+    char *proxy;
+    char *user_agent_suffix;
+    int64_t timeout_ms;
+    int threads;
+    size_t max_response_size;
+    int max_retries;
+    dreamapi_clock clock;
+    dreamapi_random_function random;
+    void *random_data;
+    dreamapi_transport transport; /* open == NULL: the built-in one */
+    dreamapi_log_function log;
+    void *log_data;
+};
+
+typedef struct dream_settings {
+    dream_base_url base_url;
+    char *authorization;   /* "Bearer sk_...": the only copy of the secret that a client keeps; NULL without one */
+    char *publishable_key; /* NULL if there is a secret */
+    char *ca_file;
+    char *proxy;
+    char *user_agent;
+    int64_t timeout_ms;
+    bool has_thread;
+    size_t max_response_size;
+    int max_retries;
+    dreamapi_clock clock;
+    dreamapi_random_function random;
+    void *random_data;
+    dreamapi_transport transport;
+    dreamapi_log_function log; /* may be NULL */
+    void *log_data;
+} dream_settings;
+
+/* `options` may be NULL. On failure nothing is kept. */
+dreamapi_status dream_settings_make(const dreamapi_options *options, dream_settings *out, dreamapi_error *error);
+void dream_settings_clear(dream_settings *settings); /* wipes the secret; may be called twice */
+
+int64_t dream_settings_now_ms(const dream_settings *settings); /* monotonic */
+int64_t dream_settings_wall_ms(const dream_settings *settings);
+bool dream_settings_random(const dream_settings *settings, void *out, size_t size);
+void dream_settings_log(const dream_settings *settings, dreamapi_log_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* text.c - checks of texts from callers, before they are put on the wire. */
+#include "lib/text.h"
+
+#include <string.h>
+
+static bool all_between(const char *text, size_t max, unsigned char low, unsigned char high)
+{
+    size_t size = strnlen(text, max + 1);
+
+    if (size == 0 || size > max)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < low || c > high)
+            return false;
+    }
+    return true;
+}
+
+bool dream_text_is_visible(const char *text, size_t max)
+{
+    return all_between(text, max, 0x21, 0x7e);
+}
+
+bool dream_text_is_printable(const char *text, size_t max)
+{
+    return all_between(text, max, 0x20, 0x7e);
+}
+
+size_t dream_text_character(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t size;
+    unsigned char low = 0x80;
+    unsigned char high = 0xbf;
+
+    if (at[0] < 0x80)
+        return 1;
+    if (at[0] < 0xc2 || at[0] > 0xf4)
+        return 0;
+    size = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    /* No overlong forms, no surrogates, nothing above U+10FFFF. */
+    if (at[0] == 0xe0)
+        low = 0xa0;
+    if (at[0] == 0xed)
+        high = 0x9f;
+    if (at[0] == 0xf0)
+        low = 0x90;
+    if (at[0] == 0xf4)
+        high = 0x8f;
+    if (at[1] < low || at[1] > high)
+        return 0;
+    for (size_t i = 2; i < size; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return size;
+}
+
+bool dream_text_is_plain(const char *text, size_t max)
+{
+    size_t left = strnlen(text, max + 1);
+
+    if (left > max)
+        return false;
+    while (left > 0) {
+        size_t size = dream_text_character(text);
+        if (size == 0 || (unsigned char)text[0] < 0x20 || text[0] == 0x7f)
+            return false;
+        text += size;
+        left -= size;
+    }
+    return true;
+}
+
+bool dream_text_is_id(const char *text)
+{
+    return text[0] != '\0' && strcmp(text, ".") != 0 && strcmp(text, "..") != 0 &&
+           dream_text_is_plain(text, DREAM_ID_MAX);
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* transport_curl.c - connections and waiting: libcurl tells which sockets it waits
+ * for, an epoll set waits for them all, and its descriptor is the one the client sees.
+ * A single transfer is curl_work.c.
+ *
+ * Used by one thread at a time. The sockets are remembered for a forked child alone: it puts
+ * something harmless in their places before it releases libcurl's memory, so that no
+ * farewell of its copy reaches the parent's connections. */
+#include "lib/transport_curl.h"
+
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/timefmt.h"
+#include "lib/curl_work.h"
+#include "lib/global.h"
+
+enum { MAX_IDLE_CONNECTIONS = 16, MAX_CONNECTIONS = 64, EVENTS_AT_ONCE = 32 };
+
+struct transport {
+    CURLM *multi;
+    int epoll_fd;
+    int64_t due_ms; /* when libcurl wants to be called; -1 never */
+    dream_curl_setup setup;
+    char *ca_file;
+    char *proxy;
+    size_t under_way;
+    int *sockets;
+    size_t socket_count;
+    size_t socket_capacity;
+};
+
+/* ---- sockets ---- */
+
+static bool remember_socket(struct transport *transport, int fd)
+{
+    size_t capacity = transport->socket_capacity == 0 ? 8 : transport->socket_capacity * 2;
+    int *sockets;
+
+    if (transport->socket_count == transport->socket_capacity) {
+        sockets = realloc(transport->sockets, capacity * sizeof(*sockets));
+        if (sockets == NULL)
+            return false;
+        transport->sockets = sockets;
+        transport->socket_capacity = capacity;
+    }
+    transport->sockets[transport->socket_count++] = fd;
+    return true;
+}
+
+static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct transport *transport = data;
+    int fd;
+
+    (void)purpose;
+    fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0 && !remember_socket(transport, fd)) {
+        (void)close(fd);
+        fd = -1;
+    }
+    return fd < 0 ? CURL_SOCKET_BAD : fd;
+}
+
+static int close_socket(void *data, curl_socket_t fd)
+{
+    struct transport *transport = data;
+
+    for (size_t i = 0; i < transport->socket_count; i++) {
+        if (transport->sockets[i] == fd) {
+            transport->sockets[i] = transport->sockets[--transport->socket_count];
+            break;
+        }
+    }
+    return close(fd);
+}
+
+static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *data, void *socket_data)
+{
+    struct transport *transport = data;
+    struct epoll_event event = { .data = { .fd = fd } };
+
+    (void)easy;
+    if (transport->epoll_fd < 0)
+        return 0;
+    if (what == CURL_POLL_REMOVE) {
+        /* Already closed is fine: then it is out of the set. */
+        (void)epoll_ctl(transport->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+        (void)curl_multi_assign(transport->multi, fd, NULL);
+        return 0;
+    }
+    event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
+    if (epoll_ctl(transport->epoll_fd, socket_data == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) != 0)
+        return -1;
+    /* Any pointer will do as the mark "is in the set". */
+    (void)curl_multi_assign(transport->multi, fd, transport);
+    return 0;
+}
+
+static int timer_changed(CURLM *multi, long timeout_ms, void *data)
+{
+    struct transport *transport = data;
+
+    (void)multi;
+    transport->due_ms = timeout_ms < 0 ? -1 : dream_monotonic_ms() + timeout_ms;
+    return 0;
+}
+
+/* ---- the instance ---- */
+
+static void destroy(void *instance)
+{
+    struct transport *transport = instance;
+
+    if (transport->multi != NULL)
+        (void)curl_multi_cleanup(transport->multi);
+    if (transport->epoll_fd >= 0)
+        (void)close(transport->epoll_fd);
+    free(transport->ca_file);
+    free(transport->proxy);
+    free(transport->sockets);
+    free(transport);
+    dream_global_release();
+}
+
+static bool set_multi(struct transport *transport)
+{
+    CURLM *multi = transport->multi;
+
+    return curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, socket_changed) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, timer_changed) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)MAX_IDLE_CONNECTIONS) == CURLM_OK &&
+           curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)MAX_CONNECTIONS) == CURLM_OK;
+}
+
+static bool set_up(struct transport *transport, const dreamapi_transport_settings *settings)
+{
+    if (settings->ca_file != NULL && (transport->ca_file = strdup(settings->ca_file)) == NULL)
+        return false;
+    if (settings->proxy != NULL && (transport->proxy = strdup(settings->proxy)) == NULL)
+        return false;
+    transport->setup.ca_file = transport->ca_file;
+    transport->setup.proxy = transport->proxy;
+    transport->setup.open_socket = open_socket;
+    transport->setup.close_socket = close_socket;
+    transport->setup.socket_data = transport;
+    transport->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    transport->multi = curl_multi_init();
+    return transport->epoll_fd >= 0 && transport->multi != NULL && set_multi(transport);
+}
+
+static dreamapi_status open_transport(void *user_data, const dreamapi_transport_settings *settings,
+                                      void **out_instance)
+{
+    struct transport *transport;
+
+    (void)user_data;
+    if (!dream_global_acquire())
+        return DREAMAPI_NOMEM;
+    transport = calloc(1, sizeof(*transport));
+    if (transport == NULL) {
+        dream_global_release();
+        return DREAMAPI_NOMEM;
+    }
+    transport->epoll_fd = -1;
+    transport->due_ms = -1;
+    if (!set_up(transport, settings)) {
+        destroy(transport);
+        return DREAMAPI_NOMEM;
+    }
+    *out_instance = transport;
+    return DREAMAPI_OK;
+}
+
+static dreamapi_status start(void *instance, dreamapi_exchange *exchange)
+{
+    struct transport *transport = instance;
+    dream_curl_work *work = dream_curl_work_new(exchange, &transport->setup);
+
+    if (work == NULL)
+        return DREAMAPI_NOMEM;
+    if (curl_multi_add_handle(transport->multi, work->easy) != CURLM_OK) {
+        dream_curl_work_free(work);
+        return DREAMAPI_NOMEM;
+    }
+    transport->under_way++;
+    dreamapi_exchange_set_user_data(exchange, work);
+    return DREAMAPI_OK;
+}
+
+static void leave(struct transport *transport, dream_curl_work *work)
+{
+    (void)curl_multi_remove_handle(transport->multi, work->easy);
+    transport->under_way--;
+    dream_curl_work_free(work);
+}
+
+static int cancel(void *instance, dreamapi_exchange *exchange)
+{
+    dream_curl_work *work = dreamapi_exchange_user_data(exchange);
+    int maybe_sent = dream_curl_work_maybe_sent(work);
+
+    leave(instance, work);
+    return maybe_sent;
+}
+
+static void report_ended(struct transport *transport)
+{
+    CURLMsg *message;
+    dream_curl_work *work;
+    CURLcode code;
+    int left;
+
+    while ((message = curl_multi_info_read(transport->multi, &left)) != NULL) {
+        if (message->msg != CURLMSG_DONE ||
+            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&work) != CURLE_OK)
+            continue;
+        code = message->data.result; /* gone once the handle is removed */
+        dream_curl_work_report(work, code);
+        leave(transport, work);
+    }
+}
+
+static void perform(void *instance)
+{
+    struct transport *transport = instance;
+    struct epoll_event events[EVENTS_AT_ONCE];
+    int count = epoll_wait(transport->epoll_fd, events, EVENTS_AT_ONCE, 0);
+    int running;
+
+    for (int i = 0; i < count; i++) {
+        int what = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+                   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+                   (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+        (void)curl_multi_socket_action(transport->multi, events[i].data.fd, what, &running);
+    }
+    if (transport->due_ms >= 0 && transport->due_ms <= dream_monotonic_ms()) {
+        transport->due_ms = -1; /* libcurl sets it anew if it wants */
+        (void)curl_multi_socket_action(transport->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+    report_ended(transport);
+}
+
+static int descriptor(void *instance)
+{
+    return ((struct transport *)instance)->epoll_fd;
+}
+
+static int64_t timeout_ms(void *instance)
+{
+    const struct transport *transport = instance;
+    int64_t left_ms;
+
+    if (transport->due_ms < 0)
+        return -1;
+    left_ms = transport->due_ms - dream_monotonic_ms();
+    return left_ms < 0 ? 0 : left_ms;
+}
+
+/* With a transfer under way libcurl may wait for a thread of its own that does not exist in the child: then its memory is
+ * left alone, and only the descriptors are closed. The epoll set is shared with the parent, so nothing is taken out of it. */
+static void abandon(void *instance)
+{
+    struct transport *transport = instance;
+    int harmless = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    (void)close(transport->epoll_fd);
+    transport->epoll_fd = -1;
+    for (size_t i = 0; i < transport->socket_count; i++) {
+        if (harmless < 0 || dup3(harmless, transport->sockets[i], O_CLOEXEC) < 0)
+            (void)close(transport->sockets[i]);
+    }
+    if (harmless >= 0)
+        (void)close(harmless);
+    if (transport->under_way == 0)
+        destroy(transport);
+}
+
+const dreamapi_transport dream_transport_curl = {
+    .struct_size = sizeof(dreamapi_transport),
+    .open = open_transport,
+    .start = start,
+    .cancel = cancel,
+    .perform = perform,
+    .fd = descriptor,
+    .timeout_ms = timeout_ms,
+    .destroy = destroy,
+    .abandon = abandon,
+};
