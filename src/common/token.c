@@ -153,10 +153,10 @@ static dream_token_status decode_part(const struct check *check, struct part par
 
 static dream_token_status parse_object(const struct check *check, const dream_buffer *text, const char *name,
                                        cJSON **out) {
-    bool out_of_memory;
+    bool out_of_memory = false;
 
     *out = text->size > 0 ? dream_json_parse(text->data, text->size, &out_of_memory) : NULL;
-    if (*out == NULL && text->size > 0 && out_of_memory)
+    if (out_of_memory)
         return DREAM_TOKEN_NOMEM;
     if (!cJSON_IsObject(*out))
         return refuse(check, "Invalid JWT form. The %s is not a JSON object.", name);
