@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A limit holds exactly: 32 clients that use one user's 1000 units at once get 1000 of them, no more and no fewer, also when the
+service is killed in the middle and what was lost is sent again with its key."""
+
+import concurrent.futures
+import http.client
+import threading
+
+import pytest
+
+import daemon
+import providers
+import tenant
+
+LIMIT = 1000
+CLIENTS = 32
+REQUESTS_EACH = 35  # together 120 more than the limit
+USER = "user_hammered"
+
+
+class Crowd:
+    """The clients. Each request has a key of its own; one that brought no answer is sent again with it, once the service is
+    back. `answers` maps each key to the status it got in the end."""
+
+    def __init__(self, url, headers, body):
+        self.url, self.headers, self.body = url, headers, body
+        self.answers = {}
+        self.retried = 0
+        self._changed = threading.Condition()
+        self.is_up = threading.Event()
+        self.is_up.set()
+
+    def run(self):
+        with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+            for done in concurrent.futures.as_completed([pool.submit(self._client, n) for n in range(CLIENTS)], timeout=120):
+                done.result()
+
+    def wait_for_successes(self, count):
+        with self._changed:
+            assert self._changed.wait_for(lambda: self.successes() >= count, 60), f"fewer than {count} successes in a minute"
+
+    def successes(self):
+        return sum(status == 200 for status in list(self.answers.values()))
+
+    def _client(self, number):
+        connection = daemon.Connection(self.url)
+        for i in range(REQUESTS_EACH):
+            key = f"client-{number}-request-{i}"
+            status = self._ask(connection, key)
+            with self._changed:
+                self.answers[key] = status
+                self._changed.notify_all()
+        connection.close()
+
+    def _ask(self, connection, key):
+        for _ in range(100):
+            try:
+                return connection.ask("POST", "/api/data", {**self.headers, "Idempotency-Key": key}, self.body).status
+            except (OSError, http.client.HTTPException):
+                connection.close()
+                self.retried += 1
+                assert self.is_up.wait(60), "the service did not come back"
+        raise AssertionError(f"no answer to {key} in 100 tries")
+
+
+@pytest.fixture(scope="module")
+def standin():
+    stand = providers.Providers()
+    yield stand
+    stand.close()
+
+
+@pytest.fixture
+def place(tmp_path, standin):
+    """A folder with a store in it: one project whose free tier has the limit and no rate limit, and one user."""
+    db = tmp_path / "limits.db"
+    names = tenant.load(tmp_path, db, [{"key": "app", "tiers": [tenant.tier("free", LIMIT, rateLimit=None)]}],
+                        [tenant.user(USER, "app")], env=standin.environment())
+    return tmp_path, db, names
+
+
+def by_secret_key(names):
+    return {"Authorization": "Bearer " + names["<sk-app>"]}, {"userId": USER}
+
+
+def by_user_token(names):
+    return {"X-Publishable-Key": names["<pk-app>"], "X-Clerk-Token": providers.user_token(USER, names["<pk-app>"])}, None
+
+
+def assert_exactly_the_limit(crowd, serve, names, db):
+    refused = sum(status == 403 for status in crowd.answers.values())
+    assert (crowd.successes(), refused) == (LIMIT, CLIENTS * REQUESTS_EACH - LIMIT)
+    with tenant.Backend(serve.api, names["<sk-app>"]) as backend:
+        usage = backend.usage(USER)
+    assert (usage["usageCount"], usage["remaining"]) == (LIMIT, 0)
+    assert serve.stop() == 0
+    checked = daemon.run("check", "--db", db, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("credentials", [by_secret_key, by_user_token])
+def test_clients_at_once_get_exactly_the_limit(place, standin, credentials):
+    folder, db, names = place
+    with daemon.Daemon(folder, "--db", db, "--free-ports", env=standin.environment()) as serve:
+        crowd = Crowd(serve.api, *credentials(names))
+        crowd.run()
+        assert_exactly_the_limit(crowd, serve, names, db)
+
+
+def test_the_limit_holds_exactly_over_a_kill_in_the_middle(place, standin):
+    folder, db, names = place
+    first = daemon.Daemon(folder, "--db", db, "--free-ports", env=standin.environment())
+    crowd = Crowd(first.api, *by_secret_key(names))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        running = pool.submit(crowd.run)
+        crowd.wait_for_successes(LIMIT // 3)
+        crowd.is_up.clear()
+        first.kill()
+        ports = [word for part in ("api", "admin") for word in (f"--listen-{part}", first.urls[part].removeprefix("http://"))]
+        with daemon.Daemon(folder, "--db", db, *ports, env=standin.environment()) as second:
+            crowd.is_up.set()
+            running.result(120)
+            assert crowd.retried > 0, "the kill hit no request: this run proved nothing"
+            assert_exactly_the_limit(crowd, second, names, db)
+
+
+def test_check_finds_a_store_that_was_tampered_with(place):
+    """The test above leans on `dreamapid check`; here it shows that it can fail."""
+    import sqlite3
+    _, db, _ = place
+    with sqlite3.connect(db) as connection:
+        connection.execute("update api_keys set secret_key_hash = 'x'")
+    connection.close()
+    assert daemon.run("check", "--db", db, check=False).returncode != 0
