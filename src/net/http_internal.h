@@ -78,7 +78,7 @@ struct dreamd_request {
     char id[DREAMD_REQUEST_ID_MAX + 1];
     char remote[46];
     bool is_begun;                     /* the head was taken over */
-    bool is_malformed;                 /* a header holds a NUL */
+    bool is_malformed;                 /* its method, target or a header holds what cannot be there */
     bool is_too_large;                 /* the rest of the body is read and thrown away */
     bool is_live;
     size_t discarded;

@@ -94,6 +94,25 @@ dreamd_request *dreamd_request_new(dreamd_http_server *server, struct MHD_Connec
     return request;
 }
 
+/* RFC 9110 5.6.2. */
+static bool is_token(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c))))
+            return false;
+    }
+    return size > 0;
+}
+
+static bool has_control(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (((unsigned char)text[i] < 0x20 && text[i] != '\t') || text[i] == 0x7f)
+            return true;
+    return false;
+}
+
 /* Two passes over the headers: one to measure, one to copy into a single block that is wiped as a whole. */
 struct head_copy {
     dreamd_request *request;
@@ -118,12 +137,14 @@ static enum MHD_Result on_header(void *context, enum MHD_ValueKind kind, const c
     struct head_copy *copy = context;
     (void)kind;
     if (!copy->at) {
-        if (memchr(name, 0, name_size) || (value_size > 0 && memchr(value, 0, value_size)))
+        if (!is_token(name, name_size) || has_control(value, value_size))
             copy->request->is_malformed = true;
         copy->count++;
         copy->text_size += name_size + value_size + 2;
         return MHD_YES;
     }
+    while (value_size > 0 && (value[value_size - 1] == ' ' || value[value_size - 1] == '\t'))
+        value_size--; /* RFC 9112 5.1: white space around a value is no part of it; libmicrohttpd leaves what is behind */
     dreamd_http_header *header = &copy->request->headers[copy->request->header_count++];
     header->name = copy_text(copy, name, name_size);
     header->value = copy_text(copy, value, value_size);
@@ -160,6 +181,8 @@ bool dreamd_request_take_head(dreamd_request *request, const char *method)
 {
     struct head_copy copy = { .request = request };
     size_t method_size = strlen(method);
+    request->is_malformed = !is_token(method, method_size) || has_control(request->path, strlen(request->path))
+                            || has_control(request->query, strlen(request->query));
     (void)MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, on_header, &copy);
     /* libmicrohttpd holds all of it in 32 KiB, so nothing here overflows. */
     request->head_size = copy.count * sizeof *request->headers + copy.text_size + method_size + 1;
@@ -299,18 +322,24 @@ const char *dreamd_request_query(dreamd_request *request, const char *name)
     return NULL;
 }
 
-/* ---- the answer ---- */
-
-static bool is_token(const char *text)
+bool dreamd_request_each_query(dreamd_request *request, dreamd_query_fn *fn, void *context)
 {
-    if (!*text)
-        return false;
-    for (const char *c = text; *c; c++)
-        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9')
-              || strchr("!#$%&'*+-.^_`|~", *c)))
+    const char *at = request->query;
+    while (*at) {
+        size_t size = strcspn(at, "&");
+        size_t name_size = strcspn(at, "=&");
+        const char *value_at = at + name_size + (name_size < size);
+        const char *name = decode_into_arena(request, at, name_size);
+        const char *value = decode_into_arena(request, value_at, (size_t)(at + size - value_at));
+        /* An empty pair ("a=1&&b=2") is none; one that cannot be decoded ends it, as it would be misread. */
+        if (size > 0 && (!name || !value || !fn(context, name, value)))
             return false;
+        at += size + (at[size] == '&');
+    }
     return true;
 }
+
+/* ---- the answer ---- */
 
 /* What frames the message is the server's alone: a second, different statement of it is how requests are smuggled. */
 static bool is_framing(const char *name)
@@ -321,7 +350,7 @@ static bool is_framing(const char *name)
 
 bool dreamd_request_set_header(dreamd_request *request, const char *name, const char *value)
 {
-    if (!name || !value || !is_token(name) || is_framing(name) || value[strcspn(value, "\r\n")])
+    if (!name || !value || !is_token(name, strlen(name)) || is_framing(name) || value[strcspn(value, "\r\n")])
         return false;
     dreamd_answer_header *header = dream_arena_alloc(request->arena, sizeof *header);
     if (!header)

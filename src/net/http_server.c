@@ -115,7 +115,7 @@ static const char *fault_of_head(dreamd_request *request, const char *version, u
     const char *encoding = only_header(request, "Transfer-Encoding", &encodings);
     *out_length = 0;
     if (request->is_malformed)
-        return "A header holds a NUL";
+        return "The method, the target or a header is malformed";
     if (!request->path[0])
         return "The request target is not a path";
     if (hosts > 1 || (hosts == 0 && !is_old))
@@ -367,7 +367,7 @@ static struct MHD_Daemon *start_daemon(dreamd_http_server *server, const dreamd_
                             MHD_OPTION_CONNECTION_LIMIT, connections,
                             MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-                            MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                            MHD_OPTION_STRICT_FOR_CLIENT, 0, /* fault_of_head is stricter, and answers in JSON */
                             MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
                             MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
                             MHD_OPTION_END);
