@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* card.c - card.h. The numbers are Stripe's published test numbers. */
+#include "sandbox/card.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+
+enum { MIN_DIGITS = 12, MAX_DIGITS = 19, MAX_YEARS_AHEAD = 50 };
+
+static const struct {
+    const char *number;
+    const char *decline; /* NULL: it pays */
+} test_cards[] = {
+    { "4242424242424242", NULL },
+    { "4000000000000002", "Your card was declined." },
+    { "4000000000009995", "Your card has insufficient funds. Try a different card." },
+    { "4000000000009987", "Your card was declined." },
+    { "4000000000009979", "Your card was declined." },
+    { "4000000000000069", "Your card has expired. Try a different card." },
+    { "4000000000000127", "Your card's security code is incorrect." },
+    { "4000000000000119", "An error occurred while processing your card. Try again in a little bit." },
+};
+
+/* The digits of a number typed with blanks or hyphens; false if there is anything else in it. */
+static bool read_digits(const char *text, char out[MAX_DIGITS + 1])
+{
+    size_t count = 0;
+    for (; *text; text++) {
+        if (*text == ' ' || *text == '-')
+            continue;
+        if (!isdigit((unsigned char)*text) || count == MAX_DIGITS)
+            return false;
+        out[count++] = *text;
+    }
+    out[count] = '\0';
+    return count >= MIN_DIGITS;
+}
+
+/* ISO/IEC 7812-1, annex B. */
+static bool passes_luhn(const char *digits)
+{
+    int sum = 0;
+    size_t size = strlen(digits);
+    for (size_t i = 0; i < size; i++) {
+        int digit = digits[size - 1 - i] - '0';
+        if (i % 2 == 1)
+            digit = digit > 4 ? 2 * digit - 9 : 2 * digit;
+        sum += digit;
+    }
+    return sum % 10 == 0;
+}
+
+static const char *check_number(const char *text, char digits[MAX_DIGITS + 1])
+{
+    if (!text || !*text)
+        return "Enter a card number.";
+    if (!read_digits(text, digits) || !passes_luhn(digits))
+        return "Your card number is invalid.";
+    return NULL;
+}
+
+/* "12/34", "12 / 2034", "1234". */
+static bool read_expiry(const char *text, int *month, int *year)
+{
+    char digits[7];
+    size_t count = 0;
+    for (; *text; text++) {
+        if (*text == ' ')
+            continue;
+        if (*text == '/' || *text == '-') {
+            if (count == 1) { /* "1/34" */
+                digits[1] = digits[0];
+                digits[0] = '0';
+                count = 2;
+            } else if (count != 2) {
+                return false;
+            }
+            continue;
+        }
+        if (!isdigit((unsigned char)*text) || count == 6)
+            return false;
+        digits[count++] = *text;
+    }
+    if (count != 4 && count != 6)
+        return false;
+    *month = (digits[0] - '0') * 10 + digits[1] - '0';
+    *year = 0;
+    for (size_t i = 2; i < count; i++)
+        *year = *year * 10 + digits[i] - '0';
+    if (count == 4)
+        *year += 2000;
+    return *month >= 1 && *month <= 12;
+}
+
+static const char *check_expiry(const char *text, int64_t now_s)
+{
+    int month, year;
+    struct tm today;
+    time_t now = (time_t)now_s;
+    if (!text || !*text)
+        return "Enter the expiration date.";
+    if (!read_expiry(text, &month, &year) || !gmtime_r(&now, &today))
+        return "Your card's expiration date is invalid. Write it as MM / YY.";
+    int this_year = today.tm_year + 1900;
+    if (year < this_year || (year == this_year && month < today.tm_mon + 1))
+        return "Your card's expiration date is in the past.";
+    if (year > this_year + MAX_YEARS_AHEAD)
+        return "Your card's expiration year is invalid.";
+    return NULL;
+}
+
+static const char *check_code(const char *text)
+{
+    if (!text || !*text)
+        return "Enter the security code.";
+    if (strlen(text) != 3 || text[strspn(text, "0123456789")])
+        return "Your card's security code has three digits.";
+    return NULL;
+}
+
+sandbox_card_check sandbox_card(const char *number, const char *expiry, const char *code, int64_t now_s)
+{
+    char digits[MAX_DIGITS + 1] = "";
+    sandbox_card_check check = { .number = check_number(number, digits),
+                                 .expiry = check_expiry(expiry, now_s),
+                                 .code = check_code(code) };
+    if (check.number || check.expiry || check.code)
+        return check;
+    for (size_t i = 0; i < sizeof test_cards / sizeof *test_cards; i++)
+        if (strcmp(digits, test_cards[i].number) == 0) {
+            check.decline = test_cards[i].decline;
+            return check;
+        }
+    check.decline = "Your card was declined. This is a sandbox: use the test card 4242 4242 4242 4242, never a real one.";
+    return check;
+}
