@@ -31,15 +31,17 @@ static int print_map(const dreamd_fixture *fixture)
     return status;
 }
 
-static int write_fixture(const char *db_path, const dreamd_fixture *fixture, const dreamd_settings *settings)
+static int write_fixture(const char *db_path, const dreamd_fixture *fixture, dreamd_environment *environment)
 {
     char error[256];
-    dreamd_store *store = dreamd_database_open(db_path, settings, NULL, error);
+    dreamd_settings settings = { .frontend_url = NULL };
+    dreamd_store *store = dreamd_database_open(db_path, &settings, environment, NULL, error);
     if (!store)
         return dreamd_failed("%s.", error);
-    dreamd_fixture_rows rows = { .fixture = fixture, .master_key = settings->master_key, .now_ms = fixture->placeholders.now_ms };
+    dreamd_fixture_rows rows = { .fixture = fixture, .master_key = settings.master_key, .now_ms = fixture->placeholders.now_ms };
     dreamd_db_status status = dreamd_store_write_now(store, dreamd_fixture_write, &rows);
     dreamd_store_close(store);
+    dreamd_settings_clear(&settings);
     if (status != DREAMD_DB_OK)
         return dreamd_failed("Nothing was loaded. %s: %s.", rows.place, dreamd_database_failure(status));
     return print_map(fixture);
@@ -48,7 +50,6 @@ static int write_fixture(const char *db_path, const dreamd_fixture *fixture, con
 static int load(const char *db_path, const char *file, dreamd_environment *environment)
 {
     char error[256];
-    dreamd_settings settings = { .frontend_url = NULL };
     dreamd_fixture fixture = { .platforms = NULL };
     dream_arena *arena = dream_arena_new();
     cJSON *document = dreamd_json_file_read(file, error);
@@ -57,12 +58,9 @@ static int load(const char *db_path, const char *file, dreamd_environment *envir
         status = dreamd_failed("%s.", document ? "Out of memory" : error);
     else if (!dreamd_fixture_read(document, dream_wall_ms(), arena, &fixture, error))
         status = dreamd_failed("%s: %s.", file, error);
-    else if (!dreamd_settings_master_key(&settings, dreamd_environment_get, environment, db_path, error))
-        status = dreamd_failed("%s.", error);
     else
-        status = write_fixture(db_path, &fixture, &settings);
+        status = write_fixture(db_path, &fixture, environment);
     dreamd_fixture_clear(&fixture);
-    dreamd_settings_clear(&settings);
     cJSON_Delete(document);
     dream_arena_free(arena);
     return status;

@@ -115,10 +115,8 @@ static bool open_store(struct server *server)
         (void)snprintf(server->error, sizeof server->error, "out of memory");
         return false;
     }
-    if (!dreamd_settings_master_key(&server->settings, dreamd_environment_get, server->environment, server->db_path,
-                                    server->error))
-        return false;
-    server->store = dreamd_database_open(server->db_path, &server->settings, server->metrics, server->error);
+    server->store = dreamd_database_open(server->db_path, &server->settings, server->environment, server->metrics,
+                                         server->error);
     if (server->store)
         dreamd_log(DREAMD_LOG_INFO, "database_open", dreamd_log_text("path", server->db_path),
                    dreamd_log_text("schema", "up to date"));
@@ -222,6 +220,7 @@ static int serve(struct server *server)
                dreamd_log_int("drain_ms", DRAIN_MS));
     dreamd_stop_signal_arm();
     stop(server, DRAIN_MS);
+    dreamd_stop_signal_disarm();
     dreamd_log(DREAMD_LOG_INFO, "stopped", dreamd_log_int("exit_status", DREAMD_EXIT_OK));
     return DREAMD_EXIT_OK;
 }

@@ -196,9 +196,9 @@ static bool refuse(struct tenant *tenant, const char *why)
     return false;
 }
 
-static bool look_around(struct tenant *tenant)
+static bool look_around(struct tenant *tenant, dreamd_environment *environment)
 {
-    tenant->store = dreamd_database_open(tenant->db_path, &tenant->settings, NULL, tenant->error);
+    tenant->store = dreamd_database_open(tenant->db_path, &tenant->settings, environment, NULL, tenant->error);
     if (!tenant->store)
         return false;
     if (!compute_platform_id(tenant))
@@ -453,8 +453,7 @@ static int create(const struct wish *wish, const char *db_path, dreamd_environme
     struct tenant tenant = { .wish = wish, .db_path = db_path };
     bool is_made = read_tiers(&tenant) &&
                    dreamd_settings_read(&tenant.settings, dreamd_environment_get, environment, tenant.error) &&
-                   dreamd_settings_master_key(&tenant.settings, dreamd_environment_get, environment, db_path, tenant.error) &&
-                   look_around(&tenant) && find_provider(&tenant) && make_account(&tenant) && make_tiers(&tenant) &&
+                   look_around(&tenant, environment) && find_provider(&tenant) && make_account(&tenant) && make_tiers(&tenant) &&
                    write_all(&tenant);
     int status = is_made ? print_keys(&tenant) : dreamd_failed("%s.", tenant.error);
     dreamd_upstream_free(tenant.upstream);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "service/store/master_key.h"
 
@@ -97,24 +98,55 @@ static dreamd_db_status check_key(dreamd_db *db, void *arg)
     return dreamd_master_key_check(db, check->key, &check->is_right);
 }
 
-dreamd_store *dreamd_database_open(const char *path, const dreamd_settings *settings, dreamd_metrics *metrics,
-                                   char error[ERROR_SIZE])
+static dreamd_db_status is_key_set(dreamd_db *db, void *arg)
+{
+    return dreamd_master_key_is_set(db, arg);
+}
+
+static bool refuse(const char *path, const char *why, char error[ERROR_SIZE])
+{
+    (void)snprintf(error, ERROR_SIZE, "Cannot use the database %.*s: %s", SHOWN, path, why);
+    return false;
+}
+
+/* A key that is gone must not be replaced by a new one: nothing that the old one sealed would open. The database is asked
+ * first: who makes both makes the file before the mark in the database. */
+static bool is_key_lost(dreamd_store *store, const char *path, dreamd_environment *environment)
+{
+    const char *variable = dreamd_environment_get(environment, "DREAMAPID_MASTER_KEY");
+    bool is_set = false;
+    char *file = NULL;
+    if ((variable && variable[0]) || dreamd_store_read_now(store, is_key_set, &is_set) != DREAMD_DB_OK || !is_set)
+        return false;
+    bool is_absent = asprintf(&file, "%s.key", path) >= 0 && access(file, F_OK) != 0 && errno == ENOENT;
+    free(file);
+    return is_absent;
+}
+
+static bool find_key(dreamd_store *store, const char *path, dreamd_settings *settings, dreamd_environment *environment,
+                     char error[ERROR_SIZE])
 {
     struct key_check check = { settings->master_key, false };
-    dreamd_store *store = dreamd_store_migrate(path, error) ? dreamd_store_open(path, metrics, error) : NULL;
-    if (!store)
-        return NULL;
+    if (is_key_lost(store, path, environment))
+        return refuse(path, "its master key is missing: restore the .key file beside it or set DREAMAPID_MASTER_KEY", error);
+    if (!dreamd_settings_master_key(settings, dreamd_environment_get, environment, path, error))
+        return false;
     dreamd_db_status status = dreamd_store_write_now(store, check_key, &check);
-    if (status == DREAMD_DB_OK && check.is_right)
-        return store;
-    dreamd_store_close(store);
     if (status != DREAMD_DB_OK)
-        (void)snprintf(error, ERROR_SIZE, "Cannot use the database %.*s: %s", SHOWN, path, dreamd_database_failure(status));
-    else
-        (void)snprintf(error, ERROR_SIZE,
-                       "The master key is not the one that %.*s was made with: restore its .key file or DREAMAPID_MASTER_KEY",
-                       SHOWN, path);
-    return NULL;
+        return refuse(path, dreamd_database_failure(status), error);
+    return check.is_right || refuse(path, "it was made with another master key: restore its .key file or DREAMAPID_MASTER_KEY",
+                                    error);
+}
+
+dreamd_store *dreamd_database_open(const char *path, dreamd_settings *settings, dreamd_environment *environment,
+                                   dreamd_metrics *metrics, char error[ERROR_SIZE])
+{
+    dreamd_store *store = dreamd_store_migrate(path, error) ? dreamd_store_open(path, metrics, error) : NULL;
+    if (store && !find_key(store, path, settings, environment, error)) {
+        dreamd_store_close(store);
+        store = NULL;
+    }
+    return store;
 }
 
 const char *dreamd_database_failure(dreamd_db_status status)

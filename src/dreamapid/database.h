@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "dreamapid/environment.h"
 #include "net/db.h"
 #include "net/metrics.h"
 #include "service/settings.h"
@@ -14,10 +15,10 @@
  * NULL with a sentence; `*out_is_misuse` tells a wrong value from a failure. */
 char *dreamd_database_locate(const char *given, bool *out_is_misuse, char error[256]);
 
-/* Brings the schema up to date, opens the store and makes sure that `settings` has the master key of this database.
- * NULL with a sentence. */
-dreamd_store *dreamd_database_open(const char *path, const dreamd_settings *settings, dreamd_metrics *metrics,
-                                   char error[256]);
+/* Brings the schema up to date, opens the store, and puts the database's master key into `settings`: found in `environment`, else
+ * in its file, which is made with a new database. NULL with a sentence. `metrics` may be NULL. */
+dreamd_store *dreamd_database_open(const char *path, dreamd_settings *settings, dreamd_environment *environment,
+                                   dreamd_metrics *metrics, char error[256]);
 
 #define DREAMD_DEFAULT_DB_HELP                                                                     \
     "\nWithout --db: $STATE_DIRECTORY/dreamapid.db if systemd set that, else\n"                    \

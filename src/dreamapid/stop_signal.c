@@ -50,10 +50,21 @@ static void *end_at_next(void *unused)
     return NULL;
 }
 
+/* Of the one thread that waits for a second signal; the main thread's. */
+static pthread_t waiter;
+static bool is_armed;
+
 void dreamd_stop_signal_arm(void)
 {
-    pthread_t thread;
     /* Without the thread a second signal waits for the drain: a pity, no harm. */
-    if (pthread_create(&thread, NULL, end_at_next, NULL) == 0)
-        (void)pthread_detach(thread);
+    is_armed = pthread_create(&waiter, NULL, end_at_next, NULL) == 0;
+}
+
+void dreamd_stop_signal_disarm(void)
+{
+    if (!is_armed)
+        return;
+    (void)pthread_cancel(waiter); /* sigwait is where it can be cancelled */
+    (void)pthread_join(waiter, NULL);
+    is_armed = false;
 }

@@ -13,5 +13,7 @@ bool dreamd_stop_signal_block(void);
 int dreamd_stop_signal_wait(void);
 /* From now on the next of them ends the process at once, with DREAMD_EXIT_FAILED. */
 void dreamd_stop_signal_arm(void);
+/* Takes that back. Once, after arm. */
+void dreamd_stop_signal_disarm(void);
 
 #endif

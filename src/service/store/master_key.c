@@ -10,6 +10,11 @@
 #include "common/encoding.h"
 #include "service/store/row.h"
 
+dreamd_db_status dreamd_master_key_is_set(dreamd_db *db, bool *out_is_set)
+{
+    return dreamd_row_exists(db, "SELECT 1 FROM meta WHERE name = 'master_key_digest'", DREAMD_NO_PARAMS, out_is_set);
+}
+
 dreamd_db_status dreamd_master_key_check(dreamd_db *db, const unsigned char master_key[32], bool *out_is_right)
 {
     static const char text[] = "dreamapid master key";

@@ -8,6 +8,8 @@
 
 #include "net/db.h"
 
+/* Was this database made with some master key already? Then a new one would be the wrong one. */
+dreamd_db_status dreamd_master_key_is_set(dreamd_db *db, bool *out_is_set);
 /* The first key to come is remembered, by a digest that tells nothing about it. A write. */
 dreamd_db_status dreamd_master_key_check(dreamd_db *db, const unsigned char master_key[32], bool *out_is_right);
 

@@ -105,28 +105,58 @@ static void test_database__says_which_folder_it_could_not_make(void **state)
     set_variables(NULL, NULL, NULL);
 }
 
+#define KEY_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define KEY_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+/* "" or what was wrong. */
+static const char *open_and_close(const char *path, const char *variables)
+{
+    static char error[256];
+    dreamd_settings settings = { .frontend_url = NULL };
+    dreamd_environment *environment = dreamd_environment_parse("f", variables, strlen(variables), error);
+    assert_non_null(environment);
+    dreamd_store *store = dreamd_database_open(path, &settings, environment, NULL, error);
+    dreamd_store_close(store);
+    dreamd_environment_free(environment);
+    return store ? "" : error;
+}
+
 static void test_database__opens_with_the_master_key_it_was_made_with_and_no_other(void **state)
 {
     char error[256], path[128];
-    dreamd_settings settings = { .master_key = { 1, 2, 3 } };
     char *folder = dreamd_private_folder_make(error);
     (void)state;
     assert_non_null(folder);
     (void)snprintf(path, sizeof path, "%s/a.db", folder);
-    for (int times = 0; times < 2; times++) {
-        dreamd_store *store = dreamd_database_open(path, &settings, NULL, error);
-        assert_non_null(store);
-        dreamd_store_close(store);
-    }
-    settings.master_key[31] = 1;
-    assert_null(dreamd_database_open(path, &settings, NULL, error));
-    assert_non_null(strstr(error, "The master key is not the one"));
-    settings.master_key[31] = 0;
-    dreamd_store *store = dreamd_database_open(path, &settings, NULL, error);
-    assert_non_null(store);
-    dreamd_store_close(store);
+    assert_string_equal(open_and_close(path, "DREAMAPID_MASTER_KEY=" KEY_A), "");
+    assert_string_equal(open_and_close(path, "DREAMAPID_MASTER_KEY=" KEY_A), "");
+    assert_non_null(strstr(open_and_close(path, "DREAMAPID_MASTER_KEY=" KEY_B), "another master key"));
+    assert_string_equal(open_and_close(path, "DREAMAPID_MASTER_KEY=" KEY_A), "");
     dreamd_private_folder_remove(folder);
     free(folder);
+}
+
+static void test_database__makes_a_key_file_with_a_new_database_but_never_in_place_of_a_lost_one(void **state)
+{
+    char error[256], path[128], key[136];
+    char *folder = dreamd_private_folder_make(error);
+    (void)state;
+    assert_non_null(folder);
+    (void)snprintf(path, sizeof path, "%s/a.db", folder);
+    (void)snprintf(key, sizeof key, "%s.key", path);
+    assert_string_equal(open_and_close(path, ""), "");
+    assert_string_equal(open_and_close(path, ""), "");
+    assert_int_equal(unlink(key), 0);
+    assert_non_null(strstr(open_and_close(path, ""), "its master key is missing"));
+    assert_int_not_equal(access(key, F_OK), 0);
+    dreamd_private_folder_remove(folder);
+    free(folder);
+}
+
+static void test_database__says_what_is_wrong_with_its_folder(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(open_and_close("/nonexistent/a.db", ""), "its folder does not exist"));
 }
 
 int main(void)
@@ -137,6 +167,8 @@ int main(void)
         cmocka_unit_test(test_database__finds_a_default_place_and_makes_its_folders),
         cmocka_unit_test(test_database__says_which_folder_it_could_not_make),
         cmocka_unit_test(test_database__opens_with_the_master_key_it_was_made_with_and_no_other),
+        cmocka_unit_test(test_database__makes_a_key_file_with_a_new_database_but_never_in_place_of_a_lost_one),
+        cmocka_unit_test(test_database__says_what_is_wrong_with_its_folder),
     };
     return cmocka_run_group_tests_name("database", tests, NULL, NULL);
 }
