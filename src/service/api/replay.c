@@ -64,14 +64,12 @@ static dreamd_idempotency_scope scope_of(const dreamd_call *call) {
 }
 
 dreamd_db_status dreamd_replay_claim(dreamd_db *db, dreamd_call *call) {
-    dreamd_idempotency_scope scope = scope_of(call);
-    dreamd_db_status status = DREAMD_DB_OK;
+    dreamd_idempotency_scope scope;
 
     if (!call->key)
         return DREAMD_DB_OK;
-    call->has_claim = false;
-    status = dreamd_idempotency_claim(db, &scope, call->request_hash, call->now_ms, call->arena, &call->claim);
-    return status;
+    scope = scope_of(call);
+    return dreamd_idempotency_claim(db, &scope, call->request_hash, call->now_ms, call->arena, &call->claim);
 }
 
 bool dreamd_replay_is_fresh(const dreamd_call *call) {
@@ -79,10 +77,11 @@ bool dreamd_replay_is_fresh(const dreamd_call *call) {
 }
 
 dreamd_db_status dreamd_replay_finish(dreamd_db *db, dreamd_call *call) {
-    dreamd_idempotency_scope scope = scope_of(call);
+    dreamd_idempotency_scope scope;
 
     if (!call->key || call->claim.outcome != DREAMD_IDEMPOTENCY_FRESH)
         return DREAMD_DB_OK;
+    scope = scope_of(call);
     if (!call->text)
         return dreamd_idempotency_release(db, &scope, call->claim.claim_id);
     return dreamd_idempotency_finish(db, &scope, call->claim.claim_id, (int)call->status, call->content_type, call->text,

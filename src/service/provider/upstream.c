@@ -158,7 +158,10 @@ static void find_message(const struct transfer *transfer, const dreamd_reply *re
                          char out[DREAMD_UPSTREAM_MESSAGE_SIZE]) {
     const char *text = json && transfer->error_text ? transfer->error_text(json) : NULL;
 
-    if (text && *text)
+    /* Those words are about our keys, and none of a client's business. */
+    if (reply->status == 401 || reply->status == 403)
+        (void)snprintf(out, DREAMD_UPSTREAM_MESSAGE_SIZE, "The provider refused the service's credentials");
+    else if (text && *text)
         (void)snprintf(out, DREAMD_UPSTREAM_MESSAGE_SIZE, "%s", text);
     else if (reply->status == 0)
         (void)snprintf(out, DREAMD_UPSTREAM_MESSAGE_SIZE, "%s", provider_silences[transfer->provider]);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_cors.c - the headers that browsers go by. */
+#include "service/api/cors.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *value_of(const char *name) {
+    const dreamd_cors_header *header = dreamd_cors_headers();
+
+    while (header->name && strcmp(header->name, name) != 0)
+        header++;
+    return header->value;
+}
+
+static void test_cors__echoes_the_origin_or_allows_any(void **state) {
+    (void)state;
+    assert_string_equal(dreamd_cors_allow_origin("https://shop.example.test"), "https://shop.example.test");
+    assert_string_equal(dreamd_cors_allow_origin("null"), "null");
+    assert_string_equal(dreamd_cors_allow_origin(""), "*");
+    assert_string_equal(dreamd_cors_allow_origin(NULL), "*");
+}
+
+static void test_cors__has_each_header_once_and_safe_to_send(void **state) {
+    size_t count = 0;
+
+    (void)state;
+    for (const dreamd_cors_header *a = dreamd_cors_headers(); a->name; a++, count++) {
+        assert_null(strpbrk(a->value, "\r\n"));
+        for (const dreamd_cors_header *b = a + 1; b->name; b++)
+            assert_string_not_equal(a->name, b->name);
+    }
+    assert_int_equal(count, 10);
+}
+
+static void test_cors__says_what_the_contract_says(void **state) {
+    (void)state;
+    assert_string_equal(value_of("Access-Control-Allow-Methods"), "GET, POST, PATCH, DELETE, OPTIONS");
+    assert_string_equal(value_of("Access-Control-Max-Age"), "86400");
+    assert_string_equal(value_of("X-Frame-Options"), "SAMEORIGIN");
+    assert_string_equal(value_of("X-Content-Type-Options"), "nosniff");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cors__echoes_the_origin_or_allows_any),
+        cmocka_unit_test(test_cors__has_each_header_once_and_safe_to_send),
+        cmocka_unit_test(test_cors__says_what_the_contract_says),
+    };
+
+    return cmocka_run_group_tests_name("cors", tests, NULL, NULL);
+}
