@@ -4,12 +4,12 @@
 #ifndef DREAMAPID_FIXTURE_FILE_H
 #define DREAMAPID_FIXTURE_FILE_H
 
-#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/arena.h"
+#include "common/json.h"
 #include "dreamapid/placeholders.h"
 #include "dreamapid/tiers_file.h"
 #include "service/store/customers.h"

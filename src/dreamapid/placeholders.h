@@ -4,9 +4,10 @@
 #ifndef DREAMAPID_PLACEHOLDERS_H
 #define DREAMAPID_PLACEHOLDERS_H
 
-#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "common/json.h"
 
 typedef struct dreamd_placeholders {
     cJSON *values; /* an object: "<pk>" -> "pk_live_..."; secrets among them */

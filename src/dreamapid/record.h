@@ -4,10 +4,11 @@
 #ifndef DREAMAPID_RECORD_H
 #define DREAMAPID_RECORD_H
 
-#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "common/json.h"
 
 enum { DREAMD_RECORD_NAME_SIZE = 96 };
 

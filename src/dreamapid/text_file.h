@@ -3,8 +3,9 @@
 #ifndef DREAMAPID_TEXT_FILE_H
 #define DREAMAPID_TEXT_FILE_H
 
-#include <cjson/cJSON.h>
 #include <stddef.h>
+
+#include "common/json.h"
 
 /* Owned (free()), NUL-terminated; NULL with a sentence in `error`. Pipes and /dev/stdin work. */
 char *dreamd_text_file_read(const char *path, size_t max_size, size_t *out_size, char error[256]);

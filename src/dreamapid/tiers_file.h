@@ -4,11 +4,11 @@
 #ifndef DREAMAPID_TIERS_FILE_H
 #define DREAMAPID_TIERS_FILE_H
 
-#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "common/arena.h"
+#include "common/json.h"
 #include "service/store/tiers.h"
 
 typedef struct dreamd_tier_set {
