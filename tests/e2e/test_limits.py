@@ -4,7 +4,9 @@ service is killed in the middle and what was lost is sent again with its key."""
 
 import concurrent.futures
 import http.client
+import sqlite3
 import threading
+import time
 
 import pytest
 
@@ -16,14 +18,16 @@ LIMIT = 1000
 CLIENTS = 32
 REQUESTS_EACH = 35  # together 120 more than the limit
 USER = "user_hammered"
+RATE_LIMIT = 50
+SLOW_USERS = ["user_slow1", "user_slow2", "user_slow3"]
 
 
 class Crowd:
     """The clients. Each request has a key of its own; one that brought no answer is sent again with it, once the service is
     back. `answers` maps each key to the status it got in the end."""
 
-    def __init__(self, url, headers, body):
-        self.url, self.headers, self.body = url, headers, body
+    def __init__(self, urls, headers, body, requests_each=REQUESTS_EACH):
+        self.urls, self.headers, self.body, self.requests_each = urls, headers, body, requests_each
         self.answers = {}
         self.retried = 0
         self._changed = threading.Condition()
@@ -40,11 +44,14 @@ class Crowd:
             assert self._changed.wait_for(lambda: self.successes() >= count, 60), f"fewer than {count} successes in a minute"
 
     def successes(self):
-        return sum(status == 200 for status in list(self.answers.values()))
+        return self.count(200)
+
+    def count(self, status):
+        return list(self.answers.values()).count(status)
 
     def _client(self, number):
-        connection = daemon.Connection(self.url)
-        for i in range(REQUESTS_EACH):
+        connection = daemon.Connection(self.urls[number % len(self.urls)])
+        for i in range(self.requests_each):
             key = f"client-{number}-request-{i}"
             status = self._ask(connection, key)
             with self._changed:
@@ -72,10 +79,11 @@ def standin():
 
 @pytest.fixture
 def place(tmp_path, standin):
-    """A folder with a store in it: one project whose free tier has the limit and no rate limit, and one user."""
+    """A folder with a store in it: a project whose free tier has the limit and no rate limit, and one with a rate limit."""
     db = tmp_path / "limits.db"
-    names = tenant.load(tmp_path, db, [{"key": "app", "tiers": [tenant.tier("free", LIMIT, rateLimit=None)]}],
-                        [tenant.user(USER, "app")], env=standin.environment())
+    names = tenant.load(tmp_path, db, [{"key": "app", "tiers": [tenant.tier("free", LIMIT, rateLimit=None)]},
+                                       {"key": "slow", "tiers": [tenant.tier("free", LIMIT, rateLimit=RATE_LIMIT)]}],
+                        [tenant.user(USER, "app"), *(tenant.user(user, "slow") for user in SLOW_USERS)], env=standin.environment())
     return tmp_path, db, names
 
 
@@ -88,8 +96,7 @@ def by_user_token(names):
 
 
 def assert_exactly_the_limit(crowd, serve, names, db):
-    refused = sum(status == 403 for status in crowd.answers.values())
-    assert (crowd.successes(), refused) == (LIMIT, CLIENTS * REQUESTS_EACH - LIMIT)
+    assert (crowd.successes(), crowd.count(403)) == (LIMIT, CLIENTS * REQUESTS_EACH - LIMIT)
     with tenant.Backend(serve.api, names["<sk-app>"]) as backend:
         usage = backend.usage(USER)
     assert (usage["usageCount"], usage["remaining"]) == (LIMIT, 0)
@@ -102,7 +109,7 @@ def assert_exactly_the_limit(crowd, serve, names, db):
 def test_clients_at_once_get_exactly_the_limit(place, standin, credentials):
     folder, db, names = place
     with daemon.Daemon(folder, "--db", db, "--free-ports", env=standin.environment()) as serve:
-        crowd = Crowd(serve.api, *credentials(names))
+        crowd = Crowd([serve.api], *credentials(names))
         crowd.run()
         assert_exactly_the_limit(crowd, serve, names, db)
 
@@ -110,7 +117,7 @@ def test_clients_at_once_get_exactly_the_limit(place, standin, credentials):
 def test_the_limit_holds_exactly_over_a_kill_in_the_middle(place, standin):
     folder, db, names = place
     first = daemon.Daemon(folder, "--db", db, "--free-ports", env=standin.environment())
-    crowd = Crowd(first.api, *by_secret_key(names))
+    crowd = Crowd([first.api], *by_secret_key(names))
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         running = pool.submit(crowd.run)
         crowd.wait_for_successes(LIMIT // 3)
@@ -124,9 +131,32 @@ def test_the_limit_holds_exactly_over_a_kill_in_the_middle(place, standin):
             assert_exactly_the_limit(crowd, second, names, db)
 
 
+def test_the_limit_holds_over_two_services_on_one_database(place, standin):
+    folder, db, names = place
+    with daemon.Daemon(folder, "--db", db, "--free-ports", env=standin.environment()) as one, \
+            daemon.Daemon(folder, "--db", db, "--free-ports", env=standin.environment()) as other:
+        crowd = Crowd([one.api, other.api], *by_secret_key(names))
+        crowd.run()
+        assert other.stop() == 0
+        assert_exactly_the_limit(crowd, one, names, db)
+
+
+def test_the_rate_limit_holds_exactly(place, standin):
+    folder, db, names = place
+    headers = {"Authorization": "Bearer " + names["<sk-slow>"]}
+    with daemon.Daemon(folder, "--db", db, "--free-ports", env=standin.environment()) as serve:
+        for user in SLOW_USERS:
+            minute = int(time.time()) // 60
+            crowd = Crowd([serve.api], headers, {"userId": user}, requests_each=5)
+            crowd.run()
+            if int(time.time()) // 60 == minute:  # else two windows were open to this user
+                break
+        assert (crowd.successes(), crowd.count(429)) == (RATE_LIMIT, CLIENTS * 5 - RATE_LIMIT)
+        assert serve.stop() == 0
+
+
 def test_check_finds_a_store_that_was_tampered_with(place):
     """The test above leans on `dreamapid check`; here it shows that it can fail."""
-    import sqlite3
     _, db, _ = place
     with sqlite3.connect(db) as connection:
         connection.execute("update api_keys set secret_key_hash = 'x'")

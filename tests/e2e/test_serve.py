@@ -3,6 +3,8 @@
 the built-in sandbox, end to end over HTTP, up to a payment."""
 
 import concurrent.futures
+import contextlib
+import http.client
 import os
 import re
 import socket
@@ -120,6 +122,29 @@ def test_sigterm_answers_what_is_in_hand_and_ends_with_0(tmp_path):
         assert asked.result(20).status == 201
         assert serve.wait() == 0
     stand.close()
+
+
+def test_sigterm_under_load_loses_no_answer(tmp_path):
+    """Whatever was counted was also answered: a client that got no answer was not charged."""
+    names = tenant.load(tmp_path, tmp_path / "x.db", [{"key": "app", "tiers": [tenant.tier("free", None, rateLimit=None)]}],
+                        [tenant.user("user_one", "app")])
+    served = dict.fromkeys(range(16), 0)
+
+    def use(url, number):
+        with contextlib.suppress(OSError, http.client.HTTPException), tenant.Backend(url, names["<sk-app>"]) as backend:
+            while backend.track("user_one").status == 200:
+                served[number] += 1
+
+    with daemon.Daemon(tmp_path, "--db", tmp_path / "x.db", "--free-ports") as serve, concurrent.futures.ThreadPoolExecutor(16) as pool:
+        running = [pool.submit(use, serve.api, number) for number in range(16)]
+        daemon.wait_for("200 successes", lambda: sum(served.values()) >= 200)
+        assert serve.stop() == 0
+        for one in running:
+            one.result(30)
+    with daemon.Daemon(tmp_path, "--db", tmp_path / "x.db", "--free-ports") as serve:
+        with tenant.Backend(serve.api, names["<sk-app>"]) as backend:
+            assert backend.usage("user_one")["usageCount"] == sum(served.values())
+        assert serve.stop() == 0
 
 
 def accepts(url):
