@@ -23,13 +23,27 @@ static const type_rank ranks[] = {
     { "customer.subscription.deleted", RANK_DELETED },
 };
 
-static int rank_of(const char *type)
+static bool gives_plan(const char *status)
+{
+    return strcmp(status, "active") == 0 || strcmp(status, "trialing") == 0;
+}
+
+static int rank_of_type(const char *type)
 {
     for (size_t i = 0; i < sizeof ranks / sizeof ranks[0]; i++) {
         if (strcmp(type, ranks[i].type) == 0)
             return ranks[i].rank;
     }
     return RANK_OTHER;
+}
+
+/* A beginning ranks before a change, as it often says "incomplete" of what the change made active. One that gives a plan is as
+ * good as a change: of the two, the later delivery counts. */
+static int rank_of(const dreamd_event *event)
+{
+    int rank = rank_of_type(event->type);
+    bool is_complete = event->subscription && gives_plan(event->subscription->status);
+    return rank == RANK_CREATED && is_complete ? RANK_UPDATED : rank;
 }
 
 static const char *platform_of(const dreamd_event *event)
@@ -40,11 +54,6 @@ static const char *platform_of(const dreamd_event *event)
 static bool is_about_subscription(const dreamd_event *event)
 {
     return event->project && event->subscription;
-}
-
-static bool gives_plan(const char *status)
-{
-    return strcmp(status, "active") == 0 || strcmp(status, "trialing") == 0;
 }
 
 /* ---- looking ---- */
@@ -102,7 +111,7 @@ static dreamd_db_status is_stale(dreamd_db *db, const dreamd_event *event, store
         return has_named_one(db, event, out_is_stale);
     if (out_stored->is_known)
         *out_is_stale = event->created_s < out_stored->last_created_s ||
-                        (event->created_s == out_stored->last_created_s && rank_of(event->type) < out_stored->last_rank);
+                        (event->created_s == out_stored->last_created_s && rank_of(event) < out_stored->last_rank);
     return DREAMD_DB_OK;
 }
 
@@ -157,7 +166,7 @@ static dreamd_db_status record_history(dreamd_db *db, const dreamd_event *event,
         DREAMD_PARAMS(dreamd_text(event->project->platform_id), dreamd_text(event->project->project_id),
                       dreamd_text(subscription->user_id), dreamd_text(subscription->subscription_id),
                       dreamd_text(event->source), dreamd_text(event->event_id), dreamd_text(event->type),
-                      dreamd_int(event->created_s), dreamd_int(rank_of(event->type)), dreamd_int(!is_old),
+                      dreamd_int(event->created_s), dreamd_int(rank_of(event)), dreamd_int(!is_old),
                       dreamd_text(subscription->plan), dreamd_text(subscription->status),
                       dreamd_text(subscription->price_id), told_amount(subscription),
                       dreamd_text(subscription->currency), dreamd_int(now_ms)),
@@ -205,7 +214,7 @@ static dreamd_db_status put_subscription(dreamd_db *db, const dreamd_event *even
                       dreamd_text(subscription->currency),
                       period_end_ms < 0 ? dreamd_null() : dreamd_int(period_end_ms),
                       dreamd_int(subscription->canceled_at_ms), dreamd_text(subscription->cancel_reason),
-                      dreamd_int(event->created_s), dreamd_int(rank_of(event->type)), dreamd_int(now_ms)),
+                      dreamd_int(event->created_s), dreamd_int(rank_of(event)), dreamd_int(now_ms)),
         NULL);
 }
 
@@ -248,7 +257,7 @@ static dreamd_db_status apply(dreamd_db *db, const dreamd_event *event, const st
     if (!subscription.plan[0] || strlen(subscription.plan) >= DREAMD_PLAN_SIZE ||
         strlen(subscription.status) >= DREAMD_WORD_SIZE)
         return DREAMD_DB_CONFLICT;
-    if (rank_of(event->type) == RANK_CHECKOUT && gives_plan(before->status))
+    if (rank_of(event) == RANK_CHECKOUT && gives_plan(before->status))
         subscription.status = before->status;
     dreamd_db_status status = dreamd_customer_ensure(db, event->project, subscription.user_id, NULL, now_ms);
     if (status == DREAMD_DB_OK)

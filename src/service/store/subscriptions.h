@@ -3,7 +3,8 @@
  *
  * Every event is recorded once, with its payload. One about a subscription is applied only if it is newer than what was
  * applied to that subscription before: by the provider's `created` second, then by how far along the type is
- * (checkout < created < updated < deleted). Recording and applying are one transaction.
+ * (checkout < created < updated < deleted, where a created that gives a plan counts as updated). Recording and applying are
+ * one transaction.
  * A finished checkout says less than the subscription's own events: it changes no status that already gives the plan, and one
  * that names no subscription gives way to any that is named.
  * Only active and trialing subscriptions give a plan. When one ends, the customer's stored plan becomes "free", so that an old
