@@ -3,7 +3,8 @@
  *
  * The identity provider holds the person, with project and plan in the public metadata; the store holds what metering needs.
  * Each change goes to the provider first and to the store with the answer: a creation that the store cannot keep is taken
- * back, a deletion or change that it cannot keep is answered with a failure and may be repeated. */
+ * back, a deletion or change that it cannot keep is answered with a failure and may be repeated. A creation repeated with its
+ * Idempotency-Key after a crash in between finds what it made and goes on from there. */
 #include <string.h>
 
 #include "common/json.h"
@@ -45,6 +46,7 @@ struct customer {
     bool is_stored;
     const char *current_plan;
     dreamd_db_status status; /* why a creation is being taken back */
+    const char *refusal;     /* why the provider refused a creation */
 };
 
 /* NULL when out of memory: the call has then been answered. */
@@ -209,17 +211,60 @@ static void on_created_stored(void *arg, dreamd_db_status status) {
     dreamd_clerk_delete_user(call->service->upstream, call->project.mode, customer->id, on_taken_back, call);
 }
 
-static void on_created(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+static void start_store_created(dreamd_call *call) {
+    dreamd_store_write(call->service->store, store_created, on_created_stored, call);
+}
+
+/* Is the user who has the address what an earlier try with this key made, and could not tell of? Then it is of this project,
+ * of the plan asked for, made within the time a key is remembered, and not stored. */
+static bool is_from_earlier_try(const dreamd_call *call) {
+    const struct customer *customer = call->state;
+    const char *plan = customer->plan ? customer->plan : FREE_PLAN;
+    int64_t age_ms = call->now_ms - customer->created_at_ms;
+
+    return customer->is_own && !customer->is_stored && customer->their_key && customer->their_plan &&
+           strcmp(customer->their_plan, plan) == 0 && age_ms < DREAMD_IDEMPOTENCY_KEEP_MS;
+}
+
+static void on_namesake_looked_at(dreamd_call *call) {
+    const struct customer *customer = call->state;
+
+    if (is_from_earlier_try(call))
+        start_store_created(call);
+    else
+        dreamd_call_refuse(call, 400, create_failed, customer->refusal);
+}
+
+static void on_namesake(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
     dreamd_call *call = context;
+    const struct customer *customer = call->state;
 
     if (answer->outcome == DREAMD_UPSTREAM_UNAVAILABLE)
         dreamd_call_refuse_upstream(call, answer, create_failed);
     else if (!user)
-        dreamd_call_refuse(call, 400, create_failed, answer->message);
+        dreamd_call_refuse(call, 400, create_failed, customer->refusal);
     else if (!keep_user(call, user))
         dreamd_call_refuse(call, 500, "Internal error", "Out of memory");
     else
-        dreamd_store_write(call->service->store, store_created, on_created_stored, call);
+        dreamd_call_read(call, look, on_namesake_looked_at);
+}
+
+static void on_created(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+    dreamd_call *call = context;
+    struct customer *customer = call->state;
+
+    if (answer->outcome == DREAMD_UPSTREAM_UNAVAILABLE) {
+        dreamd_call_refuse_upstream(call, answer, create_failed);
+    } else if (!user && call->key && dreamd_clerk_is_taken(answer)) {
+        customer->refusal = dream_arena_strdup(call->arena, answer->message);
+        dreamd_clerk_find_user(call->service->upstream, call->project.mode, customer->email, on_namesake, call);
+    } else if (!user) {
+        dreamd_call_refuse(call, 400, create_failed, answer->message);
+    } else if (!keep_user(call, user)) {
+        dreamd_call_refuse(call, 500, "Internal error", "Out of memory");
+    } else {
+        start_store_created(call);
+    }
 }
 
 static dreamd_db_status settle_creation(dreamd_db *db, void *arg) {

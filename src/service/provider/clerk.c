@@ -11,11 +11,21 @@
 #include "common/encoding.h"
 #include "common/json.h"
 
-/* {"errors":[{"message":...}]} */
-static const char *error_text(const cJSON *json) {
+/* {"errors":[{"message":...,"code":...}]} */
+static const cJSON *first_error(const cJSON *json) {
     const cJSON *errors = dream_json_get(json, "errors");
 
-    return dream_json_string(cJSON_IsArray(errors) ? cJSON_GetArrayItem(errors, 0) : NULL, "message");
+    return cJSON_IsArray(errors) ? cJSON_GetArrayItem(errors, 0) : NULL;
+}
+
+static const char *error_text(const cJSON *json) {
+    return dream_json_string(first_error(json), "message");
+}
+
+bool dreamd_clerk_is_taken(const dreamd_upstream_answer *answer) {
+    const char *code = dream_json_string(first_error(answer->json), "code");
+
+    return answer->outcome == DREAMD_UPSTREAM_REFUSED && code && strcmp(code, "form_identifier_exists") == 0;
 }
 
 /* `body` may be NULL; taken. */
@@ -135,6 +145,33 @@ void dreamd_clerk_get_user(dreamd_upstream *upstream, enum dreamd_mode mode, con
         return;
     user_path(&path, user_id, "");
     call_clerk(upstream, mode, "GET", &path, NULL, on_user, call);
+    dream_buffer_clear(&path);
+}
+
+/* The answer is a list with at most this one. */
+static void on_users(void *context, const dreamd_upstream_answer *answer) {
+    dreamd_upstream_answer reported = *answer;
+
+    if (answer->outcome == DREAMD_UPSTREAM_OK) {
+        reported.json = cJSON_IsArray(answer->json) ? cJSON_GetArrayItem(answer->json, 0) : NULL;
+        if (!reported.json) {
+            reported.outcome = DREAMD_UPSTREAM_NOT_FOUND;
+            reported.message = "Not Found";
+        }
+    }
+    on_user(context, &reported);
+}
+
+void dreamd_clerk_find_user(dreamd_upstream *upstream, enum dreamd_mode mode, const char *email,
+                            dreamd_clerk_user_fn *fn, void *context) {
+    dream_buffer path = DREAM_BUFFER_INIT;
+    struct user_call *call = user_call_new(fn, context);
+
+    if (!call)
+        return;
+    dream_buffer_text(&path, "/v1/users?email_address=");
+    dream_percent_encode(&path, email, strlen(email));
+    call_clerk(upstream, mode, "GET", &path, NULL, on_users, call);
     dream_buffer_clear(&path);
 }
 

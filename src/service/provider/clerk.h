@@ -4,6 +4,7 @@
 #ifndef DREAMD_PROVIDER_CLERK_H
 #define DREAMD_PROVIDER_CLERK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "service/provider/upstream.h"
@@ -34,6 +35,11 @@ void dreamd_clerk_get_user(dreamd_upstream *upstream, enum dreamd_mode mode, con
                            dreamd_clerk_user_fn *fn, void *context);
 void dreamd_clerk_create_user(dreamd_upstream *upstream, enum dreamd_mode mode, const dreamd_clerk_new_user *new_user,
                               dreamd_clerk_user_fn *fn, void *context);
+/* The user with this address: NOT_FOUND if there is none. */
+void dreamd_clerk_find_user(dreamd_upstream *upstream, enum dreamd_mode mode, const char *email,
+                            dreamd_clerk_user_fn *fn, void *context);
+/* Was a creation refused because the address is another user's? */
+bool dreamd_clerk_is_taken(const dreamd_upstream_answer *answer);
 /* Merges `metadata` (borrowed) into the user's public metadata. */
 void dreamd_clerk_merge_metadata(dreamd_upstream *upstream, enum dreamd_mode mode, const char *user_id,
                                  const cJSON *metadata, dreamd_clerk_user_fn *fn, void *context);

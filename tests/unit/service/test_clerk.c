@@ -130,6 +130,53 @@ static void test_clerk__creates_users_with_what_is_given(void **state) {
     assert_true(heard.has_user);
 }
 
+static void test_clerk__finds_a_user_by_address(void **state) {
+    static const struct {
+        const char *body;
+        dreamd_upstream_outcome outcome;
+    } cases[] = {
+        { "[" USER "]", DREAMD_UPSTREAM_OK },
+        { "[]", DREAMD_UPSTREAM_NOT_FOUND },
+        { "{}", DREAMD_UPSTREAM_NOT_FOUND },
+        { "[7]", DREAMD_UPSTREAM_UNAVAILABLE },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        provider.count = 0;
+        dreamd_clerk_find_user(upstream, DREAMD_LIVE, "ada+1@example.test", hear, NULL);
+        assert_string_equal(provider.calls[0].method, "GET");
+        assert_string_equal(provider.calls[0].url,
+                            "https://clerk-live.test/v1/users?email_address=ada%2B1%40example.test");
+        script_reply(&provider, 0, 200, cases[i].body);
+        assert_int_equal(heard.outcome, cases[i].outcome);
+        assert_int_equal(heard.has_user, cases[i].outcome == DREAMD_UPSTREAM_OK);
+    }
+}
+
+static void test_clerk__knows_a_taken_address_by_its_code(void **state) {
+    static const struct {
+        dreamd_upstream_outcome outcome;
+        const char *body;
+        bool is_taken;
+    } cases[] = {
+        { DREAMD_UPSTREAM_REFUSED, "{\"errors\":[{\"code\":\"form_identifier_exists\"}]}", true },
+        { DREAMD_UPSTREAM_REFUSED, "{\"errors\":[{\"code\":\"form_password_pwned\"}]}", false },
+        { DREAMD_UPSTREAM_REFUSED, "{\"errors\":[]}", false },
+        { DREAMD_UPSTREAM_REFUSED, "{}", false },
+        { DREAMD_UPSTREAM_UNAVAILABLE, "{\"errors\":[{\"code\":\"form_identifier_exists\"}]}", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        cJSON *json = dream_json_parse(cases[i].body, strlen(cases[i].body), NULL);
+        dreamd_upstream_answer answer = { cases[i].outcome, 422, "", -1, json };
+
+        assert_int_equal(dreamd_clerk_is_taken(&answer), cases[i].is_taken);
+        cJSON_Delete(json);
+    }
+}
+
 static void test_clerk__merges_metadata(void **state) {
     cJSON *metadata = cJSON_CreateObject();
 
@@ -208,6 +255,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_clerk__the_mode_picks_instance_and_secret, begin, end),
         cmocka_unit_test_setup_teardown(test_clerk__an_id_cannot_leave_its_place_in_the_path, begin, end),
         cmocka_unit_test_setup_teardown(test_clerk__creates_users_with_what_is_given, begin, end),
+        cmocka_unit_test_setup_teardown(test_clerk__finds_a_user_by_address, begin, end),
+        cmocka_unit_test_setup_teardown(test_clerk__knows_a_taken_address_by_its_code, begin, end),
         cmocka_unit_test_setup_teardown(test_clerk__merges_metadata, begin, end),
         cmocka_unit_test_setup_teardown(test_clerk__deletes_users_and_lists_keys, begin, end),
         cmocka_unit_test_setup_teardown(test_clerk__odd_users_are_read_with_care, begin, end),
