@@ -16,16 +16,17 @@ def prefix(tmp_path_factory):
     root = tmp_path_factory.mktemp("install")
     subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", str(root)], check=True,
                    stdout=subprocess.DEVNULL)
-    found = [base for base, _, names in os.walk(root) if "dreamapi.pc" in names]
+    found = [base for base, _, names in os.walk(root) if "dreamapi.h" in names]
     assert len(found) == 1
-    return os.path.dirname(os.path.dirname(os.path.dirname(found[0]))) if "x86_64" in found[0] \
-        else os.path.dirname(os.path.dirname(found[0]))
+    return os.path.dirname(found[0])
 
 
 def pkg_config(prefix, *words):
     folders = [base for base, _, names in os.walk(prefix) if "dreamapi.pc" in names]
-    env = {**os.environ, "PKG_CONFIG_PATH": folders[0]}
-    return subprocess.run(["pkg-config", "--define-prefix", *words, "dreamapi"], env=env, check=True,
+    assert len(folders) == 1
+    # Nothing but our own package may be needed to link: the libraries below it are private.
+    env = {**os.environ, "PKG_CONFIG_LIBDIR": folders[0]}
+    return subprocess.run(["pkg-config", f"--define-variable=prefix={prefix}", *words, "dreamapi"], env=env, check=True,
                           stdout=subprocess.PIPE, text=True).stdout.split()
 
 

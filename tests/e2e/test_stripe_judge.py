@@ -71,9 +71,9 @@ def test_stripe_mock_refuses_what_stripe_would_refuse(judge):
 @pytest.mark.parametrize("kind", ["saas", "store", "membership"])
 def test_stripe_understands_everything_that_tenant_create_sells(settings, judge, tmp_path, kind):
     tiers = [{"name": "free", "displayName": "Free", "price": 0, "limit": 5},
-             {"name": "pro", "displayName": "Pro & more", "price": 2900, "limit": "unlimited", "trialDays": 14,
-              "description": "For teams", "imageUrl": "https://img.example.test/pro.png",
-              "billingMode": "one_off" if kind == "store" else "subscription"}]
+             {"name": "pro", "displayName": "Pro & more", "price": 2900, "limit": "unlimited", "description": "For teams",
+              "imageUrl": "https://img.example.test/pro.png",
+              **({"billingMode": "one_off"} if kind == "store" else {"billingMode": "subscription", "trialDays": 14})}]
     file = tmp_path / "tiers.json"
     file.write_text(json.dumps({"tiers": tiers}))
     made = daemon.run("tenant", "create", "--db", tmp_path / "judge.db", "--email", "founder@example.test", "--tiers", file,
