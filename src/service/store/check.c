@@ -23,8 +23,9 @@ typedef struct rule {
 
 static const rule rules[] = {
     { "file-is-sound", "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'", false },
-    { "schema-is-known", "SELECT 'schema version ' || COALESCE(MAX(version), 0) FROM schema_migrations "
-                         "HAVING COUNT(*) = 0 OR COUNT(*) <> MAX(version)", false },
+    { "schema-is-known",
+      "SELECT 'schema version ' || s.version || ' after ' || s.steps || ' steps' FROM (SELECT COUNT(*) AS steps, "
+      "COALESCE(MAX(version), 0) AS version FROM schema_migrations) s WHERE s.steps = 0 OR s.steps <> s.version", false },
     { "store-has-an-epoch", "SELECT 'meta store_epoch is missing or no number' WHERE NOT EXISTS (SELECT 1 FROM meta "
                             "WHERE name = 'store_epoch' AND value <> '' AND ltrim(value, '0123456789') = '')", false },
 

@@ -30,21 +30,45 @@ bool dreamd_request_hash(const char *method, const char *path, const void *body,
     return is_done;
 }
 
-static dreamd_db_status prune(dreamd_db *db, int64_t now_ms)
+/* Removes the oldest row if it is past keeping. Found first, then removed by its key: nearly always there is none, and a DELETE with
+ * a sub-select costs SQLite a table of its own each time. */
+static dreamd_db_status prune_one(dreamd_db *db, int64_t now_ms, bool *out_found)
 {
-    return dreamd_db_run(
+    dreamd_rows *rows = NULL;
+    dreamd_db_status status = dreamd_row_one(
         db,
-        "DELETE FROM idempotency_keys WHERE (platform_id, project_id, path, idempotency_key) IN "
-        "(SELECT platform_id, project_id, path, idempotency_key FROM idempotency_keys WHERE created_at_ms <= $1 "
-        "ORDER BY created_at_ms LIMIT $2)",
-        DREAMD_PARAMS(dreamd_int(now_ms - DREAMD_IDEMPOTENCY_KEEP_MS), dreamd_int(PRUNE_AT_ONCE)), NULL);
+        "SELECT platform_id, project_id, path, idempotency_key FROM idempotency_keys WHERE created_at_ms <= $1 "
+        "ORDER BY created_at_ms LIMIT 1",
+        DREAMD_PARAMS(dreamd_int(now_ms - DREAMD_IDEMPOTENCY_KEEP_MS)), &rows);
+    *out_found = rows != NULL;
+    if (rows)
+        status = dreamd_db_run(db,
+                               "DELETE FROM idempotency_keys WHERE platform_id = $1 AND project_id = $2 AND path = $3 "
+                               "AND idempotency_key = $4",
+                               DREAMD_PARAMS(dreamd_text(dreamd_rows_text(rows, 0)),
+                                             dreamd_text(dreamd_rows_text(rows, 1)),
+                                             dreamd_text(dreamd_rows_text(rows, 2)),
+                                             dreamd_text(dreamd_rows_text(rows, 3))),
+                               NULL);
+    dreamd_rows_finish(rows);
+    return status;
 }
 
-/* FRESH if the key is free, its claim is over, or its answer too old to be given again. */
+static dreamd_db_status prune(dreamd_db *db, int64_t now_ms)
+{
+    dreamd_db_status status = DREAMD_DB_OK;
+    bool is_found = true;
+    for (int i = 0; i < PRUNE_AT_ONCE && is_found && status == DREAMD_DB_OK; i++)
+        status = prune_one(db, now_ms, &is_found);
+    return status;
+}
+
+/* Ours if the key is free, its claim is over, or its answer too old to be given again. */
 static dreamd_db_status try_claim(dreamd_db *db, const dreamd_idempotency_scope *scope, const char *request_hash,
                                   int64_t now_ms, const char *claim_id, bool *out_is_ours)
 {
-    return dreamd_row_exists(
+    int64_t changed = 0;
+    dreamd_db_status status = dreamd_db_run(
         db,
         "INSERT INTO idempotency_keys (platform_id, project_id, path, idempotency_key, request_hash, claim_id, "
         "claimed_until_ms, created_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) "
@@ -52,20 +76,25 @@ static dreamd_db_status try_claim(dreamd_db *db, const dreamd_idempotency_scope 
         "request_hash = excluded.request_hash, claim_id = excluded.claim_id, "
         "claimed_until_ms = excluded.claimed_until_ms, created_at_ms = excluded.created_at_ms, "
         "status = NULL, content_type = NULL, body = NULL "
-        "WHERE idempotency_keys.claimed_until_ms <= $8 OR idempotency_keys.created_at_ms <= $9 RETURNING 1",
+        "WHERE idempotency_keys.claimed_until_ms <= $8 OR idempotency_keys.created_at_ms <= $9",
         DREAMD_PARAMS(dreamd_text(scope->project->platform_id), dreamd_text(scope->project->project_id),
                       dreamd_text(scope->path), dreamd_text(scope->key), dreamd_text(request_hash),
                       dreamd_text(claim_id), dreamd_int(now_ms + DREAMD_IDEMPOTENCY_CLAIM_MS), dreamd_int(now_ms),
                       dreamd_int(now_ms - DREAMD_IDEMPOTENCY_KEEP_MS)),
-        out_is_ours);
+        &changed);
+    *out_is_ours = changed > 0;
+    return status;
 }
 
 static bool copy_answer(const dreamd_rows *rows, dream_arena *arena, dreamd_idempotency_claim_result *out)
 {
     const void *body = dreamd_rows_blob(rows, 4, &out->body_size);
+    char *copy = dream_arena_alloc(arena, out->body_size + 1); /* zeroed, so it ends in a NUL */
+    if (copy && out->body_size > 0)
+        memcpy(copy, body, out->body_size);
+    out->body = copy;
     out->status = (int)dreamd_rows_int(rows, 2);
-    out->body = dream_arena_strndup(arena, body ? body : "", out->body_size);
-    return dreamd_row_dup(rows, 3, arena, &out->content_type) && out->body;
+    return copy && dreamd_row_dup(rows, 3, arena, &out->content_type);
 }
 
 static dreamd_db_status tell_holder(dreamd_db *db, const dreamd_idempotency_scope *scope, const char *request_hash,

@@ -155,7 +155,7 @@ dreamd_db_status dreamd_tier_find(dreamd_db *db, const dreamd_project *project, 
         return DREAMD_DB_NOMEM;
     dreamd_lower(lower);
     dreamd_db_status status = find_tier(
-        db, SELECT_TIER "AND name IN ($3, $4) ORDER BY CASE WHEN name = $3 THEN 0 ELSE 1 END LIMIT 1", project, lower,
+        db, SELECT_TIER "AND (name = $3 OR name = $4) ORDER BY CASE WHEN name = $3 THEN 0 ELSE 1 END LIMIT 1", project, lower,
         name, arena, out, out_found);
     if (status != DREAMD_DB_OK || *out_found || by == DREAMD_TIER_BY_NAME)
         return status;
