@@ -69,7 +69,7 @@ def test_stripe_mock_refuses_what_stripe_would_refuse(judge):
 
 
 @pytest.mark.parametrize("kind", ["saas", "store", "membership"])
-def test_stripe_understands_everything_that_tenant_create_sells(settings, judge, tmp_path, kind):
+def test_stripe_understands_everything_that_tenant_create_sells(settings, tmp_path, kind):
     tiers = [{"name": "free", "displayName": "Free", "price": 0, "limit": 5},
              {"name": "pro", "displayName": "Pro & more", "price": 2900, "limit": "unlimited", "description": "For teams",
               "imageUrl": "https://img.example.test/pro.png",
@@ -82,7 +82,7 @@ def test_stripe_understands_everything_that_tenant_create_sells(settings, judge,
 
 
 @pytest.mark.parametrize("trial_days", [None, 14])
-def test_stripe_understands_a_checkout(settings, identity, tmp_path, trial_days):
+def test_stripe_understands_a_checkout(settings, judge, tmp_path, trial_days):
     tier = {"name": "pro", "displayName": "Pro", "price": 2900, "limit": 10}
     if trial_days:
         tier["trialDays"] = trial_days
