@@ -114,21 +114,26 @@ def test_clients_at_once_get_exactly_the_limit(place, standin, credentials):
         assert_exactly_the_limit(crowd, serve, names, db)
 
 
-def test_the_limit_holds_exactly_over_a_kill_in_the_middle(place, standin):
+def test_the_limit_holds_exactly_over_kills_in_the_middle(place, standin):
     folder, db, names = place
-    first = daemon.Daemon(folder, "--db", db, "--free-ports", env=standin.environment())
-    crowd = Crowd([first.api], *by_secret_key(names))
+    serve = daemon.Daemon(folder, "--db", db, "--free-ports", env=standin.environment())
+    ports = [word for part in ("api", "admin") for word in (f"--listen-{part}", serve.urls[part].removeprefix("http://"))]
+    crowd = Crowd([serve.api], *by_secret_key(names))
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         running = pool.submit(crowd.run)
-        crowd.wait_for_successes(LIMIT // 3)
-        crowd.is_up.clear()
-        first.kill()
-        ports = [word for part in ("api", "admin") for word in (f"--listen-{part}", first.urls[part].removeprefix("http://"))]
-        with daemon.Daemon(folder, "--db", db, *ports, env=standin.environment()) as second:
-            crowd.is_up.set()
+        try:
+            for successes in (LIMIT // 4, LIMIT // 2, LIMIT * 3 // 4):
+                crowd.wait_for_successes(successes)
+                crowd.is_up.clear()
+                serve.kill()
+                serve = daemon.Daemon(folder, "--db", db, *ports, env=standin.environment())
+                crowd.is_up.set()
             running.result(120)
-            assert crowd.retried > 0, "the kill hit no request: this run proved nothing"
-            assert_exactly_the_limit(crowd, second, names, db)
+            assert crowd.retried > 0, "the kills hit no request: this run proved nothing"
+            assert_exactly_the_limit(crowd, serve, names, db)
+        finally:
+            crowd.is_up.set()
+            serve.kill()
 
 
 def test_the_limit_holds_over_two_services_on_one_database(place, standin):
