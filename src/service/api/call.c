@@ -122,11 +122,18 @@ void dreamd_call_refuse_store(dreamd_call *call, dreamd_db_status status) {
     dreamd_call_send(call);
 }
 
+/* What the provider asked for, within reason. */
+static int64_t upstream_retry_s(int64_t retry_after_ms) {
+    if (retry_after_ms < 0)
+        return DREAMD_UPSTREAM_RETRY_S;
+    if (retry_after_ms > DREAMD_UPSTREAM_MAX_RETRY_S * INT64_C(1000))
+        return DREAMD_UPSTREAM_MAX_RETRY_S;
+    return retry_after_ms < 1000 ? 1 : (retry_after_ms + 999) / 1000;
+}
+
 void dreamd_call_refuse_upstream(dreamd_call *call, const dreamd_upstream_answer *answer, const char *error) {
     dreamd_call_set_error(call, 502, error ? error : answer->message, error ? answer->message : NULL);
-    call->retry_after_s = answer->retry_after_ms >= 0 ? (answer->retry_after_ms + 999) / 1000 : DREAMD_UPSTREAM_RETRY_S;
-    if (call->retry_after_s < 1)
-        call->retry_after_s = 1;
+    call->retry_after_s = upstream_retry_s(answer->retry_after_ms);
     dreamd_call_send(call);
 }
 

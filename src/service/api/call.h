@@ -29,7 +29,8 @@ enum {
     DREAMD_MAX_USER_ID = 128,
     DREAMD_MAX_PASSWORD = 256,
     DREAMD_MAX_URL = 2048,
-    DREAMD_UPSTREAM_RETRY_S = 5 /* Retry-After of a 502 where the provider named none */
+    DREAMD_UPSTREAM_RETRY_S = 5, /* Retry-After of a 502 where the provider named none */
+    DREAMD_UPSTREAM_MAX_RETRY_S = 3600
 };
 
 #define DREAMD_JSON_TYPE "application/json"
