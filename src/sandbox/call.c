@@ -110,8 +110,8 @@ const sandbox_route *sandbox_route_find(sandbox_call *call, const sandbox_route 
 
 bool sandbox_is_named(const char *names, const char *name)
 {
-    size_t size = strlen(name);
-    for (const char *at = names; size > 0 && (at = strstr(at, name)) != NULL; at++)
+    size_t size = strcspn(name, " ");
+    for (const char *at = names; size > 0 && !name[size] && (at = strstr(at, name)) != NULL; at++)
         if ((at == names || at[-1] == ' ') && at[size] == ' ')
             return true;
     return false;

@@ -8,13 +8,13 @@
 #ifndef SANDBOX_CALL_H
 #define SANDBOX_CALL_H
 
-#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/arena.h"
 #include "common/buffer.h"
+#include "common/json.h"
 #include "net/http_server.h"
 #include "sandbox/deliver.h"
 #include "sandbox/sandbox.h"

@@ -24,7 +24,6 @@ const char *clerk_body_text(sandbox_call *call, const char *name);
 /* The same for a whole number. */
 int64_t clerk_body_int(sandbox_call *call, const char *name, int64_t fallback, int64_t min, int64_t max);
 
-/* The document with its password left out is what the API shows: passwords are documents of their own. */
 const char *clerk_primary_email(const cJSON *user); /* borrowed; NULL if none */
 
 /* Puts the templates an app has from the start into a new file. */

@@ -8,8 +8,9 @@
 #ifndef SANDBOX_FORM_H
 #define SANDBOX_FORM_H
 
-#include <cjson/cJSON.h>
 #include <stddef.h>
+
+#include "common/json.h"
 
 enum { SANDBOX_FORM_MAX_PAIRS = 1000, SANDBOX_FORM_MAX_DEPTH = 8, SANDBOX_FORM_MAX_NAME = 512 };
 

@@ -147,15 +147,18 @@ static void put_line(dream_buffer *out, const cJSON *item)
     int64_t quantity = amount_of(item, "quantity");
     dream_buffer_text(out, "<li><span class=\"name\">");
     put_escaped(out, dream_json_string(item, "description"));
-    dream_buffer_text(out, "<small>");
-    if (is_metered)
-        dream_buffer_text(out, "Billed by use, ");
-    else if (quantity > 1)
-        dream_buffer_printf(out, "%lld × ", (long long)quantity);
-    put_money(out, amount_of(price, "unit_amount"), price);
-    dream_buffer_text(out, is_metered ? " per unit" : quantity > 1 ? " each" : "");
-    put_interval(out, recurring);
-    dream_buffer_text(out, "</small></span><span class=\"amount\">");
+    if (is_metered || quantity > 1 || cJSON_IsObject(recurring)) { /* else the amount beside it says it all */
+        dream_buffer_text(out, "<small>");
+        if (is_metered)
+            dream_buffer_text(out, "Billed by use, ");
+        else if (quantity > 1)
+            dream_buffer_printf(out, "%lld × ", (long long)quantity);
+        put_money(out, amount_of(price, "unit_amount"), price);
+        dream_buffer_text(out, is_metered ? " per unit" : quantity > 1 ? " each" : "");
+        put_interval(out, recurring);
+        dream_buffer_text(out, "</small>");
+    }
+    dream_buffer_text(out, "</span><span class=\"amount\">");
     put_money(out, amount_of(item, "amount_total"), item);
     dream_buffer_text(out, "</span></li>");
 }

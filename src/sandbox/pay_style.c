@@ -3,7 +3,7 @@
 #include "sandbox/pay_page.h"
 
 const char sandbox_pay_style[] =
-    ":root{color-scheme:light dark;--page:#f5f6f8;--card:#fff;--text:#1a1f36;--soft:#5a6178;--line:#d8dce6;--field:#fff;"
+    ":root{color-scheme:light dark;--page:#f5f6f8;--card:#fff;--text:#1a1f36;--soft:#5a6178;--line:#d8dce6;--edge:#80879c;--field:#fff;"
     "--accent:#4a3fd6;--accent-text:#fff;--bad:#b3182c;--bad-page:#fdf0f1;--ribbon:#ffd84d;--ribbon-text:#1f1a00;"
     "--good:#14713d}"
     "@media(prefers-color-scheme:dark){:root{--page:#0f1117;--card:#181b24;--text:#eceef5;--soft:#a3aac0;--line:#363c4e;"
@@ -33,9 +33,9 @@ const char sandbox_pay_style[] =
     ".pair{display:grid;grid-template-columns:1fr 1fr;gap:1rem}"
     "@media(max-width:22rem){.pair{grid-template-columns:1fr;gap:0}}"
     "label{display:block;font-weight:600;font-size:.9375rem;margin-bottom:.35rem}"
-    "input{width:100%;font:inherit;color:inherit;background:var(--field);border:1px solid var(--line);border-radius:.5rem;"
+    "input{width:100%;font:inherit;color:inherit;background:var(--field);border:1px solid var(--edge);border-radius:.5rem;"
     "padding:.65rem .75rem;min-height:2.9rem;font-variant-numeric:tabular-nums}"
-    "input::placeholder{color:var(--soft);opacity:.75}"
+    "input::placeholder{color:var(--soft);opacity:1}"
     "input[readonly]{background:var(--page);color:var(--soft)}"
     "input[aria-invalid]{border-color:var(--bad)}"
     "input:focus-visible,button:focus-visible,a:focus-visible{outline:3px solid var(--accent);outline-offset:2px}"

@@ -3,6 +3,7 @@
  * deliver.c. Nothing here changes between start and stop but the webhook URLs, which deliver.c guards. */
 #include "sandbox/sandbox.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ struct server {
     sandbox_instance instance;
     sandbox_endpoint endpoint;
     dreamd_http_server *http;
+    atomic_bool is_open; /* `instance` is complete: its address is known only when the server runs already */
 };
 
 struct sandbox {
@@ -34,6 +36,17 @@ static const struct {
     [SANDBOX_CLERK_PLATFORM] = { { "sandbox-clerk-platform-live", "sandbox-clerk-platform-test" }, clerk_handle },
     [SANDBOX_CLERK_END_USER] = { { "sandbox-clerk-end-user-live", "sandbox-clerk-end-user-test" }, clerk_handle },
 };
+
+static void handle(void *context, dreamd_request *request)
+{
+    struct server *server = context;
+    if (atomic_load_explicit(&server->is_open, memory_order_acquire)) {
+        kinds[server->instance.service].handler(&server->instance, request);
+        return;
+    }
+    (void)dreamd_request_set_header(request, "Retry-After", "1");
+    dreamd_request_answer(request, 503, NULL, "", 0);
+}
 
 /* Every server of the box, in the order of the ports. */
 static struct server *server_at(sandbox *box, int index)
@@ -76,8 +89,8 @@ static bool start_server(struct server *server, uint16_t port, dreamd_metrics *m
     (void)snprintf(listen, sizeof listen, "127.0.0.1:%u", (unsigned)port);
     dreamd_http_server_options options = { .name = kinds[instance->service].names[instance->mode],
                                            .listen = listen,
-                                           .handler = kinds[instance->service].handler,
-                                           .context = instance,
+                                           .handler = handle,
+                                           .context = server,
                                            .metrics = metrics };
     server->http = dreamd_http_server_start(&options, error);
     if (!server->http)
@@ -87,11 +100,16 @@ static bool start_server(struct server *server, uint16_t port, dreamd_metrics *m
     (void)snprintf(endpoint->url, sizeof endpoint->url, "%s", url);
     (void)snprintf(endpoint->secret_key, sizeof endpoint->secret_key, "%s", instance->identity.secret_key);
     (void)snprintf(endpoint->webhook_secret, sizeof endpoint->webhook_secret, "%s", instance->identity.webhook_secret);
+    atomic_store_explicit(&server->is_open, true, memory_order_release);
     return true;
 }
 
 sandbox *sandbox_start(const sandbox_options *options, char error[256])
 {
+    if (options->first_port > UINT16_MAX - SANDBOX_SERVICES * SANDBOX_MODES + 1) {
+        (void)snprintf(error, 256, "the sandbox needs six ports in a row: %u is too high a first one", options->first_port);
+        return NULL;
+    }
     sandbox *box = calloc(1, sizeof *box);
     if (!box) {
         (void)snprintf(error, 256, "out of memory");

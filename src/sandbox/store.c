@@ -169,7 +169,8 @@ sandbox_store_status sandbox_tx_commit(sandbox_tx *tx)
         tx->status = status_of(dreamd_db_commit(tx->db));
     sandbox_store_status status = tx->status;
     if (status != SANDBOX_STORE_OK) {
-        dreamd_log(DREAMD_LOG_ERROR, "sandbox_store", dreamd_log_text("error", dreamd_db_message(tx->db)));
+        dreamd_log(DREAMD_LOG_ERROR, "sandbox_store", dreamd_log_text("error", dreamd_db_message(tx->db)),
+                   dreamd_log_int("status", status));
         dreamd_db_rollback(tx->db);
     }
     end_tx(tx);

@@ -8,11 +8,11 @@
 #ifndef SANDBOX_STORE_H
 #define SANDBOX_STORE_H
 
-#include <cjson/cJSON.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/json.h"
 #include "sandbox/sandbox.h"
 
 enum {
