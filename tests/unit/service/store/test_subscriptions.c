@@ -151,6 +151,18 @@ static void test_event__end_of_an_old_subscription_leaves_the_new_one(void **sta
     assert_string_equal(find(self).subscription_id, "sub_2");
 }
 
+static void test_event__of_two_subscriptions_the_one_begun_last_gives_the_plan(void **state)
+{
+    store_case *self = *state;
+    PLAY(self, { "evt_1", CREATED, 100, "sub_2", "pro", "active", DREAMD_EVENT_APPLIED },
+         { "evt_2", CREATED, 200, "sub_1", "enterprise", "trialing", DREAMD_EVENT_APPLIED },
+         { "evt_3", UPDATED, 300, "sub_2", "pro", "active", DREAMD_EVENT_APPLIED }); /* a renewal of the older */
+    assert_string_equal(plan_of(self, NULL), "enterprise");
+    assert_string_equal(find(self).subscription_id, "sub_1");
+    PLAY(self, { "evt_4", DELETED, 400, "sub_1", "free", "canceled", DREAMD_EVENT_APPLIED });
+    assert_string_equal(plan_of(self, NULL), "pro");
+}
+
 static void test_checkout__does_not_undo_a_trial(void **state)
 {
     store_case *self = *state;
@@ -248,6 +260,7 @@ int main(void)
         CASE(test_event__two_updates_of_one_second_apply_as_they_come),
         CASE(test_event__a_beginning_of_the_same_second_counts_if_it_gives_a_plan),
         CASE(test_event__end_of_an_old_subscription_leaves_the_new_one),
+        CASE(test_event__of_two_subscriptions_the_one_begun_last_gives_the_plan),
         CASE(test_checkout__does_not_undo_a_trial),
         CASE(test_checkout__without_a_subscription_gives_way_to_a_named_one),
         CASE(test_event__untold_fields_keep_what_is_stored),

@@ -292,6 +292,21 @@ static void test_plan__changing_it_keeps_the_count(void **state)
     assert_int_equal(violations_of(self->db, T0), 0); /* what was right under pro stays right */
 }
 
+static void test_plan__period_remembers_the_highest_limit_it_was_used_under(void **state)
+{
+    store_case *self = *state;
+    dreamd_usage_request request = request_of(self, "user_a", T0);
+    request.token_plan = "free";
+    (void)admit(self, &request);
+    assert_int_equal(number_of(self->db, "SELECT highest_limit FROM usage_counts"), 5);
+    request.token_plan = "pro";
+    (void)admit(self, &request);
+    assert_int_equal(number_of(self->db, "SELECT highest_limit FROM usage_counts"), 100);
+    request.token_plan = "free";
+    (void)admit(self, &request);
+    assert_int_equal(number_of(self->db, "SELECT highest_limit FROM usage_counts"), 100);
+}
+
 /* ---- meters ---- */
 
 static void test_meter__each_has_its_own_limit_and_count(void **state)
@@ -515,6 +530,7 @@ int main(void)
         CASE(test_plan__without_a_tier_admits_nothing),
         CASE(test_plan__too_long_in_a_token_is_cut_between_characters_and_has_no_tier),
         CASE(test_plan__changing_it_keeps_the_count),
+        CASE(test_plan__period_remembers_the_highest_limit_it_was_used_under),
         CASE(test_meter__each_has_its_own_limit_and_count),
         CASE(test_rate__is_exact_and_ends_with_the_minute),
         CASE(test_rate__refused_calls_do_not_use_up_anything),
