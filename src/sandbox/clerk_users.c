@@ -451,7 +451,9 @@ static int compare_field(const cJSON *a, const cJSON *b, const char *field)
         return strcasecmp(left ? left : "", right ? right : "");
     }
     int64_t left = 0, right = 0;
-    if (dream_json_int(a, field, &left) | dream_json_int(b, field, &right))
+    bool is_left = dream_json_int(a, field, &left);
+    bool is_right = dream_json_int(b, field, &right);
+    if (is_left || is_right) /* a time that is not there counts as the earliest */
         return left < right ? -1 : left > right;
     const char *left_text = dream_json_string(a, field);
     const char *right_text = dream_json_string(b, field);
