@@ -4,8 +4,9 @@
  * program may bring its own (an existing HTTP stack, a recorder, a test double).
  *
  * A transport moves single HTTP exchanges and decides nothing: deadlines,
- * retries and the meaning of answers stay with the client. It must not repeat a
- * request by itself, follow redirects, or add headers that carry credentials.
+ * retries and the meaning of answers stay with the client. It must not follow
+ * redirects, add headers that carry credentials, or repeat a request by itself, but for one that
+ * dreamapi_exchange_is_repeatable when a kept connection turned out to be gone.
  *
  * Threads: the client calls one transport instance from one thread at a time,
  * though not always the same one, and holds no lock meanwhile. The exchange
@@ -114,7 +115,7 @@ DREAMAPI_API const char *dreamapi_exchange_header_name(const dreamapi_exchange *
 DREAMAPI_API const char *dreamapi_exchange_header_value(const dreamapi_exchange *exchange, size_t index);
 /** The request's body, `*out_size` bytes (may be NULL); NULL with 0 if it has none. */
 DREAMAPI_API const char *dreamapi_exchange_body(const dreamapi_exchange *exchange, size_t *out_size);
-/** 1 if sending the request twice does no harm; a transport may then prefer speed to caution. */
+/** 1 if sending the request twice does no harm. */
 DREAMAPI_API int dreamapi_exchange_is_repeatable(const dreamapi_exchange *exchange);
 
 /** A place for the transport's own state of this exchange; NULL at first. */

@@ -3,10 +3,10 @@
  *
  * The danger here is libcurl's own kindness: when a kept connection turns out to be
  * dead before any answer, it silently sends the request again on a new one, POSTs
- * included. That could count or charge twice. Two guards stop it, and both leave the
- * decision to our retry rule:
+ * included. That could count or charge twice. Two guards stop it, unless the exchange is one that may be
+ * repeated; then libcurl may do so once, which is what our retry rule would do:
  *   - the function that libcurl calls before each request is written (PREREQFUNCTION)
- *     refuses the second time, whatever the method;
+ *     refuses the second time;
  *   - the body cannot be read twice: SEEKFUNCTION refuses to go back. */
 #include "lib/curl_work.h"
 
@@ -33,7 +33,10 @@ static int before_request(void *data, char *to_ip, char *from_ip, int to_port, i
     (void)to_port;
     (void)from_port;
     work->requests_begun++;
-    return work->requests_begun == 1 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+    if (work->requests_begun == 1 || (work->requests_begun == 2 && dreamapi_exchange_is_repeatable(work->exchange)))
+        return CURL_PREREQFUNC_OK;
+    work->is_repeat_refused = true;
+    return CURL_PREREQFUNC_ABORT;
 }
 
 static size_t read_body(char *out, size_t size, size_t count, void *data)
@@ -54,10 +57,14 @@ static int seek_body(void *data, curl_off_t offset, int origin)
 {
     dream_curl_work *work = data;
 
-    /* To where it already is: no going back. */
-    if (origin == SEEK_SET && offset == 0 && work->body_read == 0)
-        return CURL_SEEKFUNC_OK;
-    return CURL_SEEKFUNC_FAIL;
+    if (origin != SEEK_SET || offset != 0)
+        return CURL_SEEKFUNC_FAIL;
+    if (work->body_read > 0 && !dreamapi_exchange_is_repeatable(work->exchange)) {
+        work->is_repeat_refused = true;
+        return CURL_SEEKFUNC_FAIL;
+    }
+    work->body_read = 0;
+    return CURL_SEEKFUNC_OK;
 }
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *data)
@@ -300,8 +307,8 @@ static dreamapi_failure failure_of(const dream_curl_work *work, CURLcode code)
         return DREAMAPI_FAILURE_NOMEM;
     if (work->refused != DREAMAPI_OK)
         return DREAMAPI_FAILURE_TOO_LARGE;
-    /* libcurl was about to send the request a second time: only a dead kept connection makes it do that. */
-    if (work->requests_begun > 1)
+    /* libcurl was about to send the request again: only a dead kept connection makes it do that. */
+    if (work->is_repeat_refused)
         return DREAMAPI_FAILURE_STALE;
     for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
         if (failures[i].code == code)

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_out_of_memory.c - refuses each allocation of our own in turn while a client
+ * is made and used: every run must end with an orderly status, and leak nothing. */
+#include <stdlib.h>
+
+#include "fixture.h"
+
+/* The linker sends our allocations here (--wrap). Only those of this thread count, since all work is done on it. */
+static long allocations;
+static long refused_one = -1;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t size);
+
+static bool is_refused(void)
+{
+    return allocations++ == refused_one;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return is_refused() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return is_refused() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    return is_refused() ? NULL : __real_realloc(old, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return is_refused() ? NULL : __real_strdup(text);
+}
+
+char *__wrap_strndup(const char *text, size_t size)
+{
+    return is_refused() ? NULL : __real_strndup(text, size);
+}
+
+static bool is_orderly(dreamapi_status status)
+{
+    switch (status) {
+    case DREAMAPI_OK:
+    case DREAMAPI_NOMEM:
+    /* The transport's own memory ran out, or a scripted answer was lost with it. */
+    case DREAMAPI_UNAVAILABLE:
+    case DREAMAPI_TOKEN_REQUIRED:
+    case DREAMAPI_OUTCOME_UNKNOWN:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static dreamapi_client *make_client(dreamapi_options *options, dreamapi_test_transport *transport,
+                                    dreamapi_test_clock *clock)
+{
+    dreamapi_client *client = NULL;
+
+    if (options == NULL || transport == NULL || clock == NULL ||
+        dreamapi_options_set_base_url(options, "http://127.0.0.1:1") != DREAMAPI_OK ||
+        dreamapi_options_set_secret_key(options, "sk_live_1") != DREAMAPI_OK ||
+        dreamapi_options_set_user_agent_suffix(options, "x") != DREAMAPI_OK ||
+        dreamapi_options_set_ca_file(options, "/nowhere") != DREAMAPI_OK)
+        return NULL;
+    dreamapi_options_set_threads(options, 0);
+    dreamapi_test_transport_install(transport, options);
+    dreamapi_test_clock_install(clock, options);
+    assert_true(is_orderly(dreamapi_client_new(options, &client, NULL)));
+    return client;
+}
+
+static void use(dreamapi_client *client, dreamapi_test_transport *transport)
+{
+    dreamapi_customer_params params = DREAMAPI_CUSTOMER_PARAMS_INIT;
+    dreamapi_call_options options = DREAMAPI_CALL_OPTIONS_INIT;
+    dreamapi_call *call = NULL;
+
+    params.email = "a@example.test";
+    options.user_token = "e30.eyJzdWIiOiJ1c2VyXzEifQ.x";
+    dreamapi_test_transport_add_simple(transport, "/health", 200, ALL_EXTENSIONS);
+    dreamapi_test_transport_add_simple(transport, "/api/customers", 503, "{\"error\":\"x\"}");
+    dreamapi_test_transport_add_simple(transport, "/api/customers", 201, CUSTOMER);
+    assert_true(is_orderly(dreamapi_customer_create(client, &params, NULL, NULL, NULL)) ||
+                dreamapi_test_transport_request_count(transport) > 0);
+    dreamapi_test_transport_add_simple(transport, "/api/usage", 200, USAGE);
+    assert_true(is_orderly(dreamapi_usage_get(client, "user_1", NULL, NULL, NULL)));
+    dreamapi_test_transport_add_simple(transport, "/api/tiers", 200,
+                                       "{\"tiers\":[{\"id\":\"a\",\"price\":1,\"limit\":1,\"features\":[\"x\"]}]}");
+    assert_true(is_orderly(dreamapi_tier_list(client, NULL, NULL, NULL)));
+    dreamapi_test_transport_add_simple(transport, "/api/data", 429, "{\"retryAfter\":60}");
+    (void)dreamapi_usage_track(client, NULL, NULL, &options, NULL, NULL);
+    if (dreamapi_health_get_start(client, NULL, &call, NULL) == DREAMAPI_OK)
+        (void)dreamapi_client_perform(client);
+    dreamapi_call_free(call);
+}
+
+static void run(void)
+{
+    dreamapi_options *options = dreamapi_options_new();
+    dreamapi_test_transport *transport = dreamapi_test_transport_new();
+    dreamapi_test_clock *clock = dreamapi_test_clock_new(0);
+    dreamapi_client *client = make_client(options, transport, clock);
+
+    if (client != NULL)
+        use(client, transport);
+    dreamapi_options_free(options);
+    dreamapi_test_transport_free(transport);
+    dreamapi_client_free(client);
+    dreamapi_test_clock_free(clock);
+}
+
+static void test_out_of_memory__every_allocation_may_fail(void **state)
+{
+    long total;
+
+    (void)state;
+    refused_one = -1;
+    allocations = 0;
+    run();
+    total = allocations;
+    assert_true(total > 100);
+    for (long i = 0; i < total; i++) {
+        allocations = 0;
+        refused_one = i;
+        run();
+    }
+    refused_one = -1;
+}
+
+/* The built-in transport: its own allocations, with nobody at the other end. */
+static void run_curl(void)
+{
+    dreamapi_options *options = dreamapi_options_new();
+    dreamapi_client *client = NULL;
+    dreamapi_call_options limits = DREAMAPI_CALL_OPTIONS_INIT;
+
+    limits.timeout_ms = 1000;
+    if (options != NULL && dreamapi_options_set_base_url(options, "http://127.0.0.1:1") == DREAMAPI_OK) {
+        dreamapi_options_set_threads(options, 0);
+        dreamapi_options_set_max_retries(options, 0);
+        (void)dreamapi_options_set_proxy(options, "http://127.0.0.1:1");
+        if (dreamapi_client_new(options, &client, NULL) == DREAMAPI_OK)
+            assert_true(is_orderly(dreamapi_tier_list(client, &limits, NULL, NULL)));
+    }
+    dreamapi_client_free(client);
+    dreamapi_options_free(options);
+}
+
+static void test_out_of_memory__every_allocation_of_the_built_in_transport_may_fail(void **state)
+{
+    long total;
+
+    (void)state;
+    refused_one = -1;
+    allocations = 0;
+    run_curl();
+    total = allocations;
+    for (long i = 0; i < total; i++) {
+        allocations = 0;
+        refused_one = i;
+        run_curl();
+    }
+    refused_one = -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_out_of_memory__every_allocation_may_fail),
+        cmocka_unit_test(test_out_of_memory__every_allocation_of_the_built_in_transport_may_fail),
+    };
+    return cmocka_run_group_tests_name("lib_out_of_memory", tests, NULL, NULL);
+}
