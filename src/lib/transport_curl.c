@@ -19,6 +19,7 @@
 #include "common/timefmt.h"
 #include "lib/curl_work.h"
 #include "lib/global.h"
+#include "lib/sigpipe.h"
 
 enum { MAX_IDLE_CONNECTIONS = 16, MAX_CONNECTIONS = 64, EVENTS_AT_ONCE = 32 };
 
@@ -33,7 +34,11 @@ struct transport {
     int *sockets;
     size_t socket_count;
     size_t socket_capacity;
+    struct transport *next_left_alone;
 };
+
+/* Only in forked children: transports whose memory could not be released. Listed, so that a leak is no mystery. */
+static struct transport *left_alone;
 
 /* ---- sockets ---- */
 
@@ -116,9 +121,12 @@ static int timer_changed(CURLM *multi, long timeout_ms, void *data)
 static void destroy(void *instance)
 {
     struct transport *transport = instance;
+    dream_sigpipe_guard guard;
 
+    dream_sigpipe_block(&guard);
     if (transport->multi != NULL)
         (void)curl_multi_cleanup(transport->multi);
+    dream_sigpipe_unblock(&guard);
     if (transport->epoll_fd >= 0)
         (void)close(transport->epoll_fd);
     free(transport->ca_file);
@@ -206,8 +214,11 @@ static int cancel(void *instance, dreamapi_exchange *exchange)
 {
     dream_curl_work *work = dreamapi_exchange_user_data(exchange);
     int maybe_sent = dream_curl_work_maybe_sent(work);
+    dream_sigpipe_guard guard;
 
+    dream_sigpipe_block(&guard);
     leave(instance, work);
+    dream_sigpipe_unblock(&guard);
     return maybe_sent;
 }
 
@@ -228,9 +239,8 @@ static void report_ended(struct transport *transport)
     }
 }
 
-static void perform(void *instance)
+static void act(struct transport *transport)
 {
-    struct transport *transport = instance;
     struct epoll_event events[EVENTS_AT_ONCE];
     int count = epoll_wait(transport->epoll_fd, events, EVENTS_AT_ONCE, 0);
     int running;
@@ -245,7 +255,17 @@ static void perform(void *instance)
         transport->due_ms = -1; /* libcurl sets it anew if it wants */
         (void)curl_multi_socket_action(transport->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
+}
+
+static void perform(void *instance)
+{
+    struct transport *transport = instance;
+    dream_sigpipe_guard guard;
+
+    dream_sigpipe_block(&guard);
+    act(transport);
     report_ended(transport);
+    dream_sigpipe_unblock(&guard);
 }
 
 static int descriptor(void *instance)
@@ -279,8 +299,12 @@ static void abandon(void *instance)
     }
     if (harmless >= 0)
         (void)close(harmless);
-    if (transport->under_way == 0)
+    if (transport->under_way == 0) {
         destroy(transport);
+        return;
+    }
+    transport->next_left_alone = left_alone;
+    left_alone = transport;
 }
 
 const dreamapi_transport dream_transport_curl = {

@@ -3,7 +3,7 @@
 """Compiles each public header alone, as strict C99, C11 and C++, and checks that none of them needs more than
 standard headers and each other.
 
-  check_headers.py CC CXX INCLUDE_DIR HEADER...     (CXX "" leaves C++ out, and says so)
+  check_headers.py CC CXX INCLUDE_DIR HEADER...
 """
 import os
 import re
@@ -31,9 +31,8 @@ def foreign_includes(include, header):
 def main():
     c_compiler, cxx_compiler, include, *paths = sys.argv[1:]
     headers = [os.path.relpath(path, include) for path in paths]
-    ways = [(c_compiler, "c", "c99"), (c_compiler, "c", "c11")]
-    if cxx_compiler:
-        ways += [(cxx_compiler, "c++", "c++11"), (cxx_compiler, "c++", "c++17")]
+    ways = [(c_compiler, "c", "c99"), (c_compiler, "c", "c11"), (cxx_compiler, "c++", "c++11"),
+            (cxx_compiler, "c++", "c++17")]
     results = []
     for header in headers:
         for compiler, language, standard in ways:
