@@ -23,11 +23,13 @@ struct dream_arena {
     struct block *blocks; /* the newest first; only that one is cut from */
 };
 
-dream_arena *dream_arena_new(void) {
+dream_arena *dream_arena_new(void)
+{
     return calloc(1, sizeof(dream_arena));
 }
 
-void dream_arena_free(dream_arena *arena) {
+void dream_arena_free(dream_arena *arena)
+{
     struct block *block, *next;
 
     if (arena == NULL)
@@ -41,7 +43,8 @@ void dream_arena_free(dream_arena *arena) {
 
 /* Links a block with at least `size` free bytes. A large one goes behind the
  * newest, so that the rest of the newest stays in use. */
-static struct block *block_add(dream_arena *arena, size_t size) {
+static struct block *block_add(dream_arena *arena, size_t size)
+{
     size_t payload = size > BLOCK_SIZE / 4 ? size : BLOCK_SIZE;
     struct block *block = calloc(1, sizeof(*block) + payload);
 
@@ -58,7 +61,8 @@ static struct block *block_add(dream_arena *arena, size_t size) {
     return block;
 }
 
-void *dream_arena_alloc(dream_arena *arena, size_t size) {
+void *dream_arena_alloc(dream_arena *arena, size_t size)
+{
     struct block *block = arena->blocks;
     char *bytes;
 
@@ -75,11 +79,13 @@ void *dream_arena_alloc(dream_arena *arena, size_t size) {
     return bytes;
 }
 
-char *dream_arena_strdup(dream_arena *arena, const char *text) {
+char *dream_arena_strdup(dream_arena *arena, const char *text)
+{
     return text != NULL ? dream_arena_strndup(arena, text, strlen(text)) : NULL;
 }
 
-char *dream_arena_strndup(dream_arena *arena, const char *text, size_t size) {
+char *dream_arena_strndup(dream_arena *arena, const char *text, size_t size)
+{
     char *copy;
 
     if (text == NULL || size == SIZE_MAX)
@@ -91,7 +97,8 @@ char *dream_arena_strndup(dream_arena *arena, const char *text, size_t size) {
     return copy;
 }
 
-char *dream_arena_printf(dream_arena *arena, const char *format, ...) {
+char *dream_arena_printf(dream_arena *arena, const char *format, ...)
+{
     va_list arguments, measured;
     char *text = NULL;
     int size;

@@ -9,7 +9,7 @@
 
 typedef struct dream_arena dream_arena;
 
-dream_arena *dream_arena_new(void); /* owned; NULL when out of memory */
+dream_arena *dream_arena_new(void);        /* owned; NULL when out of memory */
 void dream_arena_free(dream_arena *arena); /* NULL is fine */
 /* All return NULL when out of memory; zeroed, aligned for any type. */
 void *dream_arena_alloc(dream_arena *arena, size_t size);

@@ -13,7 +13,8 @@
 
 enum { FIRST_CAPACITY = 64 };
 
-static void release(dream_buffer *buffer) {
+static void release(dream_buffer *buffer)
+{
     if (buffer->is_secret)
         dream_wipe(buffer->data, buffer->capacity);
     free(buffer->data);
@@ -22,7 +23,8 @@ static void release(dream_buffer *buffer) {
     buffer->capacity = 0;
 }
 
-static bool grow_to(dream_buffer *buffer, size_t capacity) {
+static bool grow_to(dream_buffer *buffer, size_t capacity)
+{
     char *data;
 
     if (!buffer->is_secret) {
@@ -44,7 +46,8 @@ static bool grow_to(dream_buffer *buffer, size_t capacity) {
 }
 
 /* Makes room for `size` more bytes and the NUL; remembers the failure if there is none to have. */
-static bool reserve(dream_buffer *buffer, size_t size) {
+static bool reserve(dream_buffer *buffer, size_t size)
+{
     size_t needed;
     size_t capacity = buffer->capacity > 0 ? buffer->capacity : FIRST_CAPACITY;
 
@@ -66,7 +69,8 @@ failed:
     return false;
 }
 
-void dream_buffer_append(dream_buffer *buffer, const void *bytes, size_t size) {
+void dream_buffer_append(dream_buffer *buffer, const void *bytes, size_t size)
+{
     if (!reserve(buffer, size))
         return;
     if (size > 0)
@@ -75,15 +79,18 @@ void dream_buffer_append(dream_buffer *buffer, const void *bytes, size_t size) {
     buffer->data[buffer->size] = '\0';
 }
 
-void dream_buffer_text(dream_buffer *buffer, const char *text) {
+void dream_buffer_text(dream_buffer *buffer, const char *text)
+{
     dream_buffer_append(buffer, text, strlen(text));
 }
 
-void dream_buffer_char(dream_buffer *buffer, char c) {
+void dream_buffer_char(dream_buffer *buffer, char c)
+{
     dream_buffer_append(buffer, &c, 1);
 }
 
-void dream_buffer_printf(dream_buffer *buffer, const char *format, ...) {
+void dream_buffer_printf(dream_buffer *buffer, const char *format, ...)
+{
     va_list arguments, measured;
     int size;
 
@@ -100,13 +107,15 @@ void dream_buffer_printf(dream_buffer *buffer, const char *format, ...) {
     va_end(arguments);
 }
 
-const char *dream_buffer_str(const dream_buffer *buffer) {
+const char *dream_buffer_str(const dream_buffer *buffer)
+{
     if (buffer->is_failed)
         return NULL;
     return buffer->data != NULL ? buffer->data : "";
 }
 
-char *dream_buffer_take(dream_buffer *buffer) {
+char *dream_buffer_take(dream_buffer *buffer)
+{
     char *data = NULL;
 
     /* An empty text is a result too: give it storage to hand over. */
@@ -119,7 +128,8 @@ char *dream_buffer_take(dream_buffer *buffer) {
     return data;
 }
 
-void dream_buffer_clear(dream_buffer *buffer) {
+void dream_buffer_clear(dream_buffer *buffer)
+{
     release(buffer);
     buffer->is_failed = false;
 }

@@ -10,15 +10,18 @@
 #include <stddef.h>
 
 typedef struct dream_buffer {
-    char *data;     /* always NUL-terminated once anything was appended; NULL before */
-    size_t size;    /* bytes used, without the NUL */
+    char *data;  /* always NUL-terminated once anything was appended; NULL before */
+    size_t size; /* bytes used, without the NUL */
     size_t capacity;
     size_t limit;   /* most bytes ever held; 0 = no limit. Going over counts as a failure */
     bool is_failed; /* out of memory, or over `limit` */
     bool is_secret; /* wipe old storage when growing and when cleared */
 } dream_buffer;
 
-#define DREAM_BUFFER_INIT { NULL, 0, 0, 0, false, false }
+#define DREAM_BUFFER_INIT                                                                                              \
+    {                                                                                                                  \
+        NULL, 0, 0, 0, false, false                                                                                    \
+    }
 
 void dream_buffer_append(dream_buffer *buffer, const void *bytes, size_t size);
 void dream_buffer_text(dream_buffer *buffer, const char *text);

@@ -16,20 +16,24 @@
 
 enum { NONCE_SIZE = 12, TAG_SIZE = 16 };
 
-static const mbedtls_md_info_t *sha256(void) {
+static const mbedtls_md_info_t *sha256(void)
+{
     return mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
 }
 
 /* mbedTLS hands empty inputs to memcpy, which may not be given NULL. */
-static const unsigned char *bytes_of(const void *bytes) {
+static const unsigned char *bytes_of(const void *bytes)
+{
     return bytes != NULL ? bytes : (const unsigned char *)"";
 }
 
-bool dream_sha256(const void *bytes, size_t size, unsigned char out[DREAM_SHA256_SIZE]) {
+bool dream_sha256(const void *bytes, size_t size, unsigned char out[DREAM_SHA256_SIZE])
+{
     return mbedtls_md(sha256(), bytes_of(bytes), size, out) == 0;
 }
 
-bool dream_sha256_hex(const void *bytes, size_t size, char out[2 * DREAM_SHA256_SIZE + 1]) {
+bool dream_sha256_hex(const void *bytes, size_t size, char out[2 * DREAM_SHA256_SIZE + 1])
+{
     unsigned char digest[DREAM_SHA256_SIZE];
 
     if (!dream_sha256(bytes, size, digest))
@@ -39,20 +43,24 @@ bool dream_sha256_hex(const void *bytes, size_t size, char out[2 * DREAM_SHA256_
 }
 
 bool dream_hmac_sha256(const void *key, size_t key_size, const void *bytes, size_t size,
-                       unsigned char out[DREAM_SHA256_SIZE]) {
+                       unsigned char out[DREAM_SHA256_SIZE])
+{
     return mbedtls_md_hmac(sha256(), bytes_of(key), key_size, bytes_of(bytes), size, out) == 0;
 }
 
 bool dream_hkdf_sha256(const void *key, size_t key_size, const void *salt, size_t salt_size, const char *info,
-                       unsigned char *out, size_t out_size) {
+                       unsigned char *out, size_t out_size)
+{
     const unsigned char *label = bytes_of(info);
 
     return mbedtls_hkdf(sha256(), bytes_of(salt), salt_size, bytes_of(key), key_size, label,
-                        strlen((const char *)label), out, out_size) == 0;
+                        strlen((const char *)label), out, out_size)
+           == 0;
 }
 
 bool dream_aead_seal(const unsigned char key[32], const void *aad, size_t aad_size, const void *plain, size_t size,
-                     unsigned char *out) {
+                     unsigned char *out)
+{
     unsigned char *nonce = out;
     unsigned char *cipher = out + NONCE_SIZE;
     mbedtls_gcm_context gcm;
@@ -64,14 +72,16 @@ bool dream_aead_seal(const unsigned char key[32], const void *aad, size_t aad_si
     if (mbedtls_gcm_setkey(&gcm, MBEDTLS_CIPHER_ID_AES, key, 256) != 0)
         goto done;
     is_sealed = mbedtls_gcm_crypt_and_tag(&gcm, MBEDTLS_GCM_ENCRYPT, size, nonce, NONCE_SIZE, bytes_of(aad), aad_size,
-                                          bytes_of(plain), cipher, TAG_SIZE, cipher + size) == 0;
+                                          bytes_of(plain), cipher, TAG_SIZE, cipher + size)
+                == 0;
 done:
     mbedtls_gcm_free(&gcm);
     return is_sealed;
 }
 
 bool dream_aead_open(const unsigned char key[32], const void *aad, size_t aad_size, const void *sealed, size_t size,
-                     unsigned char *out) {
+                     unsigned char *out)
+{
     const unsigned char *nonce = sealed;
     const unsigned char *cipher = nonce + NONCE_SIZE;
     mbedtls_gcm_context gcm;
@@ -85,13 +95,15 @@ bool dream_aead_open(const unsigned char key[32], const void *aad, size_t aad_si
         goto done;
     /* On a bad tag this clears `out`: nothing unproven reaches the caller. */
     is_open = mbedtls_gcm_auth_decrypt(&gcm, size, nonce, NONCE_SIZE, bytes_of(aad), aad_size, cipher + size, TAG_SIZE,
-                                       cipher, out) == 0;
+                                       cipher, out)
+              == 0;
 done:
     mbedtls_gcm_free(&gcm);
     return is_open;
 }
 
-bool dream_random(void *out, size_t size) {
+bool dream_random(void *out, size_t size)
+{
     unsigned char *to = out;
 
     while (size > 0) {
@@ -107,7 +119,8 @@ bool dream_random(void *out, size_t size) {
     return true;
 }
 
-bool dream_equal_secret(const void *a, const void *b, size_t size) {
+bool dream_equal_secret(const void *a, const void *b, size_t size)
+{
     const volatile unsigned char *left = a;
     const volatile unsigned char *right = b;
     unsigned char difference = 0;
@@ -118,7 +131,8 @@ bool dream_equal_secret(const void *a, const void *b, size_t size) {
     return difference == 0;
 }
 
-bool dream_equal_secret_text(const char *a, const char *b) {
+bool dream_equal_secret_text(const char *a, const char *b)
+{
     size_t size;
 
     if (a == NULL || b == NULL)
@@ -127,17 +141,20 @@ bool dream_equal_secret_text(const char *a, const char *b) {
     return strlen(b) == size && dream_equal_secret(a, b, size);
 }
 
-void dream_wipe(void *bytes, size_t size) {
+void dream_wipe(void *bytes, size_t size)
+{
     if (bytes != NULL)
         explicit_bzero(bytes, size);
 }
 
-void dream_wipe_text(char *text) {
+void dream_wipe_text(char *text)
+{
     if (text != NULL)
         dream_wipe(text, strlen(text));
 }
 
-void dream_free_secret(char *text) {
+void dream_free_secret(char *text)
+{
     dream_wipe_text(text);
     free(text);
 }

@@ -12,7 +12,8 @@ static const char hex_upper[] = "0123456789ABCDEF";
 static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char base64url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-void dream_hex_encode(const void *bytes, size_t size, char *out) {
+void dream_hex_encode(const void *bytes, size_t size, char *out)
+{
     const unsigned char *from = bytes;
     size_t i;
 
@@ -23,7 +24,8 @@ void dream_hex_encode(const void *bytes, size_t size, char *out) {
     *out = '\0';
 }
 
-static int hex_value(char c) {
+static int hex_value(char c)
+{
     if (c >= '0' && c <= '9')
         return c - '0';
     if (c >= 'a' && c <= 'f')
@@ -33,7 +35,8 @@ static int hex_value(char c) {
     return -1;
 }
 
-bool dream_hex_decode(const char *text, size_t text_size, unsigned char *out, size_t out_size) {
+bool dream_hex_decode(const char *text, size_t text_size, unsigned char *out, size_t out_size)
+{
     size_t i;
 
     if (text_size % 2 != 0 || text_size / 2 != out_size)
@@ -50,7 +53,8 @@ bool dream_hex_decode(const char *text, size_t text_size, unsigned char *out, si
 }
 
 /* The two alphabets differ in their last two digits and in the padding. */
-static void encode(dream_buffer *out, const unsigned char *from, size_t size, const char *digits, bool is_padded) {
+static void encode(dream_buffer *out, const unsigned char *from, size_t size, const char *digits, bool is_padded)
+{
     for (; size >= 3; from += 3, size -= 3) {
         char group[4] = { digits[from[0] >> 2], digits[(from[0] & 3) << 4 | from[1] >> 4],
                           digits[(from[1] & 15) << 2 | from[2] >> 6], digits[from[2] & 63] };
@@ -66,15 +70,18 @@ static void encode(dream_buffer *out, const unsigned char *from, size_t size, co
     }
 }
 
-void dream_base64_encode(dream_buffer *out, const void *bytes, size_t size) {
+void dream_base64_encode(dream_buffer *out, const void *bytes, size_t size)
+{
     encode(out, bytes, size, base64_digits, true);
 }
 
-void dream_base64url_encode(dream_buffer *out, const void *bytes, size_t size) {
+void dream_base64url_encode(dream_buffer *out, const void *bytes, size_t size)
+{
     encode(out, bytes, size, base64url_digits, false);
 }
 
-static int base64_value(char c, const char *digits) {
+static int base64_value(char c, const char *digits)
+{
     if (c >= 'A' && c <= 'Z')
         return c - 'A';
     if (c >= 'a' && c <= 'z')
@@ -87,7 +94,8 @@ static int base64_value(char c, const char *digits) {
 }
 
 /* Two to four digits; false on a character that is none, or if the bits that fill up the last digit are not zero. */
-static bool decode_group(const char *text, size_t size, const char *digits, unsigned char out[3]) {
+static bool decode_group(const char *text, size_t size, const char *digits, unsigned char out[3])
+{
     uint32_t bits = 0;
     size_t i;
 
@@ -105,7 +113,8 @@ static bool decode_group(const char *text, size_t size, const char *digits, unsi
 }
 
 /* Decodes unpadded text. */
-static bool decode(dream_buffer *out, const char *text, size_t size, const char *digits) {
+static bool decode(dream_buffer *out, const char *text, size_t size, const char *digits)
+{
     unsigned char bytes[3];
     size_t step;
 
@@ -120,7 +129,8 @@ static bool decode(dream_buffer *out, const char *text, size_t size, const char 
     return !out->is_failed;
 }
 
-bool dream_base64_decode(dream_buffer *out, const char *text, size_t size) {
+bool dream_base64_decode(dream_buffer *out, const char *text, size_t size)
+{
     size_t padding = 0;
 
     if (size % 4 != 0)
@@ -130,16 +140,19 @@ bool dream_base64_decode(dream_buffer *out, const char *text, size_t size) {
     return decode(out, text, size - padding, base64_digits);
 }
 
-bool dream_base64url_decode(dream_buffer *out, const char *text, size_t size) {
+bool dream_base64url_decode(dream_buffer *out, const char *text, size_t size)
+{
     return decode(out, text, size, base64url_digits);
 }
 
-static bool is_unreserved(char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
+static bool is_unreserved(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.'
+           || c == '_' || c == '~';
 }
 
-void dream_percent_encode(dream_buffer *out, const char *text, size_t size) {
+void dream_percent_encode(dream_buffer *out, const char *text, size_t size)
+{
     size_t i;
 
     for (i = 0; i < size; i++) {
@@ -153,7 +166,8 @@ void dream_percent_encode(dream_buffer *out, const char *text, size_t size) {
     }
 }
 
-bool dream_percent_decode(dream_buffer *out, const char *text, size_t size, bool plus_is_space) {
+bool dream_percent_decode(dream_buffer *out, const char *text, size_t size, bool plus_is_space)
+{
     size_t i;
 
     for (i = 0; i < size; i++) {

@@ -9,7 +9,8 @@
 #include "common/encoding.h"
 
 /* RFC 9562 4: the version in the high half of byte 6, the variant in the top two bits of byte 8. */
-static void uuid_text(unsigned char bytes[16], unsigned version, char out[37]) {
+static void uuid_text(unsigned char bytes[16], unsigned version, char out[37])
+{
     static const size_t group_sizes[] = { 4, 2, 2, 2, 6 };
     size_t i;
 
@@ -24,14 +25,16 @@ static void uuid_text(unsigned char bytes[16], unsigned version, char out[37]) {
     }
 }
 
-void dream_uuid4_text(const unsigned char random[16], char out[37]) {
+void dream_uuid4_text(const unsigned char random[16], char out[37])
+{
     unsigned char bytes[16];
 
     memcpy(bytes, random, sizeof(bytes));
     uuid_text(bytes, 4, out);
 }
 
-void dream_uuid7_text(int64_t wall_ms, const unsigned char random[16], char out[37]) {
+void dream_uuid7_text(int64_t wall_ms, const unsigned char random[16], char out[37])
+{
     uint64_t time_ms = wall_ms > 0 ? (uint64_t)wall_ms : 0;
     unsigned char bytes[16];
     size_t i;
@@ -42,7 +45,8 @@ void dream_uuid7_text(int64_t wall_ms, const unsigned char random[16], char out[
     uuid_text(bytes, 7, out);
 }
 
-bool dream_random_id(const char *prefix, size_t bytes, char *out) {
+bool dream_random_id(const char *prefix, size_t bytes, char *out)
+{
     unsigned char random[64];
     size_t prefix_size = strlen(prefix);
     size_t step;

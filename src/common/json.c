@@ -22,23 +22,27 @@ struct cursor {
     const unsigned char *end;
 };
 
-static bool is_next(const struct cursor *cursor, char c) {
+static bool is_next(const struct cursor *cursor, char c)
+{
     return cursor->at < cursor->end && *cursor->at == (unsigned char)c;
 }
 
-static bool take(struct cursor *cursor, char c) {
+static bool take(struct cursor *cursor, char c)
+{
     if (!is_next(cursor, c))
         return false;
     cursor->at++;
     return true;
 }
 
-static void skip_space(struct cursor *cursor) {
+static void skip_space(struct cursor *cursor)
+{
     while (is_next(cursor, ' ') || is_next(cursor, '\t') || is_next(cursor, '\n') || is_next(cursor, '\r'))
         cursor->at++;
 }
 
-static size_t skip_digits(struct cursor *cursor) {
+static size_t skip_digits(struct cursor *cursor)
+{
     const unsigned char *start = cursor->at;
 
     while (cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9')
@@ -46,7 +50,8 @@ static size_t skip_digits(struct cursor *cursor) {
     return (size_t)(cursor->at - start);
 }
 
-static bool check_word(struct cursor *cursor, const char *word) {
+static bool check_word(struct cursor *cursor, const char *word)
+{
     size_t size = strlen(word);
 
     if ((size_t)(cursor->end - cursor->at) < size || memcmp(cursor->at, word, size) != 0)
@@ -55,7 +60,8 @@ static bool check_word(struct cursor *cursor, const char *word) {
     return true;
 }
 
-static bool check_number(struct cursor *cursor) {
+static bool check_number(struct cursor *cursor)
+{
     const unsigned char *start = cursor->at;
 
     (void)take(cursor, '-');
@@ -73,7 +79,8 @@ static bool check_number(struct cursor *cursor) {
 }
 
 /* The four digits after \u; -1 if they are none. */
-static int check_hex4(struct cursor *cursor) {
+static int check_hex4(struct cursor *cursor)
+{
     int value = 0;
     int i;
 
@@ -90,7 +97,8 @@ static int check_hex4(struct cursor *cursor) {
     return value;
 }
 
-static bool check_escape(struct cursor *cursor) {
+static bool check_escape(struct cursor *cursor)
+{
     int unit;
 
     if (cursor->at == cursor->end)
@@ -110,7 +118,8 @@ static bool check_escape(struct cursor *cursor) {
 }
 
 /* One UTF-8 sequence of two to four bytes: shortest form, no surrogate, up to U+10FFFF. */
-static bool check_utf8(struct cursor *cursor) {
+static bool check_utf8(struct cursor *cursor)
+{
     unsigned first = *cursor->at++;
     unsigned lowest = 0x80, highest = 0xbf;
     int more;
@@ -139,7 +148,8 @@ static bool check_utf8(struct cursor *cursor) {
     return true;
 }
 
-static bool check_string(struct cursor *cursor) {
+static bool check_string(struct cursor *cursor)
+{
     if (!take(cursor, '"'))
         return false;
     while (cursor->at < cursor->end) {
@@ -163,7 +173,8 @@ static bool check_string(struct cursor *cursor) {
 static bool check_value(struct cursor *cursor, int depth);
 
 /* An array or, with `is_object`, an object. */
-static bool check_members(struct cursor *cursor, bool is_object, int depth) {
+static bool check_members(struct cursor *cursor, bool is_object, int depth)
+{
     char close = is_object ? '}' : ']';
 
     if (depth == 0)
@@ -187,7 +198,8 @@ static bool check_members(struct cursor *cursor, bool is_object, int depth) {
     return take(cursor, close);
 }
 
-static bool check_value(struct cursor *cursor, int depth) {
+static bool check_value(struct cursor *cursor, int depth)
+{
     bool is_good;
 
     skip_space(cursor);
@@ -222,7 +234,8 @@ static bool check_value(struct cursor *cursor, int depth) {
 
 /* ---- names ---- */
 
-static int compare_names(const void *a, const void *b) {
+static int compare_names(const void *a, const void *b)
+{
     const char *const *left = a;
     const char *const *right = b;
 
@@ -230,7 +243,8 @@ static int compare_names(const void *a, const void *b) {
 }
 
 /* Sorted, because a hostile body may hold a hundred thousand names. */
-static bool has_twin(const cJSON *object, bool *out_of_memory) {
+static bool has_twin(const cJSON *object, bool *out_of_memory)
+{
     size_t count = (size_t)cJSON_GetArraySize(object);
     bool is_twin = false;
     const cJSON *member;
@@ -244,8 +258,7 @@ static bool has_twin(const cJSON *object, bool *out_of_memory) {
         *out_of_memory = true;
         return false;
     }
-    cJSON_ArrayForEach(member, object)
-        names[i++] = member->string;
+    cJSON_ArrayForEach(member, object) names[i++] = member->string;
     qsort(names, count, sizeof(*names), compare_names);
     for (i = 1; i < count && !is_twin; i++)
         is_twin = strcmp(names[i - 1], names[i]) == 0;
@@ -254,12 +267,14 @@ static bool has_twin(const cJSON *object, bool *out_of_memory) {
 }
 
 /* True also when memory ran out. Names are compared as decoded: "a" and "\u0061" are one. */
-static bool has_twins(const cJSON *value, bool *out_of_memory) {
+static bool has_twins(const cJSON *value, bool *out_of_memory)
+{
     const cJSON *member;
 
     if (cJSON_IsObject(value) && has_twin(value, out_of_memory))
         return true;
-    cJSON_ArrayForEach(member, value) {
+    cJSON_ArrayForEach(member, value)
+    {
         if (*out_of_memory || has_twins(member, out_of_memory))
             return true;
     }
@@ -268,7 +283,8 @@ static bool has_twins(const cJSON *value, bool *out_of_memory) {
 
 /* ---- whole texts ---- */
 
-cJSON *dream_json_parse(const char *text, size_t size, bool *out_of_memory) {
+cJSON *dream_json_parse(const char *text, size_t size, bool *out_of_memory)
+{
     struct cursor cursor = { (const unsigned char *)text, (const unsigned char *)text + size };
     bool ignored;
     cJSON *value;
@@ -290,7 +306,8 @@ cJSON *dream_json_parse(const char *text, size_t size, bool *out_of_memory) {
     return value;
 }
 
-static bool number_is_whole(double number, int64_t *out) {
+static bool number_is_whole(double number, int64_t *out)
+{
     int64_t whole;
 
     /* Asked this way round, so that "not a number" is refused as well; only then is the cast defined. */
@@ -307,7 +324,8 @@ static bool number_is_whole(double number, int64_t *out) {
  *
  * Not by cJSON, which writes 9007199254740991 as 9.00719925474099e+15. */
 
-static void print_string(dream_buffer *out, const char *text) {
+static void print_string(dream_buffer *out, const char *text)
+{
     static const char letters[] = "btn?fr"; /* for 8 to 13; 11 has none */
     const char *start = text;
 
@@ -331,7 +349,8 @@ static void print_string(dream_buffer *out, const char *text) {
 }
 
 /* The shorter text that reads back as the same number. */
-static void print_fraction(dream_buffer *out, double number) {
+static void print_fraction(dream_buffer *out, double number)
+{
     bool is_in_point = false;
     char text[40];
     const char *at;
@@ -349,7 +368,8 @@ static void print_fraction(dream_buffer *out, double number) {
     }
 }
 
-static void print_number(dream_buffer *out, double number) {
+static void print_number(dream_buffer *out, double number)
+{
     int64_t whole;
 
     if (number_is_whole(number, &whole))
@@ -361,12 +381,14 @@ static void print_number(dream_buffer *out, double number) {
 }
 
 /* As deep as the tree: parsed ones are bounded, our own are shallow. */
-static void print_value(dream_buffer *out, const cJSON *value) {
+static void print_value(dream_buffer *out, const cJSON *value)
+{
     const cJSON *member;
 
     if (cJSON_IsObject(value) || cJSON_IsArray(value)) {
         dream_buffer_char(out, cJSON_IsObject(value) ? '{' : '[');
-        cJSON_ArrayForEach(member, value) {
+        cJSON_ArrayForEach(member, value)
+        {
             if (member != value->child)
                 dream_buffer_char(out, ',');
             if (cJSON_IsObject(value)) {
@@ -387,7 +409,8 @@ static void print_value(dream_buffer *out, const cJSON *value) {
     }
 }
 
-char *dream_json_print(const cJSON *value) {
+char *dream_json_print(const cJSON *value)
+{
     dream_buffer out = DREAM_BUFFER_INIT;
 
     /* A tree that could not be built for lack of memory cannot be printed either. */
@@ -399,21 +422,25 @@ char *dream_json_print(const cJSON *value) {
 
 /* ---- readers ---- */
 
-const cJSON *dream_json_get(const cJSON *object, const char *name) {
+const cJSON *dream_json_get(const cJSON *object, const char *name)
+{
     return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, name) : NULL;
 }
 
-const char *dream_json_string(const cJSON *object, const char *name) {
+const char *dream_json_string(const cJSON *object, const char *name)
+{
     return cJSON_GetStringValue(dream_json_get(object, name));
 }
 
-bool dream_json_int(const cJSON *object, const char *name, int64_t *out) {
+bool dream_json_int(const cJSON *object, const char *name, int64_t *out)
+{
     const cJSON *value = dream_json_get(object, name);
 
     return cJSON_IsNumber(value) && number_is_whole(value->valuedouble, out);
 }
 
-bool dream_json_bool(const cJSON *object, const char *name, bool fallback) {
+bool dream_json_bool(const cJSON *object, const char *name, bool fallback)
+{
     const cJSON *value = dream_json_get(object, name);
 
     return cJSON_IsBool(value) ? cJSON_IsTrue(value) != 0 : fallback;
@@ -421,7 +448,8 @@ bool dream_json_bool(const cJSON *object, const char *name, bool fallback) {
 
 /* ---- writers ---- */
 
-bool dream_json_set(cJSON *object, const char *name, cJSON *value) {
+bool dream_json_set(cJSON *object, const char *name, cJSON *value)
+{
     cJSON *old;
 
     if (object == NULL || value == NULL)
@@ -438,18 +466,22 @@ failed:
     return false;
 }
 
-bool dream_json_set_string(cJSON *object, const char *name, const char *text) {
+bool dream_json_set_string(cJSON *object, const char *name, const char *text)
+{
     return dream_json_set(object, name, text != NULL ? cJSON_CreateString(text) : cJSON_CreateNull());
 }
 
-bool dream_json_set_int(cJSON *object, const char *name, int64_t value) {
+bool dream_json_set_int(cJSON *object, const char *name, int64_t value)
+{
     return dream_json_set(object, name, cJSON_CreateNumber((double)value));
 }
 
-bool dream_json_set_bool(cJSON *object, const char *name, bool value) {
+bool dream_json_set_bool(cJSON *object, const char *name, bool value)
+{
     return dream_json_set(object, name, cJSON_CreateBool(value));
 }
 
-bool dream_json_set_null(cJSON *object, const char *name) {
+bool dream_json_set_null(cJSON *object, const char *name)
+{
     return dream_json_set(object, name, cJSON_CreateNull());
 }

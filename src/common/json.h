@@ -23,7 +23,8 @@ char *dream_json_print(const cJSON *value);
 /* Readers: `object` may be NULL or no object. Results are borrowed from it. Names are case-sensitive. */
 const cJSON *dream_json_get(const cJSON *object, const char *name);
 const char *dream_json_string(const cJSON *object, const char *name); /* NULL if absent or not a string */
-bool dream_json_int(const cJSON *object, const char *name, int64_t *out); /* false if absent or no whole number within ±2^53 */
+bool dream_json_int(const cJSON *object, const char *name,
+                    int64_t *out); /* false if absent or no whole number within ±2^53 */
 bool dream_json_bool(const cJSON *object, const char *name, bool fallback);
 
 /* Writers return false when out of memory; `object` NULL counts as that, so a chain may be checked at its end. NULL text writes null.

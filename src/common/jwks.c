@@ -25,27 +25,31 @@ struct dream_jwks {
     struct entry entries[];
 };
 
-static bool is_absent_or(const cJSON *jwk, const char *name, const char *expected) {
+static bool is_absent_or(const cJSON *jwk, const char *name, const char *expected)
+{
     const cJSON *value = dream_json_get(jwk, name);
 
     return value == NULL || (cJSON_IsString(value) && strcmp(value->valuestring, expected) == 0);
 }
 
 /* RFC 7517 4.3: an array of what the key is for, if given. */
-static bool may_verify(const cJSON *jwk) {
+static bool may_verify(const cJSON *jwk)
+{
     const cJSON *operations = dream_json_get(jwk, "key_ops");
     const cJSON *operation;
 
     if (operations == NULL)
         return true;
-    cJSON_ArrayForEach(operation, operations) {
+    cJSON_ArrayForEach(operation, operations)
+    {
         if (cJSON_IsString(operation) && strcmp(operation->valuestring, "verify") == 0)
             return true;
     }
     return false;
 }
 
-static bool is_usable(const cJSON *jwk) {
+static bool is_usable(const cJSON *jwk)
+{
     const char *kty = dream_json_string(jwk, "kty");
 
     if (kty == NULL || strcmp(kty, "RSA") != 0 || dream_json_string(jwk, "kid") == NULL)
@@ -57,15 +61,16 @@ static bool is_usable(const cJSON *jwk) {
 }
 
 /* Owned; NULL if the numbers are no usable key, or out of memory (`out_of_memory` tells). */
-static dream_rsa_key *key_of(const cJSON *jwk, bool *out_of_memory) {
+static dream_rsa_key *key_of(const cJSON *jwk, bool *out_of_memory)
+{
     const char *n = dream_json_string(jwk, "n");
     const char *e = dream_json_string(jwk, "e");
     dream_buffer modulus = DREAM_BUFFER_INIT;
     dream_buffer exponent = DREAM_BUFFER_INIT;
     dream_rsa_key *key = NULL;
 
-    if (n != NULL && e != NULL && dream_base64url_decode(&modulus, n, strlen(n)) &&
-        dream_base64url_decode(&exponent, e, strlen(e)))
+    if (n != NULL && e != NULL && dream_base64url_decode(&modulus, n, strlen(n))
+        && dream_base64url_decode(&exponent, e, strlen(e)))
         key = dream_rsa_public(dream_buffer_str(&modulus), modulus.size, dream_buffer_str(&exponent), exponent.size);
     *out_of_memory = modulus.is_failed || exponent.is_failed;
     dream_buffer_clear(&modulus);
@@ -74,7 +79,8 @@ static dream_rsa_key *key_of(const cJSON *jwk, bool *out_of_memory) {
 }
 
 /* False only when out of memory. */
-static bool add(dream_jwks *jwks, const cJSON *jwk) {
+static bool add(dream_jwks *jwks, const cJSON *jwk)
+{
     const char *kid = dream_json_string(jwk, "kid");
     struct entry entry = { NULL, NULL };
     bool out_of_memory;
@@ -94,7 +100,8 @@ static bool add(dream_jwks *jwks, const cJSON *jwk) {
     return true;
 }
 
-dream_jwks *dream_jwks_parse(const char *text, size_t size) {
+dream_jwks *dream_jwks_parse(const char *text, size_t size)
+{
     cJSON *root = dream_json_parse(text, size, NULL);
     const cJSON *keys = dream_json_get(root, "keys");
     dream_jwks *jwks = NULL;
@@ -106,7 +113,8 @@ dream_jwks *dream_jwks_parse(const char *text, size_t size) {
     if (jwks == NULL)
         goto done;
     atomic_init(&jwks->references, 1);
-    cJSON_ArrayForEach(jwk, keys) {
+    cJSON_ArrayForEach(jwk, keys)
+    {
         if (jwks->count == MAX_KEYS)
             break;
         if (!add(jwks, jwk)) {
@@ -120,13 +128,15 @@ done:
     return jwks;
 }
 
-dream_jwks *dream_jwks_ref(dream_jwks *jwks) {
+dream_jwks *dream_jwks_ref(dream_jwks *jwks)
+{
     if (jwks != NULL)
         atomic_fetch_add_explicit(&jwks->references, 1, memory_order_relaxed);
     return jwks;
 }
 
-void dream_jwks_unref(dream_jwks *jwks) {
+void dream_jwks_unref(dream_jwks *jwks)
+{
     size_t i;
 
     if (jwks == NULL || atomic_fetch_sub_explicit(&jwks->references, 1, memory_order_acq_rel) > 1)
@@ -138,7 +148,8 @@ void dream_jwks_unref(dream_jwks *jwks) {
     free(jwks);
 }
 
-const dream_rsa_key *dream_jwks_find(const dream_jwks *jwks, const char *kid) {
+const dream_rsa_key *dream_jwks_find(const dream_jwks *jwks, const char *kid)
+{
     size_t i;
 
     if (jwks == NULL || kid == NULL)
@@ -150,10 +161,12 @@ const dream_rsa_key *dream_jwks_find(const dream_jwks *jwks, const char *kid) {
     return NULL;
 }
 
-size_t dream_jwks_count(const dream_jwks *jwks) {
+size_t dream_jwks_count(const dream_jwks *jwks)
+{
     return jwks != NULL ? jwks->count : 0;
 }
 
-const char *dream_jwks_kid(const dream_jwks *jwks, size_t index) {
+const char *dream_jwks_kid(const dream_jwks *jwks, size_t index)
+{
     return index < dream_jwks_count(jwks) ? jwks->entries[index].kid : NULL;
 }

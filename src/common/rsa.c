@@ -37,54 +37,64 @@ struct dream_rsa_key {
 
 /* ---- what differs between mbedTLS 2.28 and 3.x ---- */
 
-static int random_bytes(void *unused, unsigned char *out, size_t size) {
+static int random_bytes(void *unused, unsigned char *out, size_t size)
+{
     (void)unused;
     return dream_random(out, size) ? 0 : MBEDTLS_ERR_RSA_RNG_FAILED;
 }
 
 #if MBEDTLS_VERSION_MAJOR >= 3
-static void rsa_init(mbedtls_rsa_context *rsa) {
+static void rsa_init(mbedtls_rsa_context *rsa)
+{
     mbedtls_rsa_init(rsa);
 }
 
 static int rsa_verify(mbedtls_rsa_context *rsa, mbedtls_md_type_t hash, unsigned digest_size,
-                      const unsigned char *digest, const unsigned char *signature) {
+                      const unsigned char *digest, const unsigned char *signature)
+{
     return mbedtls_rsa_rsassa_pkcs1_v15_verify(rsa, hash, digest_size, digest, signature);
 }
 
-static int rsa_sign(mbedtls_rsa_context *rsa, mbedtls_md_type_t hash, unsigned digest_size,
-                    const unsigned char *digest, unsigned char *signature) {
+static int rsa_sign(mbedtls_rsa_context *rsa, mbedtls_md_type_t hash, unsigned digest_size, const unsigned char *digest,
+                    unsigned char *signature)
+{
     return mbedtls_rsa_rsassa_pkcs1_v15_sign(rsa, random_bytes, NULL, hash, digest_size, digest, signature);
 }
 
-static int pk_parse_private(mbedtls_pk_context *pk, const char *pem) {
+static int pk_parse_private(mbedtls_pk_context *pk, const char *pem)
+{
     return mbedtls_pk_parse_key(pk, (const unsigned char *)pem, strlen(pem) + 1, NULL, 0, random_bytes, NULL);
 }
 #else
-static void rsa_init(mbedtls_rsa_context *rsa) {
+static void rsa_init(mbedtls_rsa_context *rsa)
+{
     mbedtls_rsa_init(rsa, MBEDTLS_RSA_PKCS_V15, 0);
 }
 
 static int rsa_verify(mbedtls_rsa_context *rsa, mbedtls_md_type_t hash, unsigned digest_size,
-                      const unsigned char *digest, const unsigned char *signature) {
+                      const unsigned char *digest, const unsigned char *signature)
+{
     return mbedtls_rsa_rsassa_pkcs1_v15_verify(rsa, NULL, NULL, MBEDTLS_RSA_PUBLIC, hash, digest_size, digest,
                                                signature);
 }
 
-static int rsa_sign(mbedtls_rsa_context *rsa, mbedtls_md_type_t hash, unsigned digest_size,
-                    const unsigned char *digest, unsigned char *signature) {
+static int rsa_sign(mbedtls_rsa_context *rsa, mbedtls_md_type_t hash, unsigned digest_size, const unsigned char *digest,
+                    unsigned char *signature)
+{
     return mbedtls_rsa_rsassa_pkcs1_v15_sign(rsa, random_bytes, NULL, MBEDTLS_RSA_PRIVATE, hash, digest_size, digest,
                                              signature);
 }
 
-static int pk_parse_private(mbedtls_pk_context *pk, const char *pem) {
+static int pk_parse_private(mbedtls_pk_context *pk, const char *pem)
+{
     return mbedtls_pk_parse_key(pk, (const unsigned char *)pem, strlen(pem) + 1, NULL, 0);
 }
 #endif
 
 /* ---- making keys ---- */
 
-static dream_rsa_key *key_new(void) {
+static dream_rsa_key *key_new(void)
+{
     dream_rsa_key *key = calloc(1, sizeof(*key));
 
     if (key != NULL)
@@ -92,7 +102,8 @@ static dream_rsa_key *key_new(void) {
     return key;
 }
 
-static struct signer *signer_new(void) {
+static struct signer *signer_new(void)
+{
     struct signer *signer = calloc(1, sizeof(*signer));
 
     if (signer == NULL)
@@ -105,7 +116,8 @@ static struct signer *signer_new(void) {
     return signer;
 }
 
-static void signer_free(struct signer *signer) {
+static void signer_free(struct signer *signer)
+{
     if (signer == NULL)
         return;
     mbedtls_pk_free(&signer->pk); /* wipes */
@@ -113,7 +125,8 @@ static void signer_free(struct signer *signer) {
     free(signer);
 }
 
-void dream_rsa_free(dream_rsa_key *key) {
+void dream_rsa_free(dream_rsa_key *key)
+{
     if (key == NULL)
         return;
     mbedtls_rsa_free(&key->verifier);
@@ -122,7 +135,8 @@ void dream_rsa_free(dream_rsa_key *key) {
 }
 
 /* Fills the verifier and runs it once, so that copies carry the constant which mbedTLS derives on first use. */
-static bool set_public(dream_rsa_key *key, const mbedtls_mpi *modulus, const mbedtls_mpi *exponent) {
+static bool set_public(dream_rsa_key *key, const mbedtls_mpi *modulus, const mbedtls_mpi *exponent)
+{
     size_t bits = mbedtls_mpi_bitlen(modulus);
     unsigned char one[MAX_SIZE] = { 0 };
     unsigned char ignored[MAX_SIZE];
@@ -137,20 +151,22 @@ static bool set_public(dream_rsa_key *key, const mbedtls_mpi *modulus, const mbe
     return mbedtls_rsa_public(&key->verifier, one, ignored) == 0;
 }
 
-static bool set_public_from(dream_rsa_key *key, const mbedtls_rsa_context *rsa) {
+static bool set_public_from(dream_rsa_key *key, const mbedtls_rsa_context *rsa)
+{
     mbedtls_mpi modulus, exponent;
     bool is_set;
 
     mbedtls_mpi_init(&modulus);
     mbedtls_mpi_init(&exponent);
-    is_set = mbedtls_rsa_export(rsa, &modulus, NULL, NULL, NULL, &exponent) == 0 &&
-             set_public(key, &modulus, &exponent);
+    is_set =
+        mbedtls_rsa_export(rsa, &modulus, NULL, NULL, NULL, &exponent) == 0 && set_public(key, &modulus, &exponent);
     mbedtls_mpi_free(&modulus);
     mbedtls_mpi_free(&exponent);
     return is_set;
 }
 
-dream_rsa_key *dream_rsa_public(const void *modulus, size_t modulus_size, const void *exponent, size_t exponent_size) {
+dream_rsa_key *dream_rsa_public(const void *modulus, size_t modulus_size, const void *exponent, size_t exponent_size)
+{
     dream_rsa_key *key = key_new();
     mbedtls_mpi n, e;
     bool is_set;
@@ -160,9 +176,9 @@ dream_rsa_key *dream_rsa_public(const void *modulus, size_t modulus_size, const 
     mbedtls_mpi_init(&n);
     mbedtls_mpi_init(&e);
     /* Leading zeroes are tolerated, within reason. */
-    is_set = modulus_size <= MAX_SIZE + 8 && exponent_size <= MAX_SIZE &&
-             mbedtls_mpi_read_binary(&n, modulus, modulus_size) == 0 &&
-             mbedtls_mpi_read_binary(&e, exponent, exponent_size) == 0 && set_public(key, &n, &e);
+    is_set = modulus_size <= MAX_SIZE + 8 && exponent_size <= MAX_SIZE
+             && mbedtls_mpi_read_binary(&n, modulus, modulus_size) == 0
+             && mbedtls_mpi_read_binary(&e, exponent, exponent_size) == 0 && set_public(key, &n, &e);
     mbedtls_mpi_free(&n);
     mbedtls_mpi_free(&e);
     if (!is_set) {
@@ -172,12 +188,14 @@ dream_rsa_key *dream_rsa_public(const void *modulus, size_t modulus_size, const 
     return key;
 }
 
-static bool is_rsa(const mbedtls_pk_context *pk) {
+static bool is_rsa(const mbedtls_pk_context *pk)
+{
     return mbedtls_pk_get_type(pk) == MBEDTLS_PK_RSA;
 }
 
 /* Leaves `key->signer` only if the text holds a private key; takes the public half from either kind. */
-static bool load_pem(dream_rsa_key *key, const char *pem) {
+static bool load_pem(dream_rsa_key *key, const char *pem)
+{
     mbedtls_pk_context public_pk;
     bool is_set = false;
 
@@ -192,7 +210,8 @@ static bool load_pem(dream_rsa_key *key, const char *pem) {
     return is_set;
 }
 
-dream_rsa_key *dream_rsa_from_pem(const char *pem) {
+dream_rsa_key *dream_rsa_from_pem(const char *pem)
+{
     dream_rsa_key *key = key_new();
 
     if (key == NULL || pem == NULL)
@@ -206,7 +225,8 @@ failed:
     return NULL;
 }
 
-dream_rsa_key *dream_rsa_generate(unsigned bits) {
+dream_rsa_key *dream_rsa_generate(unsigned bits)
+{
     dream_rsa_key *key = NULL;
     mbedtls_rsa_context *rsa;
 
@@ -231,7 +251,8 @@ failed:
 
 /* ---- using keys ---- */
 
-static mbedtls_md_type_t md_type(dream_rsa_hash hash) {
+static mbedtls_md_type_t md_type(dream_rsa_hash hash)
+{
     switch (hash) {
     case DREAM_RSA_SHA384:
         return MBEDTLS_MD_SHA384;
@@ -244,7 +265,8 @@ static mbedtls_md_type_t md_type(dream_rsa_hash hash) {
 }
 
 /* The digest's size, 0 on failure. */
-static unsigned digest_of(dream_rsa_hash hash, const void *bytes, size_t size, unsigned char out[MBEDTLS_MD_MAX_SIZE]) {
+static unsigned digest_of(dream_rsa_hash hash, const void *bytes, size_t size, unsigned char out[MBEDTLS_MD_MAX_SIZE])
+{
     const mbedtls_md_info_t *info = mbedtls_md_info_from_type(md_type(hash));
 
     if (info == NULL || mbedtls_md(info, size > 0 ? bytes : "", size, out) != 0)
@@ -253,7 +275,8 @@ static unsigned digest_of(dream_rsa_hash hash, const void *bytes, size_t size, u
 }
 
 bool dream_rsa_verify(const dream_rsa_key *key, dream_rsa_hash hash, const void *bytes, size_t size,
-                      const unsigned char *signature, size_t signature_size) {
+                      const unsigned char *signature, size_t signature_size)
+{
     unsigned char digest[MBEDTLS_MD_MAX_SIZE];
     mbedtls_rsa_context rsa;
     unsigned digest_size;
@@ -272,7 +295,8 @@ bool dream_rsa_verify(const dream_rsa_key *key, dream_rsa_hash hash, const void 
 }
 
 bool dream_rsa_sign(const dream_rsa_key *key, dream_rsa_hash hash, const void *bytes, size_t size,
-                    dream_buffer *out_signature) {
+                    dream_buffer *out_signature)
+{
     unsigned char digest[MBEDTLS_MD_MAX_SIZE];
     unsigned char signature[MAX_SIZE];
     unsigned digest_size;
@@ -292,7 +316,8 @@ bool dream_rsa_sign(const dream_rsa_key *key, dream_rsa_hash hash, const void *b
     return !out_signature->is_failed;
 }
 
-bool dream_rsa_private_pem(const dream_rsa_key *key, dream_buffer *out) {
+bool dream_rsa_private_pem(const dream_rsa_key *key, dream_buffer *out)
+{
     unsigned char pem[MAX_PEM_SIZE];
     int result;
 
@@ -307,7 +332,8 @@ bool dream_rsa_private_pem(const dream_rsa_key *key, dream_buffer *out) {
     return result == 0 && !out->is_failed;
 }
 
-bool dream_rsa_public_pem(const dream_rsa_key *key, dream_buffer *out) {
+bool dream_rsa_public_pem(const dream_rsa_key *key, dream_buffer *out)
+{
     unsigned char pem[MAX_PEM_SIZE];
     mbedtls_pk_context pk;
     bool is_written = false;
@@ -326,7 +352,8 @@ done:
     return is_written;
 }
 
-static void append_number(dream_buffer *out, const unsigned char *bytes, size_t size) {
+static void append_number(dream_buffer *out, const unsigned char *bytes, size_t size)
+{
     while (size > 0 && *bytes == 0) {
         bytes++;
         size--;
@@ -334,12 +361,14 @@ static void append_number(dream_buffer *out, const unsigned char *bytes, size_t 
     dream_buffer_append(out, bytes, size);
 }
 
-bool dream_rsa_public_parts(const dream_rsa_key *key, dream_buffer *out_modulus, dream_buffer *out_exponent) {
+bool dream_rsa_public_parts(const dream_rsa_key *key, dream_buffer *out_modulus, dream_buffer *out_exponent)
+{
     unsigned char modulus[MAX_SIZE];
     unsigned char exponent[MAX_EXPONENT_BITS / 8];
 
     if (mbedtls_rsa_export_raw(&key->verifier, modulus, sizeof(modulus), NULL, 0, NULL, 0, NULL, 0, exponent,
-                               sizeof(exponent)) != 0)
+                               sizeof(exponent))
+        != 0)
         return false;
     append_number(out_modulus, modulus, sizeof(modulus));
     append_number(out_exponent, exponent, sizeof(exponent));

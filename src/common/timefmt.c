@@ -30,7 +30,8 @@ struct civil {
 
 /* ---- clocks ---- */
 
-static int64_t clock_ms(clockid_t id) {
+static int64_t clock_ms(clockid_t id)
+{
     struct timespec now;
 
     /* Cannot fail: both clocks exist and the address is good. */
@@ -38,34 +39,40 @@ static int64_t clock_ms(clockid_t id) {
     return (int64_t)now.tv_sec * MS_PER_S + now.tv_nsec / 1000000;
 }
 
-int64_t dream_wall_ms(void) {
+int64_t dream_wall_ms(void)
+{
     return clock_ms(CLOCK_REALTIME);
 }
 
-int64_t dream_monotonic_ms(void) {
+int64_t dream_monotonic_ms(void)
+{
     return clock_ms(CLOCK_MONOTONIC);
 }
 
 /* ---- the calendar ---- */
 
-static bool is_leap(int year) {
+static bool is_leap(int year)
+{
     return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 }
 
-static int month_days(int year, int month) {
+static int month_days(int year, int month)
+{
     static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
 
     return month == 2 && is_leap(year) ? 29 : days[month - 1];
 }
 
 /* Days before the 1st of January of `year` (0 to 9999), counted from year 0. Year 0 is a leap year. */
-static int64_t days_before_year(int year) {
+static int64_t days_before_year(int year)
+{
     int last = year - 1;
 
     return year == 0 ? 0 : (int64_t)year * 365 + 1 + last / 4 - last / 100 + last / 400;
 }
 
-static int64_t day_of_civil(const struct civil *civil) {
+static int64_t day_of_civil(const struct civil *civil)
+{
     int64_t day = FIRST_DAY + days_before_year(civil->year) + civil->day - 1;
     int month;
 
@@ -74,17 +81,20 @@ static int64_t day_of_civil(const struct civil *civil) {
     return day;
 }
 
-static int64_t floor_div(int64_t value, int64_t by) {
+static int64_t floor_div(int64_t value, int64_t by)
+{
     return value / by - (value % by < 0 ? 1 : 0);
 }
 
-static int64_t clamp(int64_t value, int64_t lowest, int64_t highest) {
+static int64_t clamp(int64_t value, int64_t lowest, int64_t highest)
+{
     if (value < lowest)
         return lowest;
     return value > highest ? highest : value;
 }
 
-static struct civil civil_of_day(int64_t day) {
+static struct civil civil_of_day(int64_t day)
+{
     struct civil civil = { 0, 1, 1, 0, 0, 0, 0 };
     int64_t left = clamp(day, FIRST_DAY, LAST_DAY) - FIRST_DAY;
 
@@ -101,7 +111,8 @@ static struct civil civil_of_day(int64_t day) {
     return civil;
 }
 
-static struct civil civil_of_ms(int64_t wall_ms) {
+static struct civil civil_of_ms(int64_t wall_ms)
+{
     int64_t ms = clamp(wall_ms, FIRST_DAY * MS_PER_DAY, (LAST_DAY + 1) * MS_PER_DAY - 1);
     int64_t day = floor_div(ms, MS_PER_DAY);
     struct civil civil = civil_of_day(day);
@@ -115,25 +126,28 @@ static struct civil civil_of_ms(int64_t wall_ms) {
 }
 
 /* Checks every field; second 60 is a leap second and counts as the next minute's first. */
-static bool ms_of_civil(const struct civil *civil, int64_t *out_ms) {
+static bool ms_of_civil(const struct civil *civil, int64_t *out_ms)
+{
     if (civil->year < 1970 || civil->year > 9999 || civil->month < 1 || civil->month > 12 || civil->day < 1)
         return false;
     if (civil->day > month_days(civil->year, civil->month))
         return false;
     if (civil->hour > 23 || civil->minute > 59 || civil->second > 60)
         return false;
-    *out_ms = day_of_civil(civil) * MS_PER_DAY +
-              ((civil->hour * INT64_C(60) + civil->minute) * 60 + civil->second) * MS_PER_S + civil->ms;
+    *out_ms = day_of_civil(civil) * MS_PER_DAY
+              + ((civil->hour * INT64_C(60) + civil->minute) * 60 + civil->second) * MS_PER_S + civil->ms;
     return true;
 }
 
-static bool is_in_range(int64_t ms) {
+static bool is_in_range(int64_t ms)
+{
     return ms >= 0 && ms < (LAST_DAY + 1) * MS_PER_DAY;
 }
 
 /* ---- writing ---- */
 
-static char *put_number(char *out, int value, int width) {
+static char *put_number(char *out, int value, int width)
+{
     int i;
 
     for (i = width - 1; i >= 0; i--, value /= 10)
@@ -141,12 +155,14 @@ static char *put_number(char *out, int value, int width) {
     return out + width;
 }
 
-static char *put_text(char *out, const char *text, size_t size) {
+static char *put_text(char *out, const char *text, size_t size)
+{
     memcpy(out, text, size);
     return out + size;
 }
 
-static char *put_date(char *out, const struct civil *civil) {
+static char *put_date(char *out, const struct civil *civil)
+{
     out = put_number(out, civil->year, 4);
     *out++ = '-';
     out = put_number(out, civil->month, 2);
@@ -154,7 +170,8 @@ static char *put_date(char *out, const struct civil *civil) {
     return put_number(out, civil->day, 2);
 }
 
-static char *put_time(char *out, const struct civil *civil) {
+static char *put_time(char *out, const struct civil *civil)
+{
     out = put_number(out, civil->hour, 2);
     *out++ = ':';
     out = put_number(out, civil->minute, 2);
@@ -162,17 +179,20 @@ static char *put_time(char *out, const struct civil *civil) {
     return put_number(out, civil->second, 2);
 }
 
-int32_t dream_day_of_ms(int64_t wall_ms) {
+int32_t dream_day_of_ms(int64_t wall_ms)
+{
     return (int32_t)clamp(floor_div(wall_ms, MS_PER_DAY), INT32_MIN, INT32_MAX);
 }
 
-void dream_day_text(int32_t day, char out[11]) {
+void dream_day_text(int32_t day, char out[11])
+{
     struct civil civil = civil_of_day(day);
 
     *put_date(out, &civil) = '\0';
 }
 
-void dream_iso_text(int64_t wall_ms, char out[25]) {
+void dream_iso_text(int64_t wall_ms, char out[25])
+{
     struct civil civil = civil_of_ms(wall_ms);
 
     out = put_date(out, &civil);
@@ -184,7 +204,8 @@ void dream_iso_text(int64_t wall_ms, char out[25]) {
     *out = '\0';
 }
 
-void dream_utc_text(int64_t wall_ms, char out[20]) {
+void dream_utc_text(int64_t wall_ms, char out[20])
+{
     struct civil civil = civil_of_ms(wall_ms);
 
     out = put_date(out, &civil);
@@ -192,7 +213,8 @@ void dream_utc_text(int64_t wall_ms, char out[20]) {
     *put_time(out, &civil) = '\0';
 }
 
-void dream_http_date_text(int64_t wall_ms, char out[30]) {
+void dream_http_date_text(int64_t wall_ms, char out[30])
+{
     struct civil civil = civil_of_ms(wall_ms);
     /* 1970-01-01 was a Thursday; the sum is kept positive. */
     int64_t weekday = (day_of_civil(&civil) - FIRST_DAY + 6) % 7;
@@ -211,7 +233,8 @@ void dream_http_date_text(int64_t wall_ms, char out[30]) {
 
 /* ---- reading; each helper moves `at` only when it returns true ---- */
 
-static bool take_text(const char **at, const char *text) {
+static bool take_text(const char **at, const char *text)
+{
     size_t size = strlen(text);
 
     if (strncmp(*at, text, size) != 0)
@@ -220,7 +243,8 @@ static bool take_text(const char **at, const char *text) {
     return true;
 }
 
-static bool take_number(const char **at, int width, int *out) {
+static bool take_number(const char **at, int width, int *out)
+{
     int value = 0;
     int i;
 
@@ -234,18 +258,21 @@ static bool take_number(const char **at, int width, int *out) {
     return true;
 }
 
-static bool take_date(const char **at, struct civil *civil) {
-    return take_number(at, 4, &civil->year) && take_text(at, "-") && take_number(at, 2, &civil->month) &&
-           take_text(at, "-") && take_number(at, 2, &civil->day);
+static bool take_date(const char **at, struct civil *civil)
+{
+    return take_number(at, 4, &civil->year) && take_text(at, "-") && take_number(at, 2, &civil->month)
+           && take_text(at, "-") && take_number(at, 2, &civil->day);
 }
 
-static bool take_time(const char **at, struct civil *civil) {
-    return take_number(at, 2, &civil->hour) && take_text(at, ":") && take_number(at, 2, &civil->minute) &&
-           take_text(at, ":") && take_number(at, 2, &civil->second);
+static bool take_time(const char **at, struct civil *civil)
+{
+    return take_number(at, 2, &civil->hour) && take_text(at, ":") && take_number(at, 2, &civil->minute)
+           && take_text(at, ":") && take_number(at, 2, &civil->second);
 }
 
 /* Up to nine digits after the point; what is finer than a millisecond is cut off. */
-static bool take_fraction(const char **at, int *out_ms) {
+static bool take_fraction(const char **at, int *out_ms)
+{
     int scale = 100;
     int digit, count;
 
@@ -258,7 +285,8 @@ static bool take_fraction(const char **at, int *out_ms) {
 }
 
 /* "Z" or "+HH:MM"; `out_minutes` is how far local time is ahead of UTC. */
-static bool take_zone(const char **at, int *out_minutes) {
+static bool take_zone(const char **at, int *out_minutes)
+{
     int hours, minutes;
     int sign = 1;
 
@@ -275,7 +303,8 @@ static bool take_zone(const char **at, int *out_minutes) {
     return hours <= 23 && minutes <= 59;
 }
 
-static bool take_month(const char **at, int *out) {
+static bool take_month(const char **at, int *out)
+{
     for (*out = 1; *out <= 12; ++*out) {
         if (strncmp(*at, month_names + (ptrdiff_t)3 * (*out - 1), 3) == 0) {
             *at += 3;
@@ -286,7 +315,8 @@ static bool take_month(const char **at, int *out) {
 }
 
 /* The whole name, or its first three letters. Whether the name fits the date is not asked: nothing depends on it. */
-static bool take_weekday(const char **at, bool *out_is_long) {
+static bool take_weekday(const char **at, bool *out_is_long)
+{
     size_t i;
 
     for (i = 0; i < 7; i++) {
@@ -301,7 +331,8 @@ static bool take_weekday(const char **at, bool *out_is_long) {
     return false;
 }
 
-bool dream_day_parse(const char *text, int32_t *out_day) {
+bool dream_day_parse(const char *text, int32_t *out_day)
+{
     struct civil civil = { 0, 0, 0, 0, 0, 0, 0 };
     const char *at = text;
     int64_t ms;
@@ -312,7 +343,8 @@ bool dream_day_parse(const char *text, int32_t *out_day) {
     return true;
 }
 
-bool dream_iso_parse(const char *text, int64_t *out_wall_ms) {
+bool dream_iso_parse(const char *text, int64_t *out_wall_ms)
+{
     struct civil civil = { 0, 0, 0, 0, 0, 0, 0 };
     const char *at = text;
     int ahead_minutes;
@@ -332,23 +364,26 @@ bool dream_iso_parse(const char *text, int64_t *out_wall_ms) {
 }
 
 /* "Sun, 06 Nov 1994 08:49:37 GMT", after the weekday. */
-static bool take_imf(const char **at, struct civil *civil) {
-    return take_text(at, ", ") && take_number(at, 2, &civil->day) && take_text(at, " ") &&
-           take_month(at, &civil->month) && take_text(at, " ") && take_number(at, 4, &civil->year) &&
-           take_text(at, " ") && take_time(at, civil) && take_text(at, " GMT");
+static bool take_imf(const char **at, struct civil *civil)
+{
+    return take_text(at, ", ") && take_number(at, 2, &civil->day) && take_text(at, " ") && take_month(at, &civil->month)
+           && take_text(at, " ") && take_number(at, 4, &civil->year) && take_text(at, " ") && take_time(at, civil)
+           && take_text(at, " GMT");
 }
 
 /* "Sunday, 06-Nov-94 08:49:37 GMT", after the weekday. No date before 1970 is meant, so 70 to 99 are this past century. */
-static bool take_rfc850(const char **at, struct civil *civil) {
-    if (!take_text(at, ", ") || !take_number(at, 2, &civil->day) || !take_text(at, "-") ||
-        !take_month(at, &civil->month) || !take_text(at, "-") || !take_number(at, 2, &civil->year))
+static bool take_rfc850(const char **at, struct civil *civil)
+{
+    if (!take_text(at, ", ") || !take_number(at, 2, &civil->day) || !take_text(at, "-")
+        || !take_month(at, &civil->month) || !take_text(at, "-") || !take_number(at, 2, &civil->year))
         return false;
     civil->year += civil->year >= 70 ? 1900 : 2000;
     return take_text(at, " ") && take_time(at, civil) && take_text(at, " GMT");
 }
 
 /* "Sun Nov  6 08:49:37 1994", after the weekday. */
-static bool take_asctime(const char **at, struct civil *civil) {
+static bool take_asctime(const char **at, struct civil *civil)
+{
     if (!take_text(at, " ") || !take_month(at, &civil->month) || !take_text(at, " "))
         return false;
     if (!take_number(at, take_text(at, " ") ? 1 : 2, &civil->day))
@@ -356,7 +391,8 @@ static bool take_asctime(const char **at, struct civil *civil) {
     return take_text(at, " ") && take_time(at, civil) && take_text(at, " ") && take_number(at, 4, &civil->year);
 }
 
-bool dream_http_date_parse(const char *text, int64_t *out_wall_ms) {
+bool dream_http_date_parse(const char *text, int64_t *out_wall_ms)
+{
     struct civil civil = { 0, 0, 0, 0, 0, 0, 0 };
     const char *at = text;
     bool is_long, is_read;
@@ -374,14 +410,16 @@ bool dream_http_date_parse(const char *text, int64_t *out_wall_ms) {
     return true;
 }
 
-static const char *skip_space(const char *at) {
+static const char *skip_space(const char *at)
+{
     while (*at == ' ' || *at == '\t')
         at++;
     return at;
 }
 
 /* Digits only, to the end; a huge number stops at the cap. */
-static bool parse_seconds(const char *at, int64_t *out_s) {
+static bool parse_seconds(const char *at, int64_t *out_s)
+{
     int64_t seconds = 0;
     int digit;
 
@@ -396,7 +434,8 @@ static bool parse_seconds(const char *at, int64_t *out_s) {
     return *skip_space(at) == '\0';
 }
 
-bool dream_retry_after_parse(const char *text, int64_t now_wall_ms, int64_t *out_ms) {
+bool dream_retry_after_parse(const char *text, int64_t now_wall_ms, int64_t *out_ms)
+{
     char date[40]; /* the longest form has 33 characters */
     int64_t value;
     size_t size;

@@ -27,11 +27,13 @@ enum { SHOWN_SIZE = 64 };
 
 /* ---- claims ---- */
 
-static size_t text_size(const char *text) {
+static size_t text_size(const char *text)
+{
     return text != NULL ? strlen(text) + 1 : 0;
 }
 
-static char *put_text(char **at, const char *text) {
+static char *put_text(char **at, const char *text)
+{
     char *copy = *at;
     size_t size = text_size(text);
 
@@ -43,10 +45,10 @@ static char *put_text(char **at, const char *text) {
 }
 
 /* Struct and texts in one allocation: a cache hit copies claims on every request. */
-static dream_claims *claims_copy(const dream_claims *from) {
-    size_t size = sizeof(*from) + text_size(from->user_id) + text_size(from->email) +
-                  text_size(from->publishable_key) + text_size(from->plan) + text_size(from->session_id) +
-                  text_size(from->json);
+static dream_claims *claims_copy(const dream_claims *from)
+{
+    size_t size = sizeof(*from) + text_size(from->user_id) + text_size(from->email) + text_size(from->publishable_key)
+                  + text_size(from->plan) + text_size(from->session_id) + text_size(from->json);
     dream_claims *claims = malloc(size);
     char *at = (char *)(claims + 1);
 
@@ -62,7 +64,8 @@ static dream_claims *claims_copy(const dream_claims *from) {
     return claims;
 }
 
-void dream_claims_free(dream_claims *claims) {
+void dream_claims_free(dream_claims *claims)
+{
     free(claims);
 }
 
@@ -87,7 +90,8 @@ struct part {
 };
 
 __attribute__((format(printf, 2, 3))) static dream_token_status refuse(const struct check *check, const char *format,
-                                                                       ...) {
+                                                                       ...)
+{
     va_list arguments;
 
     if (check->message != NULL) {
@@ -99,7 +103,8 @@ __attribute__((format(printf, 2, 3))) static dream_token_status refuse(const str
 }
 
 /* Printable ASCII only: these texts end up in logs and answers, and may be cut anywhere. */
-static const char *show_text(const char *text, char out[SHOWN_SIZE]) {
+static const char *show_text(const char *text, char out[SHOWN_SIZE])
+{
     size_t i;
 
     for (i = 0; text[i] != '\0' && i < SHOWN_SIZE - 1; i++)
@@ -108,7 +113,8 @@ static const char *show_text(const char *text, char out[SHOWN_SIZE]) {
     return out;
 }
 
-static const char *show_value(const cJSON *value, char out[SHOWN_SIZE]) {
+static const char *show_value(const cJSON *value, char out[SHOWN_SIZE])
+{
     char *text;
 
     if (value == NULL)
@@ -119,13 +125,15 @@ static const char *show_value(const cJSON *value, char out[SHOWN_SIZE]) {
     return out;
 }
 
-static const char *show_time(int64_t time_s, char out[30]) {
+static const char *show_time(int64_t time_s, char out[30])
+{
     dream_http_date_text(time_s * MS_PER_S, out);
     return out;
 }
 
 /* Exactly two dots, printable characters only, bounded. */
-static bool split(const char *token, struct part parts[3]) {
+static bool split(const char *token, struct part parts[3])
+{
     size_t count = 0;
     size_t i;
 
@@ -145,14 +153,16 @@ static bool split(const char *token, struct part parts[3]) {
     return count == 2 && parts[0].size > 0 && parts[1].size > 0;
 }
 
-static dream_token_status decode_part(const struct check *check, struct part part, dream_buffer *out) {
+static dream_token_status decode_part(const struct check *check, struct part part, dream_buffer *out)
+{
     if (dream_base64url_decode(out, part.at, part.size))
         return DREAM_TOKEN_OK;
     return out->is_failed ? DREAM_TOKEN_NOMEM : refuse(check, "Unexpected end of data");
 }
 
 static dream_token_status parse_object(const struct check *check, const dream_buffer *text, const char *name,
-                                       cJSON **out) {
+                                       cJSON **out)
+{
     bool out_of_memory = false;
 
     *out = text->size > 0 ? dream_json_parse(text->data, text->size, &out_of_memory) : NULL;
@@ -163,7 +173,8 @@ static dream_token_status parse_object(const struct check *check, const dream_bu
     return DREAM_TOKEN_OK;
 }
 
-static dream_token_status decode(struct check *check, const struct part parts[3]) {
+static dream_token_status decode(struct check *check, const struct part parts[3])
+{
     dream_buffer header_text = DREAM_BUFFER_INIT;
     dream_token_status status;
 
@@ -180,7 +191,8 @@ static dream_token_status decode(struct check *check, const struct part parts[3]
     return status;
 }
 
-static bool find_hash(const char *alg, dream_rsa_hash *out) {
+static bool find_hash(const char *alg, dream_rsa_hash *out)
+{
     static const struct {
         const char *alg;
         dream_rsa_hash hash;
@@ -196,7 +208,8 @@ static bool find_hash(const char *alg, dream_rsa_hash *out) {
     return false;
 }
 
-static dream_token_status check_header(const struct check *check, dream_rsa_hash *out_hash) {
+static dream_token_status check_header(const struct check *check, dream_rsa_hash *out_hash)
+{
     const cJSON *typ = dream_json_get(check->header, "typ");
     const cJSON *alg = dream_json_get(check->header, "alg");
     char shown[SHOWN_SIZE];
@@ -214,7 +227,8 @@ static dream_token_status check_header(const struct check *check, dream_rsa_hash
     return DREAM_TOKEN_OK;
 }
 
-static void list_kids(const dream_jwks *jwks, char out[MESSAGE_SIZE]) {
+static void list_kids(const dream_jwks *jwks, char out[MESSAGE_SIZE])
+{
     char shown[SHOWN_SIZE];
     size_t used = 0;
     size_t i;
@@ -225,7 +239,8 @@ static void list_kids(const dream_jwks *jwks, char out[MESSAGE_SIZE]) {
                                  show_text(dream_jwks_kid(jwks, i), shown));
 }
 
-static dream_token_status find_key(const struct check *check, const dream_jwks *jwks, const dream_rsa_key **out_key) {
+static dream_token_status find_key(const struct check *check, const dream_jwks *jwks, const dream_rsa_key **out_key)
+{
     const char *kid = dream_json_string(check->header, "kid");
     char shown[SHOWN_SIZE], available[MESSAGE_SIZE];
 
@@ -243,7 +258,8 @@ static dream_token_status find_key(const struct check *check, const dream_jwks *
 }
 
 /* RFC 7519 NumericDate: seconds, possibly with a fraction, which is dropped. */
-static bool read_time(const cJSON *value, int64_t *out_s) {
+static bool read_time(const cJSON *value, int64_t *out_s)
+{
     if (!cJSON_IsNumber(value))
         return false;
     if (!(value->valuedouble >= (double)-DREAM_JSON_MAX_INT && value->valuedouble <= (double)DREAM_JSON_MAX_INT))
@@ -252,7 +268,8 @@ static bool read_time(const cJSON *value, int64_t *out_s) {
     return true;
 }
 
-static dream_token_status check_expiry(struct check *check) {
+static dream_token_status check_expiry(struct check *check)
+{
     const cJSON *value = dream_json_get(check->payload, "exp");
     char shown[SHOWN_SIZE], expiry[30], now[30];
 
@@ -264,7 +281,8 @@ static dream_token_status check_expiry(struct check *check) {
                   show_time(check->now_wall_ms / MS_PER_S, now));
 }
 
-static dream_token_status check_not_before(const struct check *check) {
+static dream_token_status check_not_before(const struct check *check)
+{
     const cJSON *value = dream_json_get(check->payload, "nbf");
     char shown[SHOWN_SIZE], start[30], now[30];
     int64_t time_s;
@@ -280,7 +298,8 @@ static dream_token_status check_not_before(const struct check *check) {
                   show_time(time_s, start), show_time(check->now_wall_ms / MS_PER_S, now));
 }
 
-static dream_token_status check_issued_at(struct check *check) {
+static dream_token_status check_issued_at(struct check *check)
+{
     const cJSON *value = dream_json_get(check->payload, "iat");
     char shown[SHOWN_SIZE], issued[30], now[30];
 
@@ -295,7 +314,8 @@ static dream_token_status check_issued_at(struct check *check) {
 }
 
 /* A name with control characters in it is no user's: it would split log lines and headers further on. */
-static bool is_good_subject(const cJSON *value) {
+static bool is_good_subject(const cJSON *value)
+{
     const char *at = cJSON_GetStringValue(value);
 
     if (at == NULL || *at == '\0')
@@ -307,7 +327,8 @@ static bool is_good_subject(const cJSON *value) {
     return true;
 }
 
-static dream_token_status check_claims(struct check *check) {
+static dream_token_status check_claims(struct check *check)
+{
     const cJSON *sub = dream_json_get(check->payload, "sub");
     dream_token_status status;
     char shown[SHOWN_SIZE];
@@ -324,14 +345,16 @@ static dream_token_status check_claims(struct check *check) {
 }
 
 /* NULL also for an empty text, which every issuer's template yields for a user without the value. */
-static char *claim(const cJSON *object, const char *name) {
+static char *claim(const cJSON *object, const char *name)
+{
     const cJSON *value = dream_json_get(object, name);
 
     return cJSON_IsString(value) && value->valuestring[0] != '\0' ? value->valuestring : NULL;
 }
 
 /* A claim of this service's own: from the user's metadata, under either of its names, else from the top. */
-static char *metadata_claim(const cJSON *payload, const char *name) {
+static char *metadata_claim(const cJSON *payload, const char *name)
+{
     char *text = claim(dream_json_get(payload, "publicMetadata"), name);
 
     if (text == NULL)
@@ -339,7 +362,8 @@ static char *metadata_claim(const cJSON *payload, const char *name) {
     return text != NULL ? text : claim(payload, name);
 }
 
-static dream_claims *read_claims(struct check *check) {
+static dream_claims *read_claims(struct check *check)
+{
     const cJSON *payload = check->payload;
     dream_claims claims = {
         .user_id = claim(payload, "sub"),
@@ -360,7 +384,8 @@ static dream_claims *read_claims(struct check *check) {
 }
 
 /* All checks; `check` is cleared by the caller. */
-static dream_token_status run(struct check *check, const char *token, const dream_jwks *jwks, dream_claims **out) {
+static dream_token_status run(struct check *check, const char *token, const dream_jwks *jwks, dream_claims **out)
+{
     dream_rsa_hash hash = DREAM_RSA_SHA256;
     dream_token_status status;
     const dream_rsa_key *key;
@@ -386,7 +411,8 @@ static dream_token_status run(struct check *check, const char *token, const drea
 }
 
 dream_token_status dream_token_verify(const char *token, const dream_jwks *jwks, int64_t now_wall_ms,
-                                      dream_claims **out, char message[256]) {
+                                      dream_claims **out, char message[256])
+{
     struct check check = {
         .now_wall_ms = now_wall_ms,
         .message = message,
@@ -441,22 +467,26 @@ struct dream_token_cache {
     int64_t now_wall_ms; /* as last told by a reader: what counts as expired when room is needed */
 };
 
-static void entry_unref(struct entry *entry) {
+static void entry_unref(struct entry *entry)
+{
     if (entry == NULL || atomic_fetch_sub_explicit(&entry->references, 1, memory_order_acq_rel) > 1)
         return;
     dream_claims_free(entry->claims);
     free(entry);
 }
 
-static bool is_expired(const struct entry *entry, int64_t now_wall_ms) {
+static bool is_expired(const struct entry *entry, int64_t now_wall_ms)
+{
     return entry->claims->expires_at_s * MS_PER_S <= now_wall_ms - SKEW_MS;
 }
 
-static bool digest_of(const char *realm, const char *token, struct digest *out) {
+static bool digest_of(const char *realm, const char *token, struct digest *out)
+{
     return dream_sha256(realm, strlen(realm), out->realm) && dream_sha256(token, strlen(token), out->token);
 }
 
-static struct entry **chain_of(const dream_token_cache *cache, const struct digest *digest) {
+static struct entry **chain_of(const dream_token_cache *cache, const struct digest *digest)
+{
     size_t hash;
 
     /* Only tokens with a good signature get in, so nobody can aim at one chain. */
@@ -464,7 +494,8 @@ static struct entry **chain_of(const dream_token_cache *cache, const struct dige
     return &cache->chains[hash & (cache->chain_count - 1)];
 }
 
-static struct entry *find(const dream_token_cache *cache, const struct digest *digest) {
+static struct entry *find(const dream_token_cache *cache, const struct digest *digest)
+{
     struct entry *entry = *chain_of(cache, digest);
 
     while (entry != NULL && memcmp(&entry->digest, digest, sizeof(*digest)) != 0)
@@ -472,17 +503,20 @@ static struct entry *find(const dream_token_cache *cache, const struct digest *d
     return entry;
 }
 
-static void heap_put(dream_token_cache *cache, size_t index, struct entry *entry) {
+static void heap_put(dream_token_cache *cache, size_t index, struct entry *entry)
+{
     cache->heap[index] = entry;
     entry->heap_index = index;
 }
 
-static bool expires_before(const struct entry *a, const struct entry *b) {
+static bool expires_before(const struct entry *a, const struct entry *b)
+{
     return a->claims->expires_at_s < b->claims->expires_at_s;
 }
 
 /* Finds the place for `entry`, starting from a free place at `index` in a heap of `cache->count`. */
-static void heap_settle(dream_token_cache *cache, size_t index, struct entry *entry) {
+static void heap_settle(dream_token_cache *cache, size_t index, struct entry *entry)
+{
     size_t child;
 
     while (index > 0 && expires_before(entry, cache->heap[(index - 1) / 2])) {
@@ -501,7 +535,8 @@ static void heap_settle(dream_token_cache *cache, size_t index, struct entry *en
     heap_put(cache, index, entry);
 }
 
-static void link_entry(dream_token_cache *cache, struct entry *entry) {
+static void link_entry(dream_token_cache *cache, struct entry *entry)
+{
     struct entry **chain = chain_of(cache, &entry->digest);
 
     entry->next = *chain;
@@ -514,7 +549,8 @@ static void link_entry(dream_token_cache *cache, struct entry *entry) {
 }
 
 /* Takes the entry out of all three structures; the cache's reference passes to the caller. */
-static struct entry *unlink_entry(dream_token_cache *cache, struct entry *entry) {
+static struct entry *unlink_entry(dream_token_cache *cache, struct entry *entry)
+{
     struct entry **link = chain_of(cache, &entry->digest);
     struct entry *last;
 
@@ -530,7 +566,8 @@ static struct entry *unlink_entry(dream_token_cache *cache, struct entry *entry)
     return entry;
 }
 
-dream_token_cache *dream_token_cache_new(size_t max_entries) {
+dream_token_cache *dream_token_cache_new(size_t max_entries)
+{
     dream_token_cache *cache = calloc(1, sizeof(*cache));
 
     if (cache == NULL)
@@ -550,7 +587,8 @@ dream_token_cache *dream_token_cache_new(size_t max_entries) {
     return cache;
 }
 
-void dream_token_cache_free(dream_token_cache *cache) {
+void dream_token_cache_free(dream_token_cache *cache)
+{
     if (cache == NULL)
         return;
     while (cache->oldest != NULL)
@@ -562,7 +600,8 @@ void dream_token_cache_free(dream_token_cache *cache) {
 }
 
 bool dream_token_cache_get(dream_token_cache *cache, const char *realm, const char *token, int64_t now_wall_ms,
-                           dream_claims **out) {
+                           dream_claims **out)
+{
     struct entry *found, *dropped = NULL;
     struct digest digest;
 
@@ -586,7 +625,8 @@ bool dream_token_cache_get(dream_token_cache *cache, const char *realm, const ch
     return *out != NULL;
 }
 
-static struct entry *entry_new(const struct digest *digest, const dream_claims *claims) {
+static struct entry *entry_new(const struct digest *digest, const dream_claims *claims)
+{
     struct entry *entry = calloc(1, sizeof(*entry));
 
     if (entry == NULL)
@@ -602,13 +642,15 @@ static struct entry *entry_new(const struct digest *digest, const dream_claims *
 }
 
 /* What has to go so that one more fits; NULL if nothing. */
-static struct entry *make_room(dream_token_cache *cache) {
+static struct entry *make_room(dream_token_cache *cache)
+{
     if (cache->count < cache->max_entries)
         return NULL;
     return unlink_entry(cache, is_expired(cache->heap[0], cache->now_wall_ms) ? cache->heap[0] : cache->oldest);
 }
 
-void dream_token_cache_put(dream_token_cache *cache, const char *realm, const char *token, const dream_claims *claims) {
+void dream_token_cache_put(dream_token_cache *cache, const char *realm, const char *token, const dream_claims *claims)
+{
     struct entry *entry, *same, *dropped;
     struct digest digest;
 
@@ -625,7 +667,8 @@ void dream_token_cache_put(dream_token_cache *cache, const char *realm, const ch
     entry_unref(dropped);
 }
 
-void dream_token_cache_forget(dream_token_cache *cache, const char *realm) {
+void dream_token_cache_forget(dream_token_cache *cache, const char *realm)
+{
     unsigned char digest[DREAM_SHA256_SIZE];
     bool is_known = dream_sha256(realm, strlen(realm), digest);
     struct entry *entry, *newer, *dropped = NULL;

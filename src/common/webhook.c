@@ -24,7 +24,8 @@ struct signed_header {
     size_t signature_count;
 };
 
-static struct span trim(struct span text) {
+static struct span trim(struct span text)
+{
     while (text.size > 0 && (*text.at == ' ' || *text.at == '\t')) {
         text.at++;
         text.size--;
@@ -34,12 +35,14 @@ static struct span trim(struct span text) {
     return text;
 }
 
-static bool is_text(struct span span, const char *text) {
+static bool is_text(struct span span, const char *text)
+{
     return span.size == strlen(text) && memcmp(span.at, text, span.size) == 0;
 }
 
 /* One "name=value". False when it contradicts what came before; unknown names are other schemes' business. */
-static bool read_item(struct signed_header *header, struct span item) {
+static bool read_item(struct signed_header *header, struct span item)
+{
     const char *equals = memchr(item.at, '=', item.size);
     struct span name, value;
 
@@ -58,7 +61,8 @@ static bool read_item(struct signed_header *header, struct span item) {
     return true;
 }
 
-static bool read_header(struct signed_header *header, const char *text) {
+static bool read_header(struct signed_header *header, const char *text)
+{
     size_t size = strnlen(text, MAX_HEADER_SIZE + 1);
     const char *end = text + size;
 
@@ -77,7 +81,8 @@ static bool read_header(struct signed_header *header, const char *text) {
     }
 }
 
-static bool read_time(struct span text, int64_t *out_s) {
+static bool read_time(struct span text, int64_t *out_s)
+{
     size_t i;
 
     if (text.size == 0 || text.size > MAX_TIME_DIGITS)
@@ -90,7 +95,8 @@ static bool read_time(struct span text, int64_t *out_s) {
     return true;
 }
 
-static bool is_within(int64_t time_s, int64_t now_s, int64_t tolerance_s) {
+static bool is_within(int64_t time_s, int64_t now_s, int64_t tolerance_s)
+{
     /* Unsigned, so that no clock value can overflow the difference. */
     uint64_t apart = time_s > now_s ? (uint64_t)time_s - (uint64_t)now_s : (uint64_t)now_s - (uint64_t)time_s;
 
@@ -98,7 +104,8 @@ static bool is_within(int64_t time_s, int64_t now_s, int64_t tolerance_s) {
 }
 
 static bool digest_of(const char *secret, struct span time, const void *body, size_t size,
-                      unsigned char out[DREAM_SHA256_SIZE]) {
+                      unsigned char out[DREAM_SHA256_SIZE])
+{
     dream_buffer text = DREAM_BUFFER_INIT;
     bool is_made;
 
@@ -111,7 +118,8 @@ static bool digest_of(const char *secret, struct span time, const void *body, si
 }
 
 bool dream_stripe_signature_verify(const char *header, const char *secret, const void *body, size_t size, int64_t now_s,
-                                   int64_t tolerance_s) {
+                                   int64_t tolerance_s)
+{
     unsigned char expected[DREAM_SHA256_SIZE], given[DREAM_SHA256_SIZE];
     struct signed_header parts;
     bool is_match = false;
@@ -126,8 +134,8 @@ bool dream_stripe_signature_verify(const char *header, const char *secret, const
     if (!digest_of(secret, parts.time, body, size, expected))
         return false;
     for (i = 0; i < parts.signature_count; i++) {
-        if (dream_hex_decode(parts.signatures[i].at, parts.signatures[i].size, given, sizeof(given)) &&
-            dream_equal_secret(given, expected, sizeof(expected)))
+        if (dream_hex_decode(parts.signatures[i].at, parts.signatures[i].size, given, sizeof(given))
+            && dream_equal_secret(given, expected, sizeof(expected)))
             is_match = true;
     }
     /* Whoever could read it from the stack could forge this body's signature. */
@@ -135,7 +143,8 @@ bool dream_stripe_signature_verify(const char *header, const char *secret, const
     return is_match;
 }
 
-bool dream_stripe_signature_make(dream_buffer *out, const char *secret, const void *body, size_t size, int64_t now_s) {
+bool dream_stripe_signature_make(dream_buffer *out, const char *secret, const void *body, size_t size, int64_t now_s)
+{
     unsigned char digest[DREAM_SHA256_SIZE];
     char hex[2 * DREAM_SHA256_SIZE + 1];
     dream_buffer time = DREAM_BUFFER_INIT;

@@ -49,9 +49,9 @@ static int check(const char *path)
     dreamd_db_status status = dreamd_db_begin_read(db);
     if (status == DREAMD_DB_OK)
         status = dreamd_check(db, dream_wall_ms(), print_violation, NULL, &violations);
-    exit_status = status == DREAMD_DB_OK
-                      ? finish(violations)
-                      : dreamd_failed("Cannot check %s: %s (%s).", path, dreamd_database_failure(status), dreamd_db_message(db));
+    exit_status = status == DREAMD_DB_OK ? finish(violations)
+                                         : dreamd_failed("Cannot check %s: %s (%s).", path,
+                                                         dreamd_database_failure(status), dreamd_db_message(db));
     dreamd_db_rollback(db);
 done:
     dreamd_db_close(db);
@@ -71,7 +71,11 @@ static int run(const dreamd_arguments *arguments)
 }
 
 const dreamd_command dreamd_command_check = {
-    "check", "Checks every invariant of the store", NULL, options,
+    "check",
+    "Checks every invariant of the store",
+    NULL,
+    options,
     "Prints one line for each violation and a summary. Exit status 0: all hold; 1: some do not, or the\n"
-    "database cannot be read. Changes nothing; may run while others use the database.\n" DREAMD_DEFAULT_DB_HELP, run,
+    "database cannot be read. Changes nothing; may run while others use the database.\n" DREAMD_DEFAULT_DB_HELP,
+    run,
 };

@@ -38,7 +38,9 @@ static int write_fixture(const char *db_path, const dreamd_fixture *fixture, dre
     dreamd_store *store = dreamd_database_open(db_path, &settings, environment, NULL, error);
     if (!store)
         return dreamd_failed("%s.", error);
-    dreamd_fixture_rows rows = { .fixture = fixture, .master_key = settings.master_key, .now_ms = fixture->placeholders.now_ms };
+    dreamd_fixture_rows rows = { .fixture = fixture,
+                                 .master_key = settings.master_key,
+                                 .now_ms = fixture->placeholders.now_ms };
     dreamd_db_status status = dreamd_store_write_now(store, dreamd_fixture_write, &rows);
     dreamd_store_close(store);
     dreamd_settings_clear(&settings);
@@ -83,7 +85,10 @@ static int run(const dreamd_arguments *arguments)
 }
 
 const dreamd_command dreamd_command_fixture_load = {
-    "fixture load", "Loads a described state for tests and prints what its placeholders became", "FILE", options,
+    "fixture load",
+    "Loads a described state for tests and prints what its placeholders became",
+    "FILE",
+    options,
     "FILE is a JSON object with \"platforms\" and, if wanted, \"users\", \"usage\", \"subscriptions\" and\n"
     "\"rates\", or a document that has it under \"fixture\". All of it is loaded, or nothing.\n" DREAMD_DEFAULT_DB_HELP,
     run,

@@ -59,6 +59,10 @@ static int run(const dreamd_arguments *arguments)
 }
 
 const dreamd_command dreamd_command_migrate = {
-    "migrate", "Brings the database's schema up to date and prints its version", NULL, options,
-    "Makes the database if it is absent. May run while others use the database.\n" DREAMD_DEFAULT_DB_HELP, run,
+    "migrate",
+    "Brings the database's schema up to date and prints its version",
+    NULL,
+    options,
+    "Makes the database if it is absent. May run while others use the database.\n" DREAMD_DEFAULT_DB_HELP,
+    run,
 };

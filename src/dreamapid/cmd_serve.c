@@ -104,8 +104,8 @@ static bool choose_database(struct server *server, bool *out_is_misuse)
 static bool read_settings(struct server *server)
 {
     server->environment = dreamd_environment_open(server->arguments->values[OPTION_ENV_FILE], server->error);
-    return server->environment &&
-           dreamd_settings_read(&server->settings, dreamd_environment_get, server->environment, server->error);
+    return server->environment
+           && dreamd_settings_read(&server->settings, dreamd_environment_get, server->environment, server->error);
 }
 
 static bool open_store(struct server *server)
@@ -115,8 +115,8 @@ static bool open_store(struct server *server)
         (void)snprintf(server->error, sizeof server->error, "out of memory");
         return false;
     }
-    server->store = dreamd_database_open(server->db_path, &server->settings, server->environment, server->metrics,
-                                         server->error);
+    server->store =
+        dreamd_database_open(server->db_path, &server->settings, server->environment, server->metrics, server->error);
     if (server->store)
         dreamd_log(DREAMD_LOG_INFO, "database_open", dreamd_log_text("path", server->db_path),
                    dreamd_log_text("schema", "up to date"));
@@ -126,7 +126,8 @@ static bool open_store(struct server *server)
 static bool start_sandbox(struct server *server)
 {
     char *path = dreamd_sandbox_path(server->db_path);
-    const sandbox_options wanted = { .path = path, .first_port = has(server, OPTION_FREE_PORTS) ? 0 : SANDBOX_FIRST_PORT,
+    const sandbox_options wanted = { .path = path,
+                                     .first_port = has(server, OPTION_FREE_PORTS) ? 0 : SANDBOX_FIRST_PORT,
                                      .metrics = server->metrics };
     (void)snprintf(server->error, sizeof server->error, "out of memory");
     server->box = path ? sandbox_start(&wanted, server->error) : NULL;
@@ -146,8 +147,12 @@ static bool start_service(struct server *server)
         .settings = &server->settings,
         .store = server->store,
         .metrics = server->metrics,
-        .listen_api = values[OPTION_API] ? values[OPTION_API] : is_free ? free_port : default_api,
-        .listen_admin = values[OPTION_ADMIN] ? values[OPTION_ADMIN] : is_free ? free_port : default_admin,
+        .listen_api = values[OPTION_API] ? values[OPTION_API]
+                      : is_free          ? free_port
+                                         : default_api,
+        .listen_admin = values[OPTION_ADMIN] ? values[OPTION_ADMIN]
+                        : is_free            ? free_port
+                                             : default_admin,
     };
     server->service = dreamd_service_start(&wanted, server->error);
     if (!server->service)
@@ -235,8 +240,8 @@ static int run(const dreamd_arguments *arguments)
     }
     if (!dreamd_stop_signal_block())
         return dreamd_failed("Cannot block signals.");
-    if (choose_database(&server, &is_misuse) && read_settings(&server) && open_store(&server) &&
-        (!has(&server, OPTION_SANDBOX) || start_sandbox(&server)) && start_service(&server)) {
+    if (choose_database(&server, &is_misuse) && read_settings(&server) && open_store(&server)
+        && (!has(&server, OPTION_SANDBOX) || start_sandbox(&server)) && start_service(&server)) {
         warn_about_settings(&server.settings);
         return serve(&server);
     }
@@ -246,10 +251,14 @@ static int run(const dreamd_arguments *arguments)
 }
 
 const dreamd_command dreamd_command_serve = {
-    "serve", "Runs the service", NULL, options,
+    "serve",
+    "Runs the service",
+    NULL,
+    options,
     "When ready it prints one line of JSON on standard output: where each part listens. Logs go to\n"
     "standard error. SIGTERM, SIGINT or SIGHUP: finishes what is in hand (at most 10 s) and ends with 0;\n"
     "a second one ends at once. Settings are environment variables: see dreamapid(8).\n"
-    "--sandbox without --db keeps everything in a temporary folder that is removed at the end.\n" DREAMD_DEFAULT_DB_HELP,
+    "--sandbox without --db keeps everything in a temporary folder that is removed at the "
+    "end.\n" DREAMD_DEFAULT_DB_HELP,
     run,
 };

@@ -120,7 +120,8 @@ static bool is_project_name(const char *text)
 static bool is_account_id(const char *text)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
-    return strncmp(text, "acct_", 5) == 0 && text[5] && text[5 + strspn(text + 5, letters)] == '\0' && strlen(text) < 128;
+    return strncmp(text, "acct_", 5) == 0 && text[5] && text[5 + strspn(text + 5, letters)] == '\0'
+           && strlen(text) < 128;
 }
 
 /* The exit status; OK means that `out` is complete. */
@@ -143,7 +144,8 @@ static int read_wish(const dreamd_arguments *arguments, struct wish *out)
     if (strcmp(out->type, "saas") != 0 && strcmp(out->type, "store") != 0 && strcmp(out->type, "membership") != 0)
         return dreamd_misused("--type must be saas, store or membership.");
     if (!is_project_name(out->project_name))
-        return dreamd_misused("--project must be at most %d bytes long and hold no control characters.", DREAMD_NAME_SIZE - 1);
+        return dreamd_misused("--project must be at most %d bytes long and hold no control characters.",
+                              DREAMD_NAME_SIZE - 1);
     if (out->account_id && !is_account_id(out->account_id))
         return dreamd_misused("--stripe-account must be a Stripe account id, acct_...");
     return DREAMD_EXIT_OK;
@@ -168,7 +170,8 @@ static dreamd_db_status look(dreamd_db *db, void *arg)
     status = dreamd_project_exists(db, id, tenant->wish->mode, tenant->wish->project_name, &tenant->is_project_there);
     if (status != DREAMD_DB_OK)
         return status;
-    status = dreamd_stripe_account_find(db, id, tenant->wish->mode, tenant->settings.master_key, &tenant->account, &is_found);
+    status = dreamd_stripe_account_find(db, id, tenant->wish->mode, tenant->settings.master_key, &tenant->account,
+                                        &is_found);
     tenant->is_new_account = !is_found;
     return status;
 }
@@ -181,8 +184,9 @@ static bool compute_platform_id(struct tenant *tenant)
     dream_buffer_text(&text, "platform\n");
     for (const char *c = tenant->wish->email; *c; c++)
         dream_buffer_char(&text, (char)tolower((unsigned char)*c));
-    bool is_done = !text.is_failed && dream_hmac_sha256(tenant->settings.master_key, sizeof tenant->settings.master_key,
-                                                        text.data, text.size, digest);
+    bool is_done = !text.is_failed
+                   && dream_hmac_sha256(tenant->settings.master_key, sizeof tenant->settings.master_key, text.data,
+                                        text.size, digest);
     dream_buffer_clear(&text);
     memcpy(tenant->platform.platform_id, "plt_", 4);
     if (is_done)
@@ -210,15 +214,17 @@ static bool look_around(struct tenant *tenant, dreamd_environment *environment)
     if (tenant->is_id_taken && !dream_random_id("plt_", PLATFORM_ID_BYTES, tenant->platform.platform_id))
         return refuse(tenant, "the system gives no random numbers");
     if (tenant->is_project_there) {
-        (void)snprintf(tenant->error, sizeof tenant->error, "%.80s has a %s project \"%.80s\" already; give another --project",
-                       tenant->wish->email, dreamd_mode_text(tenant->wish->mode), tenant->wish->project_name);
+        (void)snprintf(tenant->error, sizeof tenant->error,
+                       "%.80s has a %s project \"%.80s\" already; give another --project", tenant->wish->email,
+                       dreamd_mode_text(tenant->wish->mode), tenant->wish->project_name);
         return false;
     }
     const char *wanted = tenant->wish->account_id;
     if (!wanted)
         return true;
     if (!tenant->is_new_account && strcmp(tenant->account.account_id, wanted) != 0)
-        return refuse(tenant, "This platform has another Stripe account in this mode, which its projects' prices belong to");
+        return refuse(tenant,
+                      "This platform has another Stripe account in this mode, which its projects' prices belong to");
     (void)snprintf(tenant->account.account_id, sizeof tenant->account.account_id, "%s", wanted);
     return true;
 }
@@ -254,8 +260,9 @@ static bool compute_idempotency_key(const struct tenant *tenant, const char *con
     dream_buffer_printf(&text, "%s\n%s\n", tenant->platform.platform_id, dreamd_mode_text(tenant->wish->mode));
     for (; *parts; parts++) /* lengths keep ("a", "bc") and ("ab", "c") apart */
         dream_buffer_printf(&text, "%zu:%s\n", strlen(*parts), *parts);
-    bool is_done = !text.is_failed && dream_hmac_sha256(tenant->settings.master_key, sizeof tenant->settings.master_key,
-                                                        text.data, text.size, digest);
+    bool is_done = !text.is_failed
+                   && dream_hmac_sha256(tenant->settings.master_key, sizeof tenant->settings.master_key, text.data,
+                                        text.size, digest);
     dream_buffer_clear(&text);
     memcpy(out, prefix, sizeof prefix);
     if (is_done)
@@ -299,9 +306,15 @@ static bool make_product(struct tenant *tenant, const dreamd_tier *tier, char ou
         .limit = tier->limit == DREAMD_UNLIMITED ? 0 : tier->limit,
     };
     (void)snprintf(limit, sizeof limit, "%lld", (long long)product.limit);
-    const char *const parts[] = { "product",         tenant->account.account_id, tenant->wish->project_name,
-                                  tier->name,        tier->display_name,         tier->description,
-                                  tier->image_url ? tier->image_url : "", limit, NULL };
+    const char *const parts[] = { "product",
+                                  tenant->account.account_id,
+                                  tenant->wish->project_name,
+                                  tier->name,
+                                  tier->display_name,
+                                  tier->description,
+                                  tier->image_url ? tier->image_url : "",
+                                  limit,
+                                  NULL };
     if (!compute_idempotency_key(tenant, parts, key))
         return refuse(tenant, "out of memory");
     const dreamd_stripe_actor actor = actor_of(tenant, key);
@@ -312,7 +325,8 @@ static bool make_price(struct tenant *tenant, const dreamd_tier *tier, const cha
                        char out_id[DREAMD_STRIPE_ID_SIZE])
 {
     char key[IDEMPOTENCY_SIZE], amount[24];
-    const dreamd_stripe_price price = { .product_id = product_id, .unit_amount = tier->price_minor,
+    const dreamd_stripe_price price = { .product_id = product_id,
+                                        .unit_amount = tier->price_minor,
                                         .is_recurring = strcmp(tier->billing_mode, "subscription") == 0 };
     (void)snprintf(amount, sizeof amount, "%lld", (long long)tier->price_minor);
     const char *const parts[] = { "price", tenant->account.account_id, product_id, amount, tier->billing_mode, NULL };
@@ -368,8 +382,8 @@ static dreamd_db_status write_rows(dreamd_db *db, void *arg)
 {
     struct tenant *tenant = arg;
     const dreamd_project *project = &tenant->project;
-    const dreamd_new_key key = { project->platform_id, project->project_id, project->publishable_key, tenant->secret_key,
-                                 tenant->settings.master_key };
+    const dreamd_new_key key = { project->platform_id, project->project_id, project->publishable_key,
+                                 tenant->secret_key, tenant->settings.master_key };
     bool is_there = false;
     dreamd_db_status status = write_platform(db, tenant);
     if (status == DREAMD_DB_OK)
@@ -395,7 +409,8 @@ static bool draw_keys(struct tenant *tenant)
     (void)snprintf(project->type, sizeof project->type, "%s", tenant->wish->type);
     (void)snprintf(project->name, sizeof project->name, "%s", tenant->wish->project_name);
     (void)snprintf(prefix, sizeof prefix, "pk_%s_", mode);
-    bool is_drawn = dream_random_id("prj_", 16, project->project_id) && dream_random_id(prefix, 16, project->publishable_key);
+    bool is_drawn =
+        dream_random_id("prj_", 16, project->project_id) && dream_random_id(prefix, 16, project->publishable_key);
     (void)snprintf(prefix, sizeof prefix, "sk_%s_", mode);
     return is_drawn && dream_random_id(prefix, 32, tenant->secret_key);
 }
@@ -416,11 +431,11 @@ static int print_keys(const struct tenant *tenant)
     cJSON *object = cJSON_CreateObject();
     cJSON *secret = NULL;
     char *line = NULL;
-    if (dream_json_set_string(object, "platformId", tenant->project.platform_id) &&
-        dream_json_set_string(object, "publishableKey", tenant->project.publishable_key) &&
-        dream_json_set_string(object, "secretKey", tenant->secret_key))
+    if (dream_json_set_string(object, "platformId", tenant->project.platform_id)
+        && dream_json_set_string(object, "publishableKey", tenant->project.publishable_key)
+        && dream_json_set_string(object, "secretKey", tenant->secret_key))
         line = dream_json_print(object);
-    int status = !line                     ? dreamd_failed("The tenant was made, but there is no memory to print its keys.")
+    int status = !line ? dreamd_failed("The tenant was made, but there is no memory to print its keys.")
                  : dreamd_print_line(line) ? DREAMD_EXIT_OK
                                            : DREAMD_EXIT_FAILED;
     secret = cJSON_GetObjectItemCaseSensitive(object, "secretKey");
@@ -451,10 +466,10 @@ static bool read_tiers(struct tenant *tenant)
 static int create(const struct wish *wish, const char *db_path, dreamd_environment *environment)
 {
     struct tenant tenant = { .wish = wish, .db_path = db_path };
-    bool is_made = read_tiers(&tenant) &&
-                   dreamd_settings_read(&tenant.settings, dreamd_environment_get, environment, tenant.error) &&
-                   look_around(&tenant, environment) && find_provider(&tenant) && make_account(&tenant) && make_tiers(&tenant) &&
-                   write_all(&tenant);
+    bool is_made = read_tiers(&tenant)
+                   && dreamd_settings_read(&tenant.settings, dreamd_environment_get, environment, tenant.error)
+                   && look_around(&tenant, environment) && find_provider(&tenant) && make_account(&tenant)
+                   && make_tiers(&tenant) && write_all(&tenant);
     int status = is_made ? print_keys(&tenant) : dreamd_failed("%s.", tenant.error);
     dreamd_upstream_free(tenant.upstream);
     sandbox_stop(tenant.box, SANDBOX_DRAIN_MS);
@@ -486,10 +501,14 @@ static int run(const dreamd_arguments *arguments)
 }
 
 const dreamd_command dreamd_command_tenant_create = {
-    "tenant create", "Makes a developer's project with tiers and keys", NULL, options,
+    "tenant create",
+    "Makes a developer's project with tiers and keys",
+    NULL,
+    options,
     "Makes a product and a price at Stripe for each tier that costs something, writes the project and\n"
     "prints {\"platformId\",\"publishableKey\",\"secretKey\"}. The secret key is shown this once. After a\n"
     "failure run it again: what Stripe has made already is used, not made twice. Without a Stripe key\n"
-    "for the mode (STRIPE_SECRET_KEY, STRIPE_SECRET_KEY_TEST) the sandbox of the database plays Stripe.\n" DREAMD_DEFAULT_DB_HELP,
+    "for the mode (STRIPE_SECRET_KEY, STRIPE_SECRET_KEY_TEST) the sandbox of the database plays "
+    "Stripe.\n" DREAMD_DEFAULT_DB_HELP,
     run,
 };

@@ -58,8 +58,8 @@ static bool is_abbreviation(const char *name, char **argv, bool has_value)
     if (has_value && optarg == word) /* "--db PATH"; "--db=PATH" points into the word */
         word = argv[optind - 2];
     size_t size = strlen(name);
-    return strncmp(word, "--", 2) != 0 || strncmp(word + 2, name, size) != 0 ||
-           (word[2 + size] != '\0' && word[2 + size] != '=');
+    return strncmp(word, "--", 2) != 0 || strncmp(word + 2, name, size) != 0
+           || (word[2 + size] != '\0' && word[2 + size] != '=');
 }
 
 static bool take_option(const dreamd_command *command, int place, char **argv, dreamd_arguments *out,

@@ -21,8 +21,9 @@ typedef struct dreamd_option {
 } dreamd_option;
 
 typedef struct dreamd_arguments {
-    const char *values[DREAMD_OPTIONS_MAX]; /* by place in the command's table; NULL: not given; "" for a flag that is */
-    const char *operand;                    /* NULL when the command takes none */
+    const char
+        *values[DREAMD_OPTIONS_MAX]; /* by place in the command's table; NULL: not given; "" for a flag that is */
+    const char *operand;             /* NULL when the command takes none */
 } dreamd_arguments;
 
 typedef struct dreamd_command {

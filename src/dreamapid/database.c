@@ -30,8 +30,8 @@ static bool make_folders(char *path, char error[ERROR_SIZE])
         bool is_there = mkdir(path, 0700) == 0 || errno == EEXIST;
         int reason = errno;
         if (!is_there)
-            (void)snprintf(error, ERROR_SIZE, "Cannot make the folder %.*s: %s; name another place with --db", SHOWN, path,
-                           strerror(reason));
+            (void)snprintf(error, ERROR_SIZE, "Cannot make the folder %.*s: %s; name another place with --db", SHOWN,
+                           path, strerror(reason));
         *slash = '/';
         if (!is_there)
             return false;
@@ -72,7 +72,8 @@ char *dreamd_database_locate(const char *given, bool *out_is_misuse, char error[
     error[0] = '\0';
     if (given && is_other_engine(given)) {
         *out_is_misuse = true;
-        (void)snprintf(error, ERROR_SIZE, "This dreamapid has no PostgreSQL store: give --db the path of a SQLite file");
+        (void)snprintf(error, ERROR_SIZE,
+                       "This dreamapid has no PostgreSQL store: give --db the path of a SQLite file");
         return NULL;
     }
     if (given) {
@@ -128,14 +129,15 @@ static bool find_key(dreamd_store *store, const char *path, dreamd_settings *set
 {
     struct key_check check = { settings->master_key, false };
     if (is_key_lost(store, path, environment))
-        return refuse(path, "its master key is missing: restore the .key file beside it or set DREAMAPID_MASTER_KEY", error);
+        return refuse(path, "its master key is missing: restore the .key file beside it or set DREAMAPID_MASTER_KEY",
+                      error);
     if (!dreamd_settings_master_key(settings, dreamd_environment_get, environment, path, error))
         return false;
     dreamd_db_status status = dreamd_store_write_now(store, check_key, &check);
     if (status != DREAMD_DB_OK)
         return refuse(path, dreamd_database_failure(status), error);
-    return check.is_right || refuse(path, "it was made with another master key: restore its .key file or DREAMAPID_MASTER_KEY",
-                                    error);
+    return check.is_right
+           || refuse(path, "it was made with another master key: restore its .key file or DREAMAPID_MASTER_KEY", error);
 }
 
 dreamd_store *dreamd_database_open(const char *path, dreamd_settings *settings, dreamd_environment *environment,

@@ -20,8 +20,8 @@ char *dreamd_database_locate(const char *given, bool *out_is_misuse, char error[
 dreamd_store *dreamd_database_open(const char *path, dreamd_settings *settings, dreamd_environment *environment,
                                    dreamd_metrics *metrics, char error[256]);
 
-#define DREAMD_DEFAULT_DB_HELP                                                                     \
-    "\nWithout --db: $STATE_DIRECTORY/dreamapid.db if systemd set that, else\n"                    \
+#define DREAMD_DEFAULT_DB_HELP                                                                                         \
+    "\nWithout --db: $STATE_DIRECTORY/dreamapid.db if systemd set that, else\n"                                        \
     "$XDG_DATA_HOME/dreamapid/dreamapid.db, else ~/.local/share/dreamapid/dreamapid.db.\n"
 
 /* What a status of the store means to whoever called the command. */

@@ -62,7 +62,8 @@ static void skip_export(struct cursor *cursor)
 {
     static const char word[] = "export";
     size_t size = sizeof word - 1;
-    if ((size_t)(cursor->end - cursor->at) > size && memcmp(cursor->at, word, size) == 0 && is_blank(cursor->at[size])) {
+    if ((size_t)(cursor->end - cursor->at) > size && memcmp(cursor->at, word, size) == 0
+        && is_blank(cursor->at[size])) {
         cursor->at += size;
         skip_blanks(cursor);
     }

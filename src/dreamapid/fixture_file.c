@@ -19,9 +19,9 @@ enum {
     MAX_EMAIL = 250,
     MAX_PLAN = DREAMD_PLAN_SIZE - 1,
     MAX_WORD = DREAMD_WORD_SIZE - 1,
-    MAX_RATE = 10000,      /* each is one statement; more than any rate limit a test needs */
+    MAX_RATE = 10000, /* each is one statement; more than any rate limit a test needs */
     MAX_GRACE_DAYS = 3650,
-    PAID_DAYS = 14         /* how far ahead the period of a paying platform ends */
+    PAID_DAYS = 14 /* how far ahead the period of a paying platform ends */
 };
 
 static const int64_t day_ms = INT64_C(24) * 60 * 60 * 1000;
@@ -110,7 +110,8 @@ static bool copy_text(struct reader *reader, const char *where, const char *text
 }
 
 /* "<platform-other>" and "live" give "<connected-token-live-other>"; the plain "<platform>" gives the plain name. */
-static bool make_token(struct reader *reader, const char *platform, enum dreamd_mode mode, dreamd_stripe_account *account)
+static bool make_token(struct reader *reader, const char *platform, enum dreamd_mode mode,
+                       dreamd_stripe_account *account)
 {
     static const char word[] = "<platform";
     char name[DREAMD_RECORD_NAME_SIZE], prefix[24];
@@ -193,10 +194,11 @@ static bool read_project(struct reader *reader, const cJSON *object, const char 
     project->current_period_end_ms = owner->platform.current_period_end_ms;
     if (!dream_random_id("prj_", 16, project->project_id))
         return refuse(reader, where, "out of randomness");
-    return copy_text(reader, where, type, project->type, sizeof project->type) &&
-           copy_text(reader, where, name, project->name, sizeof project->name) &&
-           (!dream_json_get(object, "tiers") ||
-            dreamd_tiers_read(dream_json_get(object, "tiers"), DREAMD_TIERS_MADE, reader->arena, &out->tiers, reader->error));
+    return copy_text(reader, where, type, project->type, sizeof project->type)
+           && copy_text(reader, where, name, project->name, sizeof project->name)
+           && (!dream_json_get(object, "tiers")
+               || dreamd_tiers_read(dream_json_get(object, "tiers"), DREAMD_TIERS_MADE, reader->arena, &out->tiers,
+                                    reader->error));
 }
 
 static bool read_projects(struct reader *reader, const cJSON *array, const char *name, dreamd_fixture_platform *out)
@@ -229,15 +231,16 @@ static bool read_platform(struct reader *reader, const cJSON *object, dreamd_fix
     dreamd_record_text(&record, "email", MAX_EMAIL, DREAMD_RECORD_NULL_IS_ABSENT, &email);
     dreamd_record_bool(&record, "stripe_connected", &is_connected);
     if (!dreamd_fixture_read_billing(billing, reader->now_ms, &out->platform))
-        dreamd_record_refuse(&record, "subscription", "must be as \"active\", \"no record\", \"past_due\", \"canceled, grace "
-                                                      "ended 3 days ago\" or \"canceled, 3 days of grace left\"");
+        dreamd_record_refuse(&record, "subscription",
+                             "must be as \"active\", \"no record\", \"past_due\", \"canceled, grace "
+                             "ended 3 days ago\" or \"canceled, 3 days of grace left\"");
     if (record.is_bad)
         return false;
     return copy_text(reader, name, dreamd_placeholder_make(&reader->fixture->placeholders, name, "plt_", 16),
-                     out->platform.platform_id, sizeof out->platform.platform_id) &&
-           copy_text(reader, name, email, out->platform.email, sizeof out->platform.email) &&
-           (!is_connected || connect_stripe(reader, name, out)) &&
-           read_projects(reader, dream_json_get(object, "projects"), name, out);
+                     out->platform.platform_id, sizeof out->platform.platform_id)
+           && copy_text(reader, name, email, out->platform.email, sizeof out->platform.email)
+           && (!is_connected || connect_stripe(reader, name, out))
+           && read_projects(reader, dream_json_get(object, "projects"), name, out);
 }
 
 static bool read_platforms(struct reader *reader, const cJSON *fixture)
@@ -381,17 +384,19 @@ static bool read_rate(struct reader *reader, dreamd_record *record, void *row)
     return !record->is_bad;
 }
 
-static const char *const user_fields[] = { "platformId", "publishableKey", "userId", "clerkUserId", "email", "status",
-                                           "plan",       "firstName",      "lastName", "createdAt", "updatedAt", NULL };
-static const char *const usage_fields[] = { "platformId", "publishableKey", "userId", "clerkUserId", "plan", "usageCount",
-                                            "periodStart", "periodEnd", "updatedAt", "meter", NULL };
+static const char *const user_fields[] = { "platformId", "publishableKey", "userId",    "clerkUserId",
+                                           "email",      "status",         "plan",      "firstName",
+                                           "lastName",   "createdAt",      "updatedAt", NULL };
+static const char *const usage_fields[] = { "platformId", "publishableKey", "userId",      "clerkUserId",
+                                            "plan",       "usageCount",     "periodStart", "periodEnd",
+                                            "updatedAt",  "meter",          NULL };
 static const char *const subscription_fields[] = {
-    "platformId", "publishableKey", "userId",   "clerkUserId",      "subscriptionId", "stripeCustomerId", "plan",      "status",
-    "priceId",    "productId",      "amount",   "currency",         "currentPeriodEnd", "canceledAt",     "cancelReason",
-    "createdAt",  "updatedAt",      NULL
+    "platformId",   "publishableKey", "userId",    "clerkUserId", "subscriptionId", "stripeCustomerId", "plan",
+    "status",       "priceId",        "productId", "amount",      "currency",       "currentPeriodEnd", "canceledAt",
+    "cancelReason", "createdAt",      "updatedAt", NULL
 };
-static const char *const rate_fields[] = { "platformId", "publishableKey", "userId", "clerkUserId", "requestsThisMinute",
-                                           NULL };
+static const char *const rate_fields[] = { "platformId",  "publishableKey",     "userId",
+                                           "clerkUserId", "requestsThisMinute", NULL };
 
 struct section {
     const char *name;
@@ -437,10 +442,10 @@ static bool read_rows(struct reader *reader, cJSON *fixture)
                                                   sizeof(dreamd_fixture_subscription), read_subscription };
     static const struct section rates = { "rates", rate_fields, sizeof(dreamd_fixture_rate), read_rate };
     void *rows[4] = { NULL, NULL, NULL, NULL };
-    bool is_read = read_section(reader, fixture, &users, &rows[0], &out->user_count) &&
-                   read_section(reader, fixture, &usage, &rows[1], &out->usage_count) &&
-                   read_section(reader, fixture, &subscriptions, &rows[2], &out->subscription_count) &&
-                   read_section(reader, fixture, &rates, &rows[3], &out->rate_count);
+    bool is_read = read_section(reader, fixture, &users, &rows[0], &out->user_count)
+                   && read_section(reader, fixture, &usage, &rows[1], &out->usage_count)
+                   && read_section(reader, fixture, &subscriptions, &rows[2], &out->subscription_count)
+                   && read_section(reader, fixture, &rates, &rows[3], &out->rate_count);
     out->users = rows[0];
     out->usage = rows[1];
     out->subscriptions = rows[2];
@@ -448,7 +453,8 @@ static bool read_rows(struct reader *reader, cJSON *fixture)
     return is_read;
 }
 
-bool dreamd_fixture_read(cJSON *document, int64_t now_ms, dream_arena *arena, dreamd_fixture *out, char error[ERROR_SIZE])
+bool dreamd_fixture_read(cJSON *document, int64_t now_ms, dream_arena *arena, dreamd_fixture *out,
+                         char error[ERROR_SIZE])
 {
     static const char *const fields[] = { "platforms", "users", "usage", "subscriptions", "rates", "note", NULL };
     struct reader reader = { out, arena, error, now_ms, 0 };

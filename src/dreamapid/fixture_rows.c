@@ -38,7 +38,8 @@ static dreamd_db_status write_project(dreamd_db *db, const dreamd_fixture_rows *
     return status;
 }
 
-static dreamd_db_status write_platform(dreamd_db *db, const dreamd_fixture_rows *rows, const dreamd_fixture_platform *it)
+static dreamd_db_status write_platform(dreamd_db *db, const dreamd_fixture_rows *rows,
+                                       const dreamd_fixture_platform *it)
 {
     dreamd_db_status status = dreamd_platform_insert(db, &it->platform, rows->now_ms);
     for (int mode = 0; mode < DREAMD_MODES && it->is_stripe_connected && status == DREAMD_DB_OK; mode++)
@@ -70,8 +71,12 @@ static dreamd_db_status write_usage(dreamd_db *db, const dreamd_fixture_rows *ro
 static dreamd_db_status write_subscription(dreamd_db *db, const dreamd_fixture_rows *rows,
                                            const dreamd_fixture_subscription *it)
 {
-    const dreamd_event event = { .source = "import", .event_id = it->event_id, .type = "customer.subscription.updated",
-                                 .created_s = it->created_s, .payload = NULL, .project = it->project,
+    const dreamd_event event = { .source = "import",
+                                 .event_id = it->event_id,
+                                 .type = "customer.subscription.updated",
+                                 .created_s = it->created_s,
+                                 .payload = NULL,
+                                 .project = it->project,
                                  .subscription = &it->subscription };
     dreamd_event_outcome outcome = DREAMD_EVENT_APPLIED;
     dreamd_db_status status = dreamd_event_apply(db, &event, rows->now_ms, &outcome);
@@ -83,7 +88,8 @@ static dreamd_db_status write_rate(dreamd_db *db, const dreamd_fixture_rows *row
 {
     dreamd_db_status status = dreamd_customer_ensure(db, it->project, it->user_id, NULL, rows->now_ms);
     for (int64_t minutes = 0; minutes < 2; minutes++) {
-        const dreamd_usage_request request = { .project = it->project, .user_id = it->user_id,
+        const dreamd_usage_request request = { .project = it->project,
+                                               .user_id = it->user_id,
                                                .now_ms = rows->now_ms + minutes * minute_ms };
         dreamd_usage_result result;
         for (int64_t i = 0; i < it->requests_this_minute && status == DREAMD_DB_OK; i++)

@@ -46,8 +46,7 @@ static void print_help(const char *group, FILE *out)
 
 static int finish_text(void)
 {
-    return fflush(stdout) == 0 && !ferror(stdout) ? DREAMD_EXIT_OK
-                                                  : dreamd_failed("Cannot write to standard output.");
+    return fflush(stdout) == 0 && !ferror(stdout) ? DREAMD_EXIT_OK : dreamd_failed("Cannot write to standard output.");
 }
 
 static int run(const dreamd_command *command, int argc, char **argv)

@@ -23,8 +23,7 @@ bool dreamd_placeholders_init(dreamd_placeholders *all, int64_t now_ms)
 void dreamd_placeholders_clear(dreamd_placeholders *all)
 {
     cJSON *value;
-    cJSON_ArrayForEach(value, all->values)
-        dream_wipe_text(value->valuestring);
+    cJSON_ArrayForEach(value, all->values) dream_wipe_text(value->valuestring);
     cJSON_Delete(all->values);
     all->values = NULL;
 }

@@ -9,8 +9,9 @@
 static bool add_endpoint(cJSON *service, const char *name, const sandbox_endpoint *endpoint)
 {
     cJSON *it = cJSON_AddObjectToObject(service, name);
-    return dream_json_set_string(it, "url", endpoint->url) && dream_json_set_string(it, "secretKey", endpoint->secret_key) &&
-           dream_json_set_string(it, "webhookSecret", endpoint->webhook_secret);
+    return dream_json_set_string(it, "url", endpoint->url)
+           && dream_json_set_string(it, "secretKey", endpoint->secret_key)
+           && dream_json_set_string(it, "webhookSecret", endpoint->webhook_secret);
 }
 
 static bool add_sandbox(cJSON *line, const sandbox *box)
@@ -26,8 +27,8 @@ static bool add_sandbox(cJSON *line, const sandbox *box)
     cJSON *all = cJSON_AddObjectToObject(line, "sandbox");
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
         cJSON *service = cJSON_AddObjectToObject(all, services[i].name);
-        if (!add_endpoint(service, "live", sandbox_endpoint_of(box, services[i].service, SANDBOX_LIVE)) ||
-            !add_endpoint(service, "test", sandbox_endpoint_of(box, services[i].service, SANDBOX_TEST)))
+        if (!add_endpoint(service, "live", sandbox_endpoint_of(box, services[i].service, SANDBOX_LIVE))
+            || !add_endpoint(service, "test", sandbox_endpoint_of(box, services[i].service, SANDBOX_TEST)))
             return false;
     }
     return true;
@@ -38,17 +39,17 @@ static void wipe(cJSON *value)
     cJSON *child;
     if (cJSON_IsString(value))
         dream_wipe_text(value->valuestring);
-    cJSON_ArrayForEach(child, value)
-        wipe(child);
+    cJSON_ArrayForEach(child, value) wipe(child);
 }
 
 char *dreamd_ready_line(const char *api_url, const char *admin_url, const sandbox *box)
 {
     char *text = NULL;
     cJSON *line = cJSON_CreateObject();
-    if (dream_json_set_string(line, "api", api_url) && dream_json_set_null(line, "platform") &&
-        dream_json_set_null(line, "connect") && dream_json_set_null(line, "signup") &&
-        dream_json_set_null(line, "dashboard") && dream_json_set_string(line, "admin", admin_url) && add_sandbox(line, box))
+    if (dream_json_set_string(line, "api", api_url) && dream_json_set_null(line, "platform")
+        && dream_json_set_null(line, "connect") && dream_json_set_null(line, "signup")
+        && dream_json_set_null(line, "dashboard") && dream_json_set_string(line, "admin", admin_url)
+        && add_sandbox(line, box))
         text = dream_json_print(line);
     wipe(line);
     cJSON_Delete(line);

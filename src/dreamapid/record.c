@@ -26,7 +26,8 @@ static bool is_known(const char *field, const char *const *known)
     return *known != NULL;
 }
 
-dreamd_record dreamd_record_open(const cJSON *object, const char *name, const char *const *known, char error[ERROR_SIZE])
+dreamd_record dreamd_record_open(const cJSON *object, const char *name, const char *const *known,
+                                 char error[ERROR_SIZE])
 {
     dreamd_record record = { .object = object, .error = error };
     const cJSON *field;

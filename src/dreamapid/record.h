@@ -29,7 +29,8 @@ void dreamd_record_refuse(dreamd_record *record, const char *field, const char *
 enum { DREAMD_RECORD_NEEDED = 1, DREAMD_RECORD_NULL_IS_ABSENT = 2 };
 /* Borrowed from the JSON; 1 to `max` bytes without control characters. */
 void dreamd_record_text(dreamd_record *record, const char *field, size_t max, unsigned flags, const char **out);
-void dreamd_record_int(dreamd_record *record, const char *field, int64_t min, int64_t max, unsigned flags, int64_t *out);
+void dreamd_record_int(dreamd_record *record, const char *field, int64_t min, int64_t max, unsigned flags,
+                       int64_t *out);
 void dreamd_record_bool(dreamd_record *record, const char *field, bool *out);
 /* A whole number from `min` on; null and "unlimited" give INT64_MAX. */
 void dreamd_record_limit(dreamd_record *record, const char *field, int64_t min, unsigned flags, int64_t *out);

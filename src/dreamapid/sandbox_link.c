@@ -24,11 +24,12 @@ static bool replace(char **text, const char *value)
 
 static bool apply(const sandbox_endpoint *endpoint, char **api_base, char **secret_key, char **webhook_secret)
 {
-    return replace(api_base, endpoint->url) && replace(secret_key, endpoint->secret_key) &&
-           replace(webhook_secret, endpoint->webhook_secret);
+    return replace(api_base, endpoint->url) && replace(secret_key, endpoint->secret_key)
+           && replace(webhook_secret, endpoint->webhook_secret);
 }
 
-static bool apply_clerk(const sandbox *box, enum sandbox_service service, enum sandbox_mode mode, dreamd_clerk_settings *out)
+static bool apply_clerk(const sandbox *box, enum sandbox_service service, enum sandbox_mode mode,
+                        dreamd_clerk_settings *out)
 {
     return apply(sandbox_endpoint_of(box, service, mode), &out->api_base, &out->secret_key, &out->webhook_secret);
 }
@@ -42,9 +43,10 @@ bool dreamd_sandbox_apply(const sandbox *box, dreamd_settings *settings)
     for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
         dreamd_stripe_settings *stripe = &settings->stripe[modes[i].settings];
         if (!apply(sandbox_endpoint_of(box, SANDBOX_STRIPE, modes[i].sandbox), &stripe->api_base, &stripe->secret_key,
-                   &stripe->webhook_secret) ||
-            !apply_clerk(box, SANDBOX_CLERK_PLATFORM, modes[i].sandbox, &settings->clerk_platform[modes[i].settings]) ||
-            !apply_clerk(box, SANDBOX_CLERK_END_USER, modes[i].sandbox, &settings->clerk_end_user[modes[i].settings]))
+                   &stripe->webhook_secret)
+            || !apply_clerk(box, SANDBOX_CLERK_PLATFORM, modes[i].sandbox, &settings->clerk_platform[modes[i].settings])
+            || !apply_clerk(box, SANDBOX_CLERK_END_USER, modes[i].sandbox,
+                            &settings->clerk_end_user[modes[i].settings]))
             return false;
     }
     return true;
@@ -56,8 +58,8 @@ bool dreamd_sandbox_connect(sandbox *box, const char *api_url)
     if (asprintf(&url, "%s/webhook/stripe", api_url) < 0)
         return false;
     const char *const urls[] = { url, NULL };
-    bool is_set = sandbox_set_webhook_urls(box, SANDBOX_STRIPE, SANDBOX_LIVE, urls) &&
-                  sandbox_set_webhook_urls(box, SANDBOX_STRIPE, SANDBOX_TEST, urls);
+    bool is_set = sandbox_set_webhook_urls(box, SANDBOX_STRIPE, SANDBOX_LIVE, urls)
+                  && sandbox_set_webhook_urls(box, SANDBOX_STRIPE, SANDBOX_TEST, urls);
     free(url);
     return is_set;
 }

@@ -92,8 +92,9 @@ cJSON *dreamd_json_file_read(const char *path, char error[ERROR_SIZE])
     cJSON *document = dream_json_parse(text, size, &is_out_of_memory);
     free(text);
     if (!document)
-        say_unreadable(path, is_out_of_memory ? "out of memory"
-                                              : "it is not JSON (or names a key twice, or is nested too deeply)", error);
+        say_unreadable(
+            path, is_out_of_memory ? "out of memory" : "it is not JSON (or names a key twice, or is nested too deeply)",
+            error);
     if (document && !cJSON_IsObject(document)) {
         say_unreadable(path, "its top level must be a JSON object", error);
         cJSON_Delete(document);

@@ -22,12 +22,13 @@ enum {
     MAX_METERS = 20
 };
 
-static const char *const fields_to_make[] = { "name",      "displayName", "price",    "limit",   "billingMode", "description",
-                                              "imageUrl",  "inventory",   "trialDays", "features", "popular",    "soldOut",
-                                              "rateLimit", "meters",      NULL };
-static const char *const fields_made[] = { "name",      "displayName", "price",     "limit",    "billingMode", "description",
-                                           "imageUrl",  "inventory",   "trialDays", "features", "popular",     "soldOut",
-                                           "rateLimit", "meters",      "priceId",   "productId", NULL };
+static const char *const fields_to_make[] = { "name",        "displayName", "price",     "limit",     "billingMode",
+                                              "description", "imageUrl",    "inventory", "trialDays", "features",
+                                              "popular",     "soldOut",     "rateLimit", "meters",    NULL };
+static const char *const fields_made[] = { "name",        "displayName", "price",     "limit",     "billingMode",
+                                           "description", "imageUrl",    "inventory", "trialDays", "features",
+                                           "popular",     "soldOut",     "rateLimit", "meters",    "priceId",
+                                           "productId",   NULL };
 
 static const char *out_of_memory(dreamd_record *record)
 {
@@ -217,7 +218,8 @@ static bool are_names_unique(const dreamd_tier_set *set, char error[ERROR_SIZE])
     for (size_t i = 0; i < set->count; i++) {
         for (size_t j = 0; j < i; j++) {
             if (strcasecmp(set->tiers[i].name, set->tiers[j].name) == 0) {
-                (void)snprintf(error, ERROR_SIZE, "tier \"%.60s\": there are two tiers of this name", set->tiers[i].name);
+                (void)snprintf(error, ERROR_SIZE, "tier \"%.60s\": there are two tiers of this name",
+                               set->tiers[i].name);
                 return false;
             }
         }
@@ -258,5 +260,6 @@ bool dreamd_tiers_document_read(const cJSON *document, dream_arena *arena, dream
     *out = (dreamd_tier_set){ NULL, 0 };
     if (!record.is_bad && !dream_json_get(document, "tiers"))
         dreamd_record_refuse(&record, "\"tiers\"", "is missing");
-    return !record.is_bad && dreamd_tiers_read(dream_json_get(document, "tiers"), DREAMD_TIERS_TO_MAKE, arena, out, error);
+    return !record.is_bad
+           && dreamd_tiers_read(dream_json_get(document, "tiers"), DREAMD_TIERS_TO_MAKE, arena, out, error);
 }

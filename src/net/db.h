@@ -18,11 +18,11 @@ typedef enum dreamd_db_status {
     DREAMD_DB_OK = 0,
     DREAMD_DB_ROW,      /* dreamd_rows_next: a row is there */
     DREAMD_DB_CONFLICT, /* a unique or check constraint refused the row */
-    DREAMD_DB_BUSY,     /* locked by another process for longer than the busy timeout, or a serialization failure: try again */
-    DREAMD_DB_FULL,     /* disk full or read-only */
+    DREAMD_DB_BUSY, /* locked by another process for longer than the busy timeout, or a serialization failure: try again */
+    DREAMD_DB_FULL, /* disk full or read-only */
     DREAMD_DB_CORRUPT,
     DREAMD_DB_NOMEM,
-    DREAMD_DB_ERROR     /* anything else: dreamd_db_message */
+    DREAMD_DB_ERROR /* anything else: dreamd_db_message */
 } dreamd_db_status;
 
 typedef struct dreamd_param {
@@ -38,7 +38,7 @@ dreamd_param dreamd_opt_int(const int64_t *number); /* NULL binds NULL */
 dreamd_param dreamd_blob(const void *bytes, size_t size);
 dreamd_param dreamd_null(void);
 /* dreamd_db_run(db, "UPDATE t SET a=$1 WHERE b=$2", DREAMD_PARAMS(dreamd_int(1), dreamd_text(b)), &changed); */
-#define DREAMD_PARAMS(...)                                                                         \
+#define DREAMD_PARAMS(...)                                                                                             \
     (const dreamd_param[]){ __VA_ARGS__ }, sizeof((const dreamd_param[]){ __VA_ARGS__ }) / sizeof(dreamd_param)
 #define DREAMD_NO_PARAMS NULL, 0
 
@@ -46,14 +46,14 @@ typedef enum dreamd_db_mode { DREAMD_DB_READ_WRITE, DREAMD_DB_READ_ONLY } dreamd
 
 /* WAL, synchronous=FULL, foreign keys on, busy timeout 5 s. Files are made with mode 0600. `error` says what to do. */
 dreamd_db *dreamd_db_open_sqlite(const char *path, dreamd_db_mode mode, char error[256]);
-void dreamd_db_close(dreamd_db *db); /* NULL is fine */
+void dreamd_db_close(dreamd_db *db);                /* NULL is fine */
 const char *dreamd_db_message(const dreamd_db *db); /* of the last failure; borrowed */
 
-dreamd_db_status dreamd_db_begin(dreamd_db *db);    /* takes the write lock at once (BEGIN IMMEDIATE) */
+dreamd_db_status dreamd_db_begin(dreamd_db *db);      /* takes the write lock at once (BEGIN IMMEDIATE) */
 dreamd_db_status dreamd_db_begin_read(dreamd_db *db); /* a snapshot, taken by the first query */
 dreamd_db_status dreamd_db_commit(dreamd_db *db);
 void dreamd_db_rollback(dreamd_db *db);
-dreamd_db_status dreamd_db_savepoint(dreamd_db *db);  /* one level */
+dreamd_db_status dreamd_db_savepoint(dreamd_db *db); /* one level */
 dreamd_db_status dreamd_db_release(dreamd_db *db);
 void dreamd_db_rollback_to_savepoint(dreamd_db *db);
 

@@ -21,14 +21,14 @@
 #include <unistd.h>
 
 enum {
-    CACHE_BUCKETS = 256,      /* a power of two, about the number of statements in a service */
-    CACHE_MAX = 1024,         /* statements kept; more come from SQL made at run time and are not worth keeping */
+    CACHE_BUCKETS = 256, /* a power of two, about the number of statements in a service */
+    CACHE_MAX = 1024,    /* statements kept; more come from SQL made at run time and are not worth keeping */
     BUSY_TIMEOUT_MS = 5000,
     BUSY_PAUSE_MS = 10,
     CHECKPOINT_PAGES = 1000,
     ERROR_SIZE = 256,
-    PATH_SHOWN = 120,         /* bytes of a path in an error sentence, so that the rest still fits */
-    MAX_PLACES = 32766        /* SQLite's own limit of parameters */
+    PATH_SHOWN = 120,  /* bytes of a path in an error sentence, so that the rest still fits */
+    MAX_PLACES = 32766 /* SQLite's own limit of parameters */
 };
 
 /* One prepared statement; also the handle of its open rows. */
@@ -40,15 +40,15 @@ struct dreamd_rows {
     bool is_open;
     bool is_cached;
     int places;
-    int values;               /* the highest n in $n */
-    uint16_t value_of[];      /* place i + 1 in the statement takes value $value_of[i] */
+    int values;          /* the highest n in $n */
+    uint16_t value_of[]; /* place i + 1 in the statement takes value $value_of[i] */
 };
 
 struct dreamd_db {
     sqlite3 *handle;
     dreamd_rows *buckets[CACHE_BUCKETS];
     size_t cached;
-    bool is_in_transaction;   /* as the caller sees it; SQLite may have ended it */
+    bool is_in_transaction; /* as the caller sees it; SQLite may have ended it */
     char message[ERROR_SIZE];
 };
 
@@ -234,7 +234,8 @@ static bool configure(dreamd_db *db, const char *path, dreamd_db_mode mode, char
     if (!is_wal)
         (void)snprintf(error, ERROR_SIZE,
                        "Cannot open the database %.*s: its file system has no shared memory, which write-ahead logging "
-                       "needs; use a local disk", PATH_SHOWN, path);
+                       "needs; use a local disk",
+                       PATH_SHOWN, path);
     return is_wal;
 }
 

@@ -27,16 +27,16 @@
 enum {
     DEFAULT_TIMEOUT_MS = 10000,
     DEFAULT_MAX_RESPONSE = 1 << 20,
-    MAX_HEADERS = 64 * 1024,    /* bytes of a response's head */
-    MAX_HOST_CONNECTIONS = 64,  /* more requests wait inside libcurl, on their own deadline */
+    MAX_HEADERS = 64 * 1024,   /* bytes of a response's head */
+    MAX_HOST_CONNECTIONS = 64, /* more requests wait inside libcurl, on their own deadline */
     MAX_CONNECTIONS = 256,
     KEPT_CONNECTIONS = 64,
-    POLL_MS = 60000,            /* only a bound: libcurl knows its timers, and senders wake the poll */
+    POLL_MS = 60000, /* only a bound: libcurl knows its timers, and senders wake the poll */
     FAILURE_SIZE = 256
 };
 
 struct transfer {
-    struct transfer *next;      /* in the list of senders, then among the active ones */
+    struct transfer *next; /* in the list of senders, then among the active ones */
     struct transfer *previous;
     dreamd_reply_fn *fn;
     void *context;
@@ -56,7 +56,7 @@ struct transfer {
     dream_buffer response;
     size_t header_bytes;
     int64_t retry_after_ms;
-    const char *failure;        /* set by a callback that broke the transfer off, and before it starts */
+    const char *failure; /* set by a callback that broke the transfer off, and before it starts */
     char detail[CURL_ERROR_SIZE];
     char sentence[FAILURE_SIZE];
 };
@@ -165,7 +165,8 @@ static bool is_well_formed(const dreamd_outbound *outbound)
         if (!is_line(*h) || !strchr(*h, ':'))
             return false;
     return outbound->method && outbound->url && outbound->method[0]
-           && outbound->method[strspn(outbound->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0' && is_line(outbound->url);
+           && outbound->method[strspn(outbound->method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0'
+           && is_line(outbound->url);
 }
 
 static void transfer_fill(struct transfer *transfer, const dreamd_outbound *outbound)
@@ -293,11 +294,11 @@ static CURLcode set_protocols(CURL *easy)
 #endif
 }
 
-#define SET(option, value)                                       \
-    do {                                                         \
-        code = curl_easy_setopt(transfer->easy, option, value);  \
-        if (code != CURLE_OK)                                    \
-            return code;                                         \
+#define SET(option, value)                                                                                             \
+    do {                                                                                                               \
+        code = curl_easy_setopt(transfer->easy, option, value);                                                        \
+        if (code != CURLE_OK)                                                                                          \
+            return code;                                                                                               \
     } while (0)
 
 static CURLcode set_method(struct transfer *transfer)

@@ -19,16 +19,16 @@ typedef struct dreamd_outbound {
     const char *const *headers; /* "Name: value", NULL-terminated; may be NULL */
     const void *body;
     size_t body_size;
-    int64_t timeout_ms;         /* whole transfer; 0: 10 000 */
-    size_t max_response;        /* 0: 1 MiB */
+    int64_t timeout_ms;  /* whole transfer; 0: 10 000 */
+    size_t max_response; /* 0: 1 MiB */
 } dreamd_outbound;
 
 typedef struct dreamd_reply {
-    int status;            /* 0: no answer, see `failure` */
-    const char *failure;   /* a sentence, NULL with an answer */
+    int status;          /* 0: no answer, see `failure` */
+    const char *failure; /* a sentence, NULL with an answer */
     bool is_timeout;
-    bool is_unsent;        /* with status 0: the request surely never left, so sending it again is safe */
-    const char *body;      /* NUL-terminated, borrowed until the callback returns; "" if none */
+    bool is_unsent;   /* with status 0: the request surely never left, so sending it again is safe */
+    const char *body; /* NUL-terminated, borrowed until the callback returns; "" if none */
     size_t body_size;
     int64_t retry_after_ms; /* -1: none given */
     int64_t elapsed_us;

@@ -55,31 +55,31 @@ struct dreamd_request {
     dreamd_http_server *server;        /* a reference, given back when the request retires */
     struct MHD_Connection *connection; /* touched on its server thread, or while suspended */
     atomic_uint references;
-    atomic_int state;                  /* enum dreamd_request_state */
-    atomic_int claim;                  /* enum dreamd_request_claim */
-    struct dreamd_request *previous;   /* among the live ones; under the server's lock */
+    atomic_int state;                /* enum dreamd_request_state */
+    atomic_int claim;                /* enum dreamd_request_claim */
+    struct dreamd_request *previous; /* among the live ones; under the server's lock */
     struct dreamd_request *next;
     struct dreamd_request *next_refused; /* used by stop alone */
 
     /* What was sent. Written by the server thread before the handler is called, then only read. Everything is copied: an
      * owner may still read it when the server, stopping, has already answered and closed the connection. */
-    char *target;                      /* the whole request target, cut in two at '?' */
+    char *target; /* the whole request target, cut in two at '?' */
     size_t target_size;
     const char *path;
-    const char *query;                 /* "" if none */
-    const char *authority;             /* of an absolute target; NULL else */
-    char *head;                        /* one block: the headers' array, then all texts */
+    const char *query;     /* "" if none */
+    const char *authority; /* of an absolute target; NULL else */
+    char *head;            /* one block: the headers' array, then all texts */
     size_t head_size;
     dreamd_http_header *headers;
     size_t header_count;
     const char *method;
     dream_buffer body;
-    dream_arena *arena;                /* the handler's, never touched by the server while it is out */
+    dream_arena *arena; /* the handler's, never touched by the server while it is out */
     char id[DREAMD_REQUEST_ID_MAX + 1];
     char remote[46];
-    bool is_begun;                     /* the head was taken over */
-    bool is_malformed;                 /* its method, target or a header holds what cannot be there */
-    bool is_too_large;                 /* the rest of the body is read and thrown away */
+    bool is_begun;     /* the head was taken over */
+    bool is_malformed; /* its method, target or a header holds what cannot be there */
+    bool is_too_large; /* the rest of the body is read and thrown away */
     bool is_live;
     size_t discarded;
     int64_t started_us;
@@ -87,9 +87,9 @@ struct dreamd_request {
     /* The answer. Written by whoever claimed. */
     unsigned status;
     const char *answer_type;
-    void *answer;                      /* owned, wiped */
+    void *answer; /* owned, wiped */
     size_t answer_size;
-    bool is_fallback;                  /* no memory for `answer`: a fixed text instead */
+    bool is_fallback;                     /* no memory for `answer`: a fixed text instead */
     dreamd_answer_header *answer_headers; /* in the arena, last first */
     _Atomic(const char *) route;
 };
@@ -101,7 +101,7 @@ typedef struct dreamd_route_series {
 } dreamd_route_series;
 
 struct dreamd_http_server {
-    atomic_uint references;   /* the starter's, and one for each request that has not retired */
+    atomic_uint references; /* the starter's, and one for each request that has not retired */
     struct MHD_Daemon *daemon;
     int listener;
     char url[80];
@@ -113,11 +113,11 @@ struct dreamd_http_server {
     uint64_t id_seed;
     atomic_uint_least64_t id_count;
     atomic_bool is_stopping;
-    atomic_size_t answering;  /* answers between their claim and the end of their resume: the daemon must live */
+    atomic_size_t answering; /* answers between their claim and the end of their resume: the daemon must live */
 
-    pthread_mutex_t lock;     /* guards what follows; held over nothing that waits */
-    pthread_cond_t changed;   /* signalled while stopping: fewer live, or nobody answering */
-    dreamd_request *live;     /* handed over and not completed */
+    pthread_mutex_t lock;   /* guards what follows; held over nothing that waits */
+    pthread_cond_t changed; /* signalled while stopping: fewer live, or nobody answering */
+    dreamd_request *live;   /* handed over and not completed */
     size_t live_count;
     dreamd_request *retired[DREAMD_RETIRED_KEPT];
     size_t retired_next;

@@ -82,9 +82,10 @@ static bool parse(const char *text, struct address *out)
 
 static void explain(const char *listen_at, int reason, char error[ERROR_SIZE])
 {
-    const char *advice = reason == EADDRINUSE ? "another program listens there; stop it or choose another port (0 takes a "
-                                                "free one)"
-                         : reason == EACCES   ? "this user may not use that port; choose one above 1023"
+    const char *advice = reason == EADDRINUSE
+                             ? "another program listens there; stop it or choose another port (0 takes a "
+                               "free one)"
+                         : reason == EACCES        ? "this user may not use that port; choose one above 1023"
                          : reason == EADDRNOTAVAIL ? "this machine has no such address"
                          : reason == EAFNOSUPPORT  ? "this machine has no IPv6; use an IPv4 address"
                          : reason == EMFILE        ? "too many open files; raise the limit (ulimit -n)"
@@ -117,8 +118,7 @@ static bool prepare(int fd, struct address *address)
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
         return false;
     /* [::] takes IPv4 too, as its URL promises, whatever the system's default. */
-    if (address->socket.any.sa_family == AF_INET6
-        && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0)
+    if (address->socket.any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0)
         return false;
     if (bind(fd, &address->socket.any, address->size) != 0 || listen(fd, BACKLOG) != 0)
         return false;
@@ -129,8 +129,10 @@ int dreamd_http_listen(const char *listen_at, char out_url[80], char error[256])
 {
     struct address address;
     if (!listen_at || !parse(listen_at, &address)) {
-        (void)snprintf(error, ERROR_SIZE, "Cannot listen on \"%.*s\": write it as ADDR:PORT, such as 127.0.0.1:8787 or "
-                       "[::1]:8787", LISTEN_SHOWN, listen_at ? listen_at : "");
+        (void)snprintf(error, ERROR_SIZE,
+                       "Cannot listen on \"%.*s\": write it as ADDR:PORT, such as 127.0.0.1:8787 or "
+                       "[::1]:8787",
+                       LISTEN_SHOWN, listen_at ? listen_at : "");
         return -1;
     }
     int fd = socket(address.socket.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -99,7 +99,8 @@ static bool is_token(const char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         char c = text[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c))))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+              || (c && strchr("!#$%&'*+-.^_`|~", c))))
             return false;
     }
     return size > 0;
@@ -421,7 +422,8 @@ void dreamd_request_answer(dreamd_request *request, unsigned status, const char 
                            size_t size)
 {
     dreamd_http_server *server = request->server;
-    atomic_fetch_add_explicit(&server->references, 1, memory_order_relaxed); /* the request's own goes with the request */
+    atomic_fetch_add_explicit(&server->references, 1,
+                              memory_order_relaxed); /* the request's own goes with the request */
     atomic_fetch_add(&server->answering, 1); /* before the claim: stop claims what is left, then waits for this */
     if (claim_for_handler(request)) {
         const char *type = dream_arena_strdup(request->arena, content_type);

@@ -58,8 +58,8 @@ static enum MHD_Result queue_answer(dreamd_request *request)
     size_t size = request->is_fallback ? sizeof fallback_body - 1 : request->answer_size;
     enum MHD_Result result = MHD_NO;
     /* Persistent: the request lives until the completed callback, after the last byte was sent. */
-    struct MHD_Response *response = MHD_create_response_from_buffer(size, (void *)(uintptr_t)body,
-                                                                    MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(size, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
     if (!response)
         return MHD_NO;
     if (add_headers(response, request))
@@ -360,17 +360,15 @@ static struct MHD_Daemon *start_daemon(dreamd_http_server *server, const dreamd_
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
     if (connections < threads) /* each thread gets its share, and none may be zero */
         connections = threads;
-    return MHD_start_daemon(flags, 0, NULL, NULL, on_access, server,
-                            MHD_OPTION_EXTERNAL_LOGGER, on_log, server, /* first, so that it hears of the others */
-                            MHD_OPTION_LISTEN_SOCKET, server->listener,
-                            MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0U,
-                            MHD_OPTION_CONNECTION_LIMIT, connections,
-                            MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-                            MHD_OPTION_STRICT_FOR_CLIENT, 0, /* fault_of_head is stricter, and answers in JSON */
-                            MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-                            MHD_OPTION_END);
+    return MHD_start_daemon(flags, 0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log,
+                            server, /* first, so that it hears of the others */
+                            MHD_OPTION_LISTEN_SOCKET, server->listener, MHD_OPTION_THREAD_POOL_SIZE,
+                            threads > 1 ? threads : 0U, MHD_OPTION_CONNECTION_LIMIT, connections,
+                            MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
+                            0, /* fault_of_head is stricter, and answers in JSON */
+                            MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                            server, MHD_OPTION_END);
 }
 
 /* Signals are the main thread's business: the daemon's threads inherit a mask that blocks them all. */

@@ -19,16 +19,16 @@ typedef struct dreamd_request dreamd_request;
 typedef void dreamd_http_handler(void *context, dreamd_request *request);
 
 typedef struct dreamd_http_server_options {
-    const char *name;          /* for logs and metrics: "api", "sandbox-stripe-live" ... copied */
-    const char *listen;        /* "ADDR:PORT", "[v6]:PORT"; port 0 takes a free one */
-    unsigned threads;          /* 0: 2 */
-    size_t max_body;           /* bytes; 0: 1 MiB */
-    unsigned idle_timeout_s;   /* 0: 30; also the most a slow client may take between two pieces */
-    unsigned max_connections;  /* 0: 4096 */
+    const char *name;         /* for logs and metrics: "api", "sandbox-stripe-live" ... copied */
+    const char *listen;       /* "ADDR:PORT", "[v6]:PORT"; port 0 takes a free one */
+    unsigned threads;         /* 0: 2 */
+    size_t max_body;          /* bytes; 0: 1 MiB */
+    unsigned idle_timeout_s;  /* 0: 30; also the most a slow client may take between two pieces */
+    unsigned max_connections; /* 0: 4096 */
     dreamd_http_handler *handler;
-    void *context;             /* handed to the handler; outlives the server */
-    dreamd_metrics *metrics;   /* may be NULL */
-    bool is_logged;            /* one log line a request */
+    void *context;           /* handed to the handler; outlives the server */
+    dreamd_metrics *metrics; /* may be NULL */
+    bool is_logged;          /* one log line a request */
 } dreamd_http_server_options;
 
 /* `error` gets a sentence that says what to do (address in use by ..., permission ...). */
@@ -41,15 +41,16 @@ void dreamd_http_server_stop(dreamd_http_server *server, int64_t drain_ms);
 /* What the client sent: borrowed, valid until the answer. Paths are as sent (not decoded), without the query. */
 const char *dreamd_request_method(const dreamd_request *request);
 const char *dreamd_request_path(const dreamd_request *request);
-const char *dreamd_request_query(dreamd_request *request, const char *name);   /* decoded; NULL if absent */
+const char *dreamd_request_query(dreamd_request *request, const char *name); /* decoded; NULL if absent */
 /* Every query pair in the order sent, decoded; a name may come again. Stops, and returns false, when `fn` returns false. */
 typedef bool dreamd_query_fn(void *context, const char *name, const char *value);
 bool dreamd_request_each_query(dreamd_request *request, dreamd_query_fn *fn, void *context);
-const char *dreamd_request_header(dreamd_request *request, const char *name);  /* any letter case; NULL if absent */
+const char *dreamd_request_header(dreamd_request *request, const char *name);     /* any letter case; NULL if absent */
 const void *dreamd_request_body(const dreamd_request *request, size_t *out_size); /* NUL-terminated for convenience */
-const char *dreamd_request_remote(const dreamd_request *request);              /* numeric address of the peer */
-const char *dreamd_request_id(const dreamd_request *request); /* X-Request-Id if sane, else made here; echoed in the answer */
-dream_arena *dreamd_request_arena(dreamd_request *request);   /* memory that dies with the request */
+const char *dreamd_request_remote(const dreamd_request *request);                 /* numeric address of the peer */
+const char *dreamd_request_id(
+    const dreamd_request *request); /* X-Request-Id if sane, else made here; echoed in the answer */
+dream_arena *dreamd_request_arena(dreamd_request *request); /* memory that dies with the request */
 
 /* Adds a header to the coming answer (copied). Values with CR, LF or NUL are refused: false. */
 bool dreamd_request_set_header(dreamd_request *request, const char *name, const char *value);

@@ -15,9 +15,9 @@
 #include "common/timefmt.h"
 
 enum {
-    TEXT_MAX = 1024,   /* bytes of one text before escaping; the rest is cut, marked with "..." */
-    TAIL = 2,          /* room kept for "}" and the line's end */
-    ISO_TIME_AT = 11   /* where "HH:MM:SS.mmm" starts in an ISO date */
+    TEXT_MAX = 1024, /* bytes of one text before escaping; the rest is cut, marked with "..." */
+    TAIL = 2,        /* room kept for "}" and the line's end */
+    ISO_TIME_AT = 11 /* where "HH:MM:SS.mmm" starts in an ISO date */
 };
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };

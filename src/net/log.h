@@ -31,8 +31,8 @@ void dreamd_log_set_level(dreamd_log_level level); /* default INFO */
 /* Names of fields are literals of a-z and _; texts may hold anything.
  * dreamd_log(DREAMD_LOG_INFO, "request", dreamd_log_text("path", p), dreamd_log_int("status", 200)); */
 void dreamd_log_write(dreamd_log_level level, const char *event, const dreamd_log_field *fields, unsigned count);
-#define dreamd_log(level, event, ...)                                                              \
-    dreamd_log_write((level), (event), (const dreamd_log_field[]){ __VA_ARGS__ },                  \
+#define dreamd_log(level, event, ...)                                                                                  \
+    dreamd_log_write((level), (event), (const dreamd_log_field[]){ __VA_ARGS__ },                                      \
                      sizeof((const dreamd_log_field[]){ __VA_ARGS__ }) / sizeof(dreamd_log_field))
 /* What dreamd_log_write writes, for tests: one line with its end, always whole (fields that do not fit are left out, a
  * long text is cut). Returns its size; not NUL-terminated. */

@@ -24,8 +24,8 @@ struct dreamd_metric {
     struct dreamd_metric *next;
     enum type type;
     char *labels;
-    atomic_int_least64_t value;             /* a histogram's sum, microseconds */
-    atomic_int_least64_t buckets[];         /* histograms: BOUNDS + 1, each counted for itself, added up when printed */
+    atomic_int_least64_t value;     /* a histogram's sum, microseconds */
+    atomic_int_least64_t buckets[]; /* histograms: BOUNDS + 1, each counted for itself, added up when printed */
 };
 
 struct family {
@@ -166,8 +166,7 @@ dreamd_metric *dreamd_metrics_gauge(dreamd_metrics *metrics, const char *name, c
     return get(metrics, GAUGE, name, help, labels);
 }
 
-dreamd_metric *dreamd_metrics_histogram(dreamd_metrics *metrics, const char *name, const char *help,
-                                        const char *labels)
+dreamd_metric *dreamd_metrics_histogram(dreamd_metrics *metrics, const char *name, const char *help, const char *labels)
 {
     return get(metrics, HISTOGRAM, name, help, labels);
 }

@@ -19,7 +19,8 @@ void dreamd_metrics_free(dreamd_metrics *metrics);
 dreamd_metric *dreamd_metrics_counter(dreamd_metrics *metrics, const char *name, const char *help, const char *labels);
 dreamd_metric *dreamd_metrics_gauge(dreamd_metrics *metrics, const char *name, const char *help, const char *labels);
 /* Seconds, fixed buckets from 0.5 ms to 10 s. */
-dreamd_metric *dreamd_metrics_histogram(dreamd_metrics *metrics, const char *name, const char *help, const char *labels);
+dreamd_metric *dreamd_metrics_histogram(dreamd_metrics *metrics, const char *name, const char *help,
+                                        const char *labels);
 void dreamd_metric_add(dreamd_metric *metric, int64_t amount);
 void dreamd_metric_set(dreamd_metric *metric, int64_t value);
 void dreamd_metric_observe_us(dreamd_metric *metric, int64_t microseconds);

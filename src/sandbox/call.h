@@ -44,7 +44,7 @@ typedef struct sandbox_route {
     const char *path; /* "/v1/customers/:id"; the first two names become call->id and call->sub */
     sandbox_access access;
     sandbox_handler *handler;
-    const char *params; /* the names it takes, each followed by a blank; NULL: any */
+    const char *params;  /* the names it takes, each followed by a blank; NULL: any */
     const void *subject; /* what a handler that serves several kinds of object works on */
 } sandbox_route;
 
@@ -56,7 +56,7 @@ struct sandbox_call {
     dream_arena *arena; /* dies with the call */
     sandbox_tx *tx;
     const sandbox_route *route;
-    const char *id;     /* path parameters, decoded; NULL if the route has none */
+    const char *id; /* path parameters, decoded; NULL if the route has none */
     const char *sub;
     const cJSON *params; /* what came in body and query, an object */
     sandbox_scope scope; /* whose documents */

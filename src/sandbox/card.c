@@ -134,6 +134,7 @@ sandbox_card_check sandbox_card(const char *number, const char *expiry, const ch
             check.decline = test_cards[i].decline;
             return check;
         }
-    check.decline = "Your card was declined. This is a sandbox: use the test card 4242 4242 4242 4242, never a real one.";
+    check.decline =
+        "Your card was declined. This is a sandbox: use the test card 4242 4242 4242 4242, never a real one.";
     return check;
 }

@@ -10,9 +10,9 @@
 #include "common/json.h"
 
 /* What a user's fields are called; those after the metadata are accepted as Clerk takes them and only kept. */
-#define USER_FIELDS                                                                                                 \
-    "external_id first_name last_name username password skip_password_checks public_metadata private_metadata "     \
-    "unsafe_metadata locale delete_self_enabled create_organization_enabled create_organizations_limit "            \
+#define USER_FIELDS                                                                                                    \
+    "external_id first_name last_name username password skip_password_checks public_metadata private_metadata "        \
+    "unsafe_metadata locale delete_self_enabled create_organization_enabled create_organizations_limit "               \
     "bypass_client_trust skip_legal_checks "
 
 static const sandbox_route routes[] = {
@@ -60,8 +60,8 @@ void clerk_error(sandbox_call *call, unsigned status, const char *code, const ch
 
 void clerk_not_found(sandbox_call *call, const char *what, const char *id)
 {
-    clerk_error(call, 404, "resource_not_found", "Not Found", sandbox_printf(call, "No %s was found with id %s", what, id),
-                NULL);
+    clerk_error(call, 404, "resource_not_found", "Not Found",
+                sandbox_printf(call, "No %s was found with id %s", what, id), NULL);
 }
 
 static bool is_public(const sandbox_call *call)
@@ -112,7 +112,8 @@ static bool add_query(void *context, const char *name, const char *value)
 static bool check_names(sandbox_call *call)
 {
     const cJSON *member;
-    cJSON_ArrayForEach(member, call->params) {
+    cJSON_ArrayForEach(member, call->params)
+    {
         if (sandbox_is_named(call->route->params, member->string))
             continue;
         clerk_error(call, 422, "form_param_unknown", "is unknown",
@@ -164,10 +165,10 @@ const char *clerk_query(sandbox_call *call, const char *name)
 
 static void refuse_number(sandbox_call *call, const char *name, int64_t min, int64_t max)
 {
-    clerk_error(call, 422, "form_param_value_invalid", "is invalid",
-                sandbox_printf(call, "%s must be a whole number between %lld and %lld.", name, (long long)min,
-                               (long long)max),
-                name);
+    clerk_error(
+        call, 422, "form_param_value_invalid", "is invalid",
+        sandbox_printf(call, "%s must be a whole number between %lld and %lld.", name, (long long)min, (long long)max),
+        name);
 }
 
 int64_t clerk_query_int(sandbox_call *call, const char *name, int64_t fallback, int64_t min, int64_t max)

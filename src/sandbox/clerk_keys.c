@@ -58,8 +58,8 @@ const char *clerk_sign(sandbox_call *call, const dream_rsa_key *key, const char 
     dream_buffer signature = DREAM_BUFFER_INIT;
     const char *copy = NULL;
     char *payload = dream_json_print(claims);
-    const char *header = sandbox_printf(call, "{\"alg\":\"RS256\",\"cat\":\"%s\",\"kid\":\"%s\",\"typ\":\"JWT\"}", category,
-                                        call->instance->identity.id);
+    const char *header = sandbox_printf(call, "{\"alg\":\"RS256\",\"cat\":\"%s\",\"kid\":\"%s\",\"typ\":\"JWT\"}",
+                                        category, call->instance->identity.id);
     if (!payload || !header)
         goto done;
     dream_base64url_encode(&token, header, strlen(header));
@@ -93,7 +93,8 @@ void clerk_jwks(sandbox_call *call)
     dream_buffer modulus = DREAM_BUFFER_INIT;
     dream_buffer exponent = DREAM_BUFFER_INIT;
     dream_rsa_key *key = clerk_signing_key(call);
-    cJSON *set = sandbox_skeleton(call, "{\"keys\":[{\"use\":\"sig\",\"kty\":\"RSA\",\"kid\":\"\",\"alg\":\"RS256\"}]}");
+    cJSON *set =
+        sandbox_skeleton(call, "{\"keys\":[{\"use\":\"sig\",\"kty\":\"RSA\",\"kid\":\"\",\"alg\":\"RS256\"}]}");
     if (key && set && dream_rsa_public_parts(key, &modulus, &exponent)) {
         cJSON *jwk = sandbox_member(set, "keys")->child;
         sandbox_set_text(call, jwk, "kid", call->instance->identity.id);

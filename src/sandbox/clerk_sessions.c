@@ -23,7 +23,8 @@ enum {
 
 static const char session_skeleton[] =
     "{\"object\":\"session\",\"id\":\"\",\"client_id\":\"\",\"user_id\":\"\",\"status\":\"active\",\"actor\":null,"
-    "\"last_active_organization_id\":null,\"last_active_at\":0,\"latest_activity\":null,\"expire_at\":0,\"abandon_at\":0,"
+    "\"last_active_organization_id\":null,\"last_active_at\":0,\"latest_activity\":null,\"expire_at\":0,\"abandon_at\":"
+    "0,"
     "\"created_at\":0,\"updated_at\":0,\"tasks\":null}";
 
 static void expire(sandbox_call *call, cJSON *session)

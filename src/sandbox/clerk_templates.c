@@ -30,8 +30,8 @@ void clerk_templates_prepare(sandbox_tx *tx, enum sandbox_mode mode, int64_t now
     char id[SANDBOX_ID_SIZE];
     sandbox_scope scope = { SANDBOX_CLERK_END_USER, mode, "" };
     cJSON *json = dream_json_parse(end_user_template, sizeof end_user_template - 1, NULL);
-    if (!json || !sandbox_random_id("jtmp_", 27, id) || !dream_json_set_string(json, "id", id) ||
-        !dream_json_set_int(json, "created_at", now_ms) || !dream_json_set_int(json, "updated_at", now_ms))
+    if (!json || !sandbox_random_id("jtmp_", 27, id) || !dream_json_set_string(json, "id", id)
+        || !dream_json_set_int(json, "created_at", now_ms) || !dream_json_set_int(json, "updated_at", now_ms))
         sandbox_tx_fail(tx, SANDBOX_STORE_NOMEM);
     else
         (void)sandbox_doc_insert(tx, &scope, &(sandbox_doc){ "jwt_template", "end-user-api", NULL, id }, json);
@@ -41,9 +41,19 @@ void clerk_templates_prepare(sandbox_tx *tx, enum sandbox_mode mode, int64_t now
 /* ---- shortcodes ---- */
 
 /* The fields of a user that a template may show; private metadata is not among them, as at Clerk. */
-static const char *const user_fields[] = { "id", "first_name", "last_name", "username", "external_id", "image_url",
-                                           "has_image", "created_at", "updated_at", "last_sign_in_at",
-                                           "two_factor_enabled", "public_metadata", "unsafe_metadata" };
+static const char *const user_fields[] = { "id",
+                                           "first_name",
+                                           "last_name",
+                                           "username",
+                                           "external_id",
+                                           "image_url",
+                                           "has_image",
+                                           "created_at",
+                                           "updated_at",
+                                           "last_sign_in_at",
+                                           "two_factor_enabled",
+                                           "public_metadata",
+                                           "unsafe_metadata" };
 
 static cJSON *text_or_null(const char *text)
 {
@@ -177,10 +187,12 @@ static cJSON *expand(sandbox_call *call, const cJSON *user, const cJSON *value)
         return cJSON_Duplicate(value, true);
     cJSON *copy = cJSON_IsObject(value) ? cJSON_CreateObject() : cJSON_CreateArray();
     const cJSON *member;
-    cJSON_ArrayForEach(member, value) {
+    cJSON_ArrayForEach(member, value)
+    {
         cJSON *inner = copy ? expand(call, user, member) : NULL;
-        bool done = inner && (cJSON_IsObject(value) ? cJSON_AddItemToObject(copy, member->string, inner)
-                                                    : cJSON_AddItemToArray(copy, inner));
+        bool done = inner
+                    && (cJSON_IsObject(value) ? cJSON_AddItemToObject(copy, member->string, inner)
+                                              : cJSON_AddItemToArray(copy, inner));
         if (!done) {
             cJSON_Delete(inner);
             cJSON_Delete(copy);
@@ -270,8 +282,8 @@ static bool collect(void *context, cJSON *json)
 void clerk_template_list(sandbox_call *call)
 {
     template_list list = { call, sandbox_skeleton(call, "[]") };
-    sandbox_doc_scan(call->tx, &call->scope, &(sandbox_scan){ .kind = "jwt_template", .is_oldest_first = true }, collect,
-                     &list);
+    sandbox_doc_scan(call->tx, &call->scope, &(sandbox_scan){ .kind = "jwt_template", .is_oldest_first = true },
+                     collect, &list);
     sandbox_answer_json(call, 200, list.answer);
 }
 

@@ -43,7 +43,8 @@ const char *clerk_primary_email(const cJSON *user)
 {
     const char *primary = dream_json_string(user, "primary_email_address_id");
     const cJSON *address;
-    cJSON_ArrayForEach(address, dream_json_get(user, "email_addresses")) {
+    cJSON_ArrayForEach(address, dream_json_get(user, "email_addresses"))
+    {
         const char *id = dream_json_string(address, "id");
         if (primary && id && strcmp(id, primary) == 0)
             return dream_json_string(address, "email_address");
@@ -98,8 +99,8 @@ static const cJSON *given_metadata(sandbox_call *call, const char *name)
         return NULL;
     if (cJSON_IsObject(value))
         return value;
-    clerk_error(call, 422, "form_param_type_invalid", "is invalid", sandbox_printf(call, "`%s` must be a `object`.", name),
-                name);
+    clerk_error(call, 422, "form_param_type_invalid", "is invalid",
+                sandbox_printf(call, "`%s` must be a `object`.", name), name);
     return NULL;
 }
 
@@ -116,7 +117,8 @@ static void replace_metadata(sandbox_call *call, cJSON *user)
 static void merge(sandbox_call *call, cJSON *into, const cJSON *from)
 {
     const cJSON *member;
-    cJSON_ArrayForEach(member, from) {
+    cJSON_ArrayForEach(member, from)
+    {
         cJSON *old = sandbox_member(into, member->string);
         if (cJSON_IsNull(member)) {
             cJSON_Delete(old ? cJSON_DetachItemViaPointer(into, old) : NULL);
@@ -171,8 +173,8 @@ static void set_password(sandbox_call *call, cJSON *user)
 static void add_email(sandbox_call *call, cJSON *user, const char *address)
 {
     if (!sandbox_is_email(address)) {
-        clerk_error(call, 422, "form_param_format_invalid", "is invalid", "Email address must be a valid email address.",
-                    "email_address");
+        clerk_error(call, 422, "form_param_format_invalid", "is invalid",
+                    "Email address must be a valid email address.", "email_address");
         return;
     }
     cJSON *email = sandbox_skeleton(call, email_skeleton);
@@ -211,8 +213,7 @@ static void add_emails(sandbox_call *call, cJSON *user)
                     "email_address");
         return;
     }
-    cJSON_ArrayForEach(address, list)
-        add_email(call, user, cJSON_IsString(address) ? address->valuestring : "");
+    cJSON_ArrayForEach(address, list) add_email(call, user, cJSON_IsString(address) ? address->valuestring : "");
 }
 
 static void set_image(sandbox_call *call, cJSON *user)
@@ -265,7 +266,8 @@ static void set_primary_email(sandbox_call *call, cJSON *user)
     const cJSON *address;
     if (!wanted)
         return;
-    cJSON_ArrayForEach(address, dream_json_get(user, "email_addresses")) {
+    cJSON_ArrayForEach(address, dream_json_get(user, "email_addresses"))
+    {
         const char *id = dream_json_string(address, "id");
         if (id && strcmp(id, wanted) == 0) {
             sandbox_set_text(call, user, "primary_email_address_id", wanted);
@@ -348,9 +350,8 @@ static bool is_listed(const cJSON *wanted, const char *value)
     const cJSON *one;
     if (cJSON_GetArraySize(wanted) == 0)
         return true;
-    cJSON_ArrayForEach(one, wanted)
-        if (value && cJSON_IsString(one) && strcasecmp(one->valuestring, value) == 0)
-            return true;
+    cJSON_ArrayForEach(
+        one, wanted) if (value && cJSON_IsString(one) && strcasecmp(one->valuestring, value) == 0) return true;
     return false;
 }
 
@@ -369,9 +370,9 @@ static bool matches_query(const cJSON *user, const char *query)
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (has_text(dream_json_string(user, names[i]), query))
             return true;
-    cJSON_ArrayForEach(address, dream_json_get(user, "email_addresses"))
-        if (has_text(dream_json_string(address, "email_address"), query))
-            return true;
+    cJSON_ArrayForEach(
+        address, dream_json_get(user, "email_addresses")) if (has_text(dream_json_string(address, "email_address"),
+                                                                       query)) return true;
     return false;
 }
 
@@ -380,12 +381,12 @@ static bool is_wanted(sandbox_call *call, const cJSON *user)
     const cJSON *address;
     const cJSON *wanted = dream_json_get(call->params, "email_address");
     bool has_address = cJSON_GetArraySize(wanted) == 0;
-    cJSON_ArrayForEach(address, dream_json_get(user, "email_addresses"))
-        has_address = has_address || is_listed(wanted, dream_json_string(address, "email_address"));
-    return has_address && is_listed(dream_json_get(call->params, "user_id"), dream_json_string(user, "id")) &&
-           is_listed(dream_json_get(call->params, "external_id"), dream_json_string(user, "external_id")) &&
-           is_listed(dream_json_get(call->params, "username"), dream_json_string(user, "username")) &&
-           matches_query(user, clerk_query(call, "query"));
+    cJSON_ArrayForEach(address, dream_json_get(user, "email_addresses")) has_address =
+        has_address || is_listed(wanted, dream_json_string(address, "email_address"));
+    return has_address && is_listed(dream_json_get(call->params, "user_id"), dream_json_string(user, "id"))
+           && is_listed(dream_json_get(call->params, "external_id"), dream_json_string(user, "external_id"))
+           && is_listed(dream_json_get(call->params, "username"), dream_json_string(user, "username"))
+           && matches_query(user, clerk_query(call, "query"));
 }
 
 static bool collect(void *context, cJSON *json)
@@ -416,7 +417,8 @@ static bool collect(void *context, cJSON *json)
 static void collect_by_email(user_list *list)
 {
     const cJSON *address;
-    cJSON_ArrayForEach(address, dream_json_get(list->call->params, "email_address")) {
+    cJSON_ArrayForEach(address, dream_json_get(list->call->params, "email_address"))
+    {
         const cJSON *claim = sandbox_read(list->call, "email", sandbox_lower(list->call, address->valuestring));
         const char *id = dream_json_string(claim, "user_id");
         cJSON *user = id ? sandbox_doc_read(list->call->tx, &list->call->scope, "user", id) : NULL;
@@ -440,8 +442,8 @@ static void collect_users(user_list *list, bool is_oldest_first)
 }
 
 /* What lists may be ordered by, beside the order of creation. */
-static const char *const order_fields[] = { "created_at", "updated_at", "first_name", "last_name", "username",
-                                            "email_address", "last_sign_in_at", "last_active_at" };
+static const char *const order_fields[] = { "created_at", "updated_at",    "first_name",      "last_name",
+                                            "username",   "email_address", "last_sign_in_at", "last_active_at" };
 
 static int compare_field(const cJSON *a, const cJSON *b, const char *field)
 {

@@ -23,12 +23,12 @@
 
 enum {
     MAX_FLIGHTS = 16,
-    MAX_HEADS = 256,        /* accounts looked at in one round */
+    MAX_HEADS = 256, /* accounts looked at in one round */
     FIRST_DELAY_MS = 200,
     LAST_DELAY_MS = 30000,
     TIMEOUT_MS = 10000,
     SHORTEST_WAIT_MS = 10,
-    POLL_MS = 1000          /* another process over the same file may add events */
+    POLL_MS = 1000 /* another process over the same file may add events */
 };
 
 struct lane {
@@ -59,10 +59,10 @@ struct sandbox_deliver {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     char **urls[SANDBOX_MODES]; /* lock; NULL-terminated or NULL */
-    struct flight *landed;             /* lock */
+    struct flight *landed;      /* lock */
     bool is_woken;              /* lock */
     bool is_stopping;           /* lock */
-    struct lane *lanes;                /* the thread's own, as is the rest */
+    struct lane *lanes;         /* the thread's own, as is the rest */
     unsigned flying;
     sandbox_delivery heads[MAX_HEADS];
 };
@@ -194,19 +194,24 @@ static char *read_event(sandbox_deliver *deliver, const struct lane *lane, const
     return text;
 }
 
-static bool send_event(sandbox_deliver *deliver, struct lane *lane, const char *url, const char *event, struct flight *flight)
+static bool send_event(sandbox_deliver *deliver, struct lane *lane, const char *url, const char *event,
+                       struct flight *flight)
 {
     dream_buffer signature = DREAM_BUFFER_INIT;
     dream_buffer_text(&signature, "Stripe-Signature: ");
     bool done = dream_stripe_signature_make(&signature, deliver->secrets[lane->mode], event, strlen(event),
-                                            dream_wall_ms() / 1000) &&
-                !signature.is_failed;
+                                            dream_wall_ms() / 1000)
+                && !signature.is_failed;
     if (done) {
         const char *headers[] = { "Content-Type: application/json; charset=utf-8",
                                   "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)",
                                   dream_buffer_str(&signature), NULL };
-        dreamd_outbound outbound = { .method = "POST", .url = url, .headers = headers, .body = event,
-                                     .body_size = strlen(event), .timeout_ms = TIMEOUT_MS };
+        dreamd_outbound outbound = { .method = "POST",
+                                     .url = url,
+                                     .headers = headers,
+                                     .body = event,
+                                     .body_size = strlen(event),
+                                     .timeout_ms = TIMEOUT_MS };
         lane->is_flying = true;
         deliver->flying++;
         dreamd_http_client_send(deliver->client, &outbound, on_reply, flight);

@@ -27,13 +27,16 @@ static bool is_utf8(const char *text)
     const unsigned char *p = (const unsigned char *)text;
     while (*p) {
         unsigned lead = *p++;
-        unsigned more = lead < 0x80 ? 0 : lead >= 0xC2 && lead < 0xE0 ? 1 : (lead & 0xF0) == 0xE0 ? 2
-                      : lead >= 0xF0 && lead < 0xF5 ? 3 : 4;
+        unsigned more = lead < 0x80                   ? 0
+                        : lead >= 0xC2 && lead < 0xE0 ? 1
+                        : (lead & 0xF0) == 0xE0       ? 2
+                        : lead >= 0xF0 && lead < 0xF5 ? 3
+                                                      : 4;
         if (more == 4)
             return false;
         /* The first continuation byte also rules out overlong forms, surrogates and what lies beyond U+10FFFF. */
-        if ((lead == 0xE0 && *p < 0xA0) || (lead == 0xED && *p > 0x9F) || (lead == 0xF0 && *p < 0x90) ||
-            (lead == 0xF4 && *p > 0x8F))
+        if ((lead == 0xE0 && *p < 0xA0) || (lead == 0xED && *p > 0x9F) || (lead == 0xF0 && *p < 0x90)
+            || (lead == 0xF4 && *p > 0x8F))
             return false;
         for (; more > 0; more--, p++)
             if ((*p & 0xC0) != 0x80)
@@ -78,7 +81,8 @@ static sandbox_form_status put_leaf(cJSON *table, const char *key, const char *v
     cJSON *leaf = cJSON_CreateString(value);
     if (!leaf)
         return SANDBOX_FORM_NOMEM;
-    bool done = old ? cJSON_ReplaceItemInObjectCaseSensitive(table, key, leaf) : cJSON_AddItemToObject(table, key, leaf);
+    bool done =
+        old ? cJSON_ReplaceItemInObjectCaseSensitive(table, key, leaf) : cJSON_AddItemToObject(table, key, leaf);
     if (!done && !old)
         cJSON_Delete(leaf);
     return done ? SANDBOX_FORM_OK : SANDBOX_FORM_NOMEM;
@@ -127,9 +131,7 @@ static bool is_index(const char *key)
 static bool is_numbered(const cJSON *table)
 {
     const cJSON *child;
-    cJSON_ArrayForEach(child, table)
-        if (!is_index(child->string))
-            return false;
+    cJSON_ArrayForEach(child, table) if (!is_index(child->string)) return false;
     return table->child != NULL;
 }
 
@@ -161,7 +163,8 @@ static sandbox_form_status number_to_array(cJSON *table)
 static sandbox_form_status finish_table(cJSON *table)
 {
     cJSON *child;
-    cJSON_ArrayForEach(child, table) {
+    cJSON_ArrayForEach(child, table)
+    {
         if (!cJSON_IsObject(child))
             continue;
         sandbox_form_status status = finish_table(child);

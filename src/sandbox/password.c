@@ -63,7 +63,7 @@ bool sandbox_password_matches(const char *password, const char *hash)
     long rounds = strtol(hash + sizeof prefix - 1, &at, 10);
     if (rounds < 1 || rounds > MAX_ROUNDS || *at++ != '$' || strlen(at) != 2 * SALT_SIZE + 1 + 2 * DREAM_SHA256_SIZE)
         return false;
-    return dream_hex_decode(at, 2 * (size_t)SALT_SIZE, salt, sizeof salt) && at[2 * SALT_SIZE] == '$' &&
-           dream_hex_decode(at + 2 * SALT_SIZE + 1, 2 * (size_t)DREAM_SHA256_SIZE, want, sizeof want) &&
-           derive(password, salt, rounds, have) && dream_equal_secret(want, have, sizeof want);
+    return dream_hex_decode(at, 2 * (size_t)SALT_SIZE, salt, sizeof salt) && at[2 * SALT_SIZE] == '$'
+           && dream_hex_decode(at + 2 * SALT_SIZE + 1, 2 * (size_t)DREAM_SHA256_SIZE, want, sizeof want)
+           && derive(password, salt, rounds, have) && dream_equal_secret(want, have, sizeof want);
 }

@@ -28,12 +28,23 @@ static void put_escaped(dream_buffer *out, const char *text)
 {
     for (; text && *text; text++) {
         switch (*text) {
-        case '&': dream_buffer_text(out, "&amp;"); break;
-        case '<': dream_buffer_text(out, "&lt;"); break;
-        case '>': dream_buffer_text(out, "&gt;"); break;
-        case '"': dream_buffer_text(out, "&quot;"); break;
-        case '\'': dream_buffer_text(out, "&#39;"); break;
-        default: dream_buffer_char(out, *text);
+        case '&':
+            dream_buffer_text(out, "&amp;");
+            break;
+        case '<':
+            dream_buffer_text(out, "&lt;");
+            break;
+        case '>':
+            dream_buffer_text(out, "&gt;");
+            break;
+        case '"':
+            dream_buffer_text(out, "&quot;");
+            break;
+        case '\'':
+            dream_buffer_text(out, "&#39;");
+            break;
+        default:
+            dream_buffer_char(out, *text);
         }
     }
 }
@@ -77,8 +88,9 @@ static void put_head(dream_buffer *out, const char *title, const char *main_clas
     put_escaped(out, title);
     dream_buffer_text(out, " · Sandbox</title><style>");
     dream_buffer_text(out, sandbox_pay_style);
-    dream_buffer_text(out, "</style></head><body><div class=\"ribbon\"><strong>SANDBOX</strong> No real money moves. Pay with "
-                           "<code>4242 4242 4242 4242</code>, any future date, any three digits.</div><main");
+    dream_buffer_text(
+        out, "</style></head><body><div class=\"ribbon\"><strong>SANDBOX</strong> No real money moves. Pay with "
+             "<code>4242 4242 4242 4242</code>, any future date, any three digits.</div><main");
     if (main_class)
         dream_buffer_printf(out, " class=\"%s\"", main_class);
     dream_buffer_char(out, '>');
@@ -100,7 +112,8 @@ static void set_headers(sandbox_call *call)
     /* Browsers apply form-action to where the answer redirects, too, and that is the shop's address, which may redirect
      * further: schemes are all that can be told beforehand. */
     dream_buffer_text(&policy, "'; form-action 'self' http: https:; base-uri 'none'; frame-ancestors 'none'");
-    if (policy.is_failed || !dreamd_request_set_header(call->request, "Content-Security-Policy", dream_buffer_str(&policy)))
+    if (policy.is_failed
+        || !dreamd_request_set_header(call->request, "Content-Security-Policy", dream_buffer_str(&policy)))
         call->is_nomem = true;
     dream_buffer_clear(&policy);
     (void)dreamd_request_set_header(call->request, "Cache-Control", "no-store");
@@ -169,7 +182,8 @@ static void put_later(dream_buffer *out, const cJSON *session)
     const cJSON *data = dream_json_get(session, "_subscription_data");
     const cJSON *item, *first = NULL;
     int64_t recurring = 0, days = amount_of(data, "trial_period_days");
-    cJSON_ArrayForEach(item, dream_json_get(session, "_line_items")) {
+    cJSON_ArrayForEach(item, dream_json_get(session, "_line_items"))
+    {
         if (!cJSON_IsObject(dream_json_get(dream_json_get(item, "price"), "recurring")))
             continue;
         recurring += amount_of(item, "amount_total");
@@ -217,8 +231,7 @@ static void put_summary(sandbox_call *call, dream_buffer *out, const cJSON *sess
     dream_buffer_text(out, "</p>");
     put_later(out, session);
     dream_buffer_text(out, "<ul>");
-    cJSON_ArrayForEach(item, dream_json_get(session, "_line_items"))
-        put_line(out, item);
+    cJSON_ArrayForEach(item, dream_json_get(session, "_line_items")) put_line(out, item);
     dream_buffer_text(out, "<li class=\"due\"><span>Total due today</span><span class=\"amount\">");
     put_money(out, amount_of(session, "amount_total"), session);
     dream_buffer_text(out, "</span></li></ul>");
@@ -242,7 +255,8 @@ struct field {
 
 static void put_field(dream_buffer *out, const struct field *field)
 {
-    dream_buffer_printf(out, "<div class=\"field\"><label for=\"%s\">%s</label><input id=\"%s\" name=\"%s\" %s required",
+    dream_buffer_printf(out,
+                        "<div class=\"field\"><label for=\"%s\">%s</label><input id=\"%s\" name=\"%s\" %s required",
                         field->name, field->label, field->name, field->name, field->attributes);
     if (field->value) {
         dream_buffer_text(out, " value=\"");
@@ -289,18 +303,22 @@ static void put_form(dream_buffer *out, const cJSON *session, const struct form 
 {
     const char *fixed = fixed_email(session);
     const struct field email = { "email", "Email",
-                          fixed ? "type=\"email\" autocomplete=\"email\" readonly"
-                                : "type=\"email\" autocomplete=\"email\" maxlength=\"254\"",
-                          fixed ? fixed : form->email, form->email_error };
+                                 fixed ? "type=\"email\" autocomplete=\"email\" readonly"
+                                       : "type=\"email\" autocomplete=\"email\" maxlength=\"254\"",
+                                 fixed ? fixed : form->email, form->email_error };
     const struct field number = { "card_number", "Card number",
-                           "type=\"text\" inputmode=\"numeric\" autocomplete=\"cc-number\" maxlength=\"23\" "
-                           "placeholder=\"4242 4242 4242 4242\"", form->number, form->card.number };
+                                  "type=\"text\" inputmode=\"numeric\" autocomplete=\"cc-number\" maxlength=\"23\" "
+                                  "placeholder=\"4242 4242 4242 4242\"",
+                                  form->number, form->card.number };
     const struct field expiry = { "exp", "Expires (MM / YY)",
-                           "type=\"text\" inputmode=\"numeric\" autocomplete=\"cc-exp\" maxlength=\"9\" "
-                           "placeholder=\"12 / 34\"", form->expiry, form->card.expiry };
-    const struct field code = { "cvc", "Security code",
-                         "type=\"text\" inputmode=\"numeric\" autocomplete=\"cc-csc\" maxlength=\"4\" placeholder=\"123\"",
-                         NULL, form->card.code }; /* never sent back */
+                                  "type=\"text\" inputmode=\"numeric\" autocomplete=\"cc-exp\" maxlength=\"9\" "
+                                  "placeholder=\"12 / 34\"",
+                                  form->expiry, form->card.expiry };
+    const struct field code = {
+        "cvc", "Security code",
+        "type=\"text\" inputmode=\"numeric\" autocomplete=\"cc-csc\" maxlength=\"4\" placeholder=\"123\"", NULL,
+        form->card.code
+    }; /* never sent back */
     dream_buffer_text(out, "<section class=\"card\" aria-labelledby=\"how\"><h2 id=\"how\">Pay with card</h2>");
     if (form->card.decline || has_error(form)) {
         dream_buffer_text(out, "<p class=\"alert\" role=\"alert\">");
@@ -316,8 +334,9 @@ static void put_form(dream_buffer *out, const cJSON *session, const struct form 
     put_field(out, &code);
     dream_buffer_text(out, "</div>");
     put_button(out, session);
-    dream_buffer_text(out, "</form><p class=\"note\">This page plays Stripe Checkout for tests. Do not type a real card.</p>"
-                           "</section>");
+    dream_buffer_text(out,
+                      "</form><p class=\"note\">This page plays Stripe Checkout for tests. Do not type a real card.</p>"
+                      "</section>");
 }
 
 static void answer_form(sandbox_call *call, unsigned status, const cJSON *session, const struct form *form)
@@ -357,8 +376,8 @@ static cJSON *open_session(sandbox_call *call, bool is_payment)
     char account[SANDBOX_ID_SIZE];
     cJSON *session = sandbox_doc_find(call->tx, &call->scope, stripe_session.kind, call->id, account);
     if (!session) {
-        answer_notice(call, 404, "There is nothing to pay here", "Check the address, or go back to the shop and start again.",
-                      NULL, NULL);
+        answer_notice(call, 404, "There is nothing to pay here",
+                      "Check the address, or go back to the shop and start again.", NULL, NULL);
         return NULL;
     }
     if (!sandbox_keep(call, session) || !(call->scope.account = dream_arena_strdup(call->arena, account))) {
@@ -369,8 +388,8 @@ static cJSON *open_session(sandbox_call *call, bool is_payment)
     if (stripe_session_is(session, "open"))
         return session;
     if (stripe_session_is(session, "complete"))
-        answer_notice(call, is_payment ? 409 : 200, "This is already paid", "Nothing more is due. You were not charged again.",
-                      success_url(call, session), "Continue");
+        answer_notice(call, is_payment ? 409 : 200, "This is already paid",
+                      "Nothing more is due. You were not charged again.", success_url(call, session), "Continue");
     else
         answer_notice(call, 410, "This page has expired", "Go back to the shop and start again. You were not charged.",
                       dream_json_string(session, "cancel_url"), "Go back");
@@ -408,9 +427,10 @@ void pay_page_submit(sandbox_call *call)
         return;
     const char *fixed = fixed_email(session);
     struct form form = { .email = fixed ? fixed : typed(call, "email"),
-                  .number = typed(call, "card_number"),
-                  .expiry = typed(call, "exp"),
-                  .card = sandbox_card(typed(call, "card_number"), typed(call, "exp"), typed(call, "cvc"), call->now_s) };
+                         .number = typed(call, "card_number"),
+                         .expiry = typed(call, "exp"),
+                         .card = sandbox_card(typed(call, "card_number"), typed(call, "exp"), typed(call, "cvc"),
+                                              call->now_s) };
     if (!sandbox_is_email(form.email))
         form.email_error = *form.email ? "Your email address is incomplete or invalid." : "Enter your email address.";
     if (has_error(&form) || form.card.decline) {

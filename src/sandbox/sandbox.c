@@ -107,7 +107,8 @@ static bool start_server(struct server *server, uint16_t port, dreamd_metrics *m
 sandbox *sandbox_start(const sandbox_options *options, char error[256])
 {
     if (options->first_port > UINT16_MAX - SANDBOX_SERVICES * SANDBOX_MODES + 1) {
-        (void)snprintf(error, 256, "the sandbox needs six ports in a row: %u is too high a first one", options->first_port);
+        (void)snprintf(error, 256, "the sandbox needs six ports in a row: %u is too high a first one",
+                       options->first_port);
         return NULL;
     }
     sandbox *box = calloc(1, sizeof *box);
@@ -140,7 +141,8 @@ const sandbox_endpoint *sandbox_endpoint_of(const sandbox *box, enum sandbox_ser
     return &box->servers[service][mode].endpoint;
 }
 
-bool sandbox_set_webhook_urls(sandbox *box, enum sandbox_service service, enum sandbox_mode mode, const char *const *urls)
+bool sandbox_set_webhook_urls(sandbox *box, enum sandbox_service service, enum sandbox_mode mode,
+                              const char *const *urls)
 {
     return service == SANDBOX_STRIPE && sandbox_deliver_set_urls(box->deliver, mode, urls);
 }

@@ -19,15 +19,16 @@ enum sandbox_service { SANDBOX_STRIPE, SANDBOX_CLERK_PLATFORM, SANDBOX_CLERK_END
 typedef struct sandbox sandbox;
 
 typedef struct sandbox_options {
-    const char *path;           /* the state's SQLite file, made if absent; copied */
-    uint16_t first_port;        /* the six servers take this port and the next five, in the order service, mode; 0: free ports */
-    dreamd_metrics *metrics;    /* may be NULL */
+    const char *path; /* the state's SQLite file, made if absent; copied */
+    uint16_t
+        first_port; /* the six servers take this port and the next five, in the order service, mode; 0: free ports */
+    dreamd_metrics *metrics; /* may be NULL */
 } sandbox_options;
 
 typedef struct sandbox_endpoint {
-    char url[64];               /* "http://127.0.0.1:PORT" */
-    char secret_key[96];        /* sk_live_... / sk_test_... */
-    char webhook_secret[96];    /* whsec_... */
+    char url[64];            /* "http://127.0.0.1:PORT" */
+    char secret_key[96];     /* sk_live_... / sk_test_... */
+    char webhook_secret[96]; /* whsec_... */
 } sandbox_endpoint;
 
 /* NULL with a sentence in `error` when it cannot start. */
@@ -35,7 +36,8 @@ sandbox *sandbox_start(const sandbox_options *options, char error[256]);
 const sandbox_endpoint *sandbox_endpoint_of(const sandbox *box, enum sandbox_service service, enum sandbox_mode mode);
 /* Where Stripe's events of this mode are delivered, signed with the endpoint's webhook secret and tried again until a 2xx;
  * replaces the earlier list; may be called while running. `urls` is NULL-terminated, copied. */
-bool sandbox_set_webhook_urls(sandbox *box, enum sandbox_service service, enum sandbox_mode mode, const char *const *urls);
+bool sandbox_set_webhook_urls(sandbox *box, enum sandbox_service service, enum sandbox_mode mode,
+                              const char *const *urls);
 /* Undelivered events stay in the file and go out at the next start. NULL is fine. */
 void sandbox_stop(sandbox *box, int64_t drain_ms);
 

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/crypto.h"
 #include "common/buffer.h"
+#include "common/crypto.h"
 #include "common/encoding.h"
 #include "common/json.h"
 #include "common/timefmt.h"
@@ -269,8 +269,8 @@ static bool make_identity(enum sandbox_service service, enum sandbox_mode mode, 
 {
     const char *prefix = mode == SANDBOX_LIVE ? "sk_live_" : "sk_test_";
     if (service == SANDBOX_STRIPE)
-        return sandbox_random_id("acct_1", 15, out->id) && sandbox_random_id(prefix, 48, out->secret_key) &&
-               sandbox_random_id("whsec_", 32, out->webhook_secret);
+        return sandbox_random_id("acct_1", 15, out->id) && sandbox_random_id(prefix, 48, out->secret_key)
+               && sandbox_random_id("whsec_", 32, out->webhook_secret);
     if (!sandbox_random_id("ins_", 27, out->id) || !sandbox_random_id(prefix, 40, out->secret_key))
         return false;
     /* Clerk signs as svix does: the secret is the base64 of the key. */
@@ -424,12 +424,13 @@ static char *print(sandbox_tx *tx, const cJSON *json)
 bool sandbox_doc_insert(sandbox_tx *tx, const sandbox_scope *scope, const sandbox_doc *doc, const cJSON *json)
 {
     char *text = print(tx, json);
-    bool done = text && run(tx,
-                            "INSERT INTO documents (service, mode, account, kind, id, parent, lookup, json)"
-                            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-                            DREAMD_PARAMS(SCOPE(scope), dreamd_text(doc->kind), dreamd_text(doc->id),
-                                          dreamd_text(doc->parent), dreamd_text(doc->lookup), dreamd_text(text)),
-                            NULL);
+    bool done = text
+                && run(tx,
+                       "INSERT INTO documents (service, mode, account, kind, id, parent, lookup, json)"
+                       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                       DREAMD_PARAMS(SCOPE(scope), dreamd_text(doc->kind), dreamd_text(doc->id),
+                                     dreamd_text(doc->parent), dreamd_text(doc->lookup), dreamd_text(text)),
+                       NULL);
     free(text);
     return done;
 }
@@ -438,12 +439,13 @@ bool sandbox_doc_update(sandbox_tx *tx, const sandbox_scope *scope, const sandbo
 {
     int64_t changed = 0;
     char *text = print(tx, json);
-    bool done = text && run(tx,
-                            "UPDATE documents SET parent = $6, lookup = $7, json = $8"
-                            " WHERE service = $1 AND mode = $2 AND account = $3 AND kind = $4 AND id = $5",
-                            DREAMD_PARAMS(SCOPE(scope), dreamd_text(doc->kind), dreamd_text(doc->id),
-                                          dreamd_text(doc->parent), dreamd_text(doc->lookup), dreamd_text(text)),
-                            &changed);
+    bool done = text
+                && run(tx,
+                       "UPDATE documents SET parent = $6, lookup = $7, json = $8"
+                       " WHERE service = $1 AND mode = $2 AND account = $3 AND kind = $4 AND id = $5",
+                       DREAMD_PARAMS(SCOPE(scope), dreamd_text(doc->kind), dreamd_text(doc->id),
+                                     dreamd_text(doc->parent), dreamd_text(doc->lookup), dreamd_text(text)),
+                       &changed);
     free(text);
     return done && changed > 0;
 }
@@ -476,8 +478,8 @@ int64_t sandbox_doc_seq(sandbox_tx *tx, const sandbox_scope *scope, const char *
 }
 
 /* A statement for each way to look, so that each uses its index: an "or is null" would use none. */
-#define SCAN_SQL(condition, order)                                                                             \
-    "SELECT json FROM documents WHERE service = $1 AND mode = $2 AND account = $3 AND kind = $4 AND seq > $5"  \
+#define SCAN_SQL(condition, order)                                                                                     \
+    "SELECT json FROM documents WHERE service = $1 AND mode = $2 AND account = $3 AND kind = $4 AND seq > $5"          \
     " AND seq < $6" condition " ORDER BY seq " order
 static const char *const scan_sql[3][2] = {
     { SCAN_SQL("", "DESC"), SCAN_SQL("", "ASC") },
@@ -488,9 +490,7 @@ static const char *const scan_sql[3][2] = {
 void sandbox_doc_scan(sandbox_tx *tx, const sandbox_scope *scope, const sandbox_scan *scan, sandbox_scan_fn *fn,
                       void *context)
 {
-    const dreamd_param params[] = { SCOPE(scope),
-                                    dreamd_text(scan->kind),
-                                    dreamd_int(scan->after_seq),
+    const dreamd_param params[] = { SCOPE(scope), dreamd_text(scan->kind), dreamd_int(scan->after_seq),
                                     dreamd_int(scan->before_seq ? scan->before_seq : INT64_MAX),
                                     dreamd_text(scan->parent ? scan->parent : scan->lookup) };
     size_t way = scan->parent ? 1 : scan->lookup ? 2 : 0;
@@ -540,9 +540,9 @@ void sandbox_replay_keep(sandbox_tx *tx, const sandbox_scope *scope, const char 
 
 void sandbox_delivery_add(sandbox_tx *tx, const sandbox_scope *scope, const char *event_id)
 {
-    tx->has_delivery |= run(tx, "INSERT INTO deliveries (mode, account, event_id) VALUES ($1, $2, $3)",
-                            DREAMD_PARAMS(dreamd_int(scope->mode), dreamd_text(scope->account), dreamd_text(event_id)),
-                            NULL);
+    tx->has_delivery |=
+        run(tx, "INSERT INTO deliveries (mode, account, event_id) VALUES ($1, $2, $3)",
+            DREAMD_PARAMS(dreamd_int(scope->mode), dreamd_text(scope->account), dreamd_text(event_id)), NULL);
 }
 
 bool sandbox_tx_has_delivery(const sandbox_tx *tx)

@@ -16,8 +16,8 @@
 #include "sandbox/sandbox.h"
 
 enum {
-    SANDBOX_ID_SIZE = 96,        /* longest identifier or key, with its NUL */
-    SANDBOX_DELIVERY_SLOTS = 30  /* webhook URLs of one mode; a bit each in a delivery's mask */
+    SANDBOX_ID_SIZE = 96,       /* longest identifier or key, with its NUL */
+    SANDBOX_DELIVERY_SLOTS = 30 /* webhook URLs of one mode; a bit each in a delivery's mask */
 };
 
 typedef struct sandbox_store sandbox_store;
@@ -38,7 +38,7 @@ typedef struct sandbox_scope {
 } sandbox_scope;
 
 typedef struct sandbox_doc {
-    const char *kind;   /* "customer", "user" ... */
+    const char *kind; /* "customer", "user" ... */
     const char *id;
     const char *parent; /* what it belongs to and is listed by; may be NULL */
     const char *lookup; /* a second way to find it, an e-mail address say; may be NULL */
@@ -63,8 +63,7 @@ void sandbox_tx_rollback(sandbox_tx *tx); /* NULL is fine */
 sandbox_store_status sandbox_tx_status(const sandbox_tx *tx);
 void sandbox_tx_fail(sandbox_tx *tx, sandbox_store_status status); /* keeps the first failure */
 
-bool sandbox_identity_read(sandbox_tx *tx, enum sandbox_service service, enum sandbox_mode mode,
-                           sandbox_identity *out);
+bool sandbox_identity_read(sandbox_tx *tx, enum sandbox_service service, enum sandbox_mode mode, sandbox_identity *out);
 /* The instance's private key as PEM, owned (dream_free_secret); NULL if it has none yet or on failure. */
 char *sandbox_signing_key_read(sandbox_tx *tx, enum sandbox_service service, enum sandbox_mode mode);
 /* Keeps the first key given, so that two processes end up with one. */
@@ -86,10 +85,10 @@ int64_t sandbox_doc_seq(sandbox_tx *tx, const sandbox_scope *scope, const char *
 
 typedef struct sandbox_scan {
     const char *kind;
-    const char *parent;   /* only these; NULL: any */
-    const char *lookup;   /* only these; NULL: any */
-    int64_t after_seq;    /* only later ones; 0: from the start */
-    int64_t before_seq;   /* only earlier ones; 0: to the end */
+    const char *parent; /* only these; NULL: any */
+    const char *lookup; /* only these; NULL: any */
+    int64_t after_seq;  /* only later ones; 0: from the start */
+    int64_t before_seq; /* only earlier ones; 0: to the end */
     bool is_oldest_first;
 } sandbox_scan;
 /* Called for each document in order of creation; `json` is taken. False ends the scan. It must not use the transaction. */

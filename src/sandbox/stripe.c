@@ -17,18 +17,20 @@
 enum { MAX_IDEMPOTENCY_KEY = 255 };
 
 #define PAGE "limit starting_after ending_before expand "
-#define PRODUCT_FIELDS "name active description metadata images url unit_label statement_descriptor tax_code shippable expand "
+#define PRODUCT_FIELDS                                                                                                 \
+    "name active description metadata images url unit_label statement_descriptor tax_code shippable expand "
 #define CUSTOMER_FIELDS "name email phone description metadata address preferred_locales expand "
 /* The second half is taken as Stripe takes it and changes nothing here: no tax, no discounts, cards only. */
-#define SESSION_FIELDS                                                                                                \
+#define SESSION_FIELDS                                                                                                 \
     "mode success_url cancel_url customer customer_email customer_creation client_reference_id metadata line_items "   \
-    "subscription_data payment_intent_data expires_at locale currency expand ui_mode "                                \
-    "allow_promotion_codes automatic_tax billing_address_collection customer_update payment_method_collection "       \
+    "subscription_data payment_intent_data expires_at locale currency expand ui_mode "                                 \
+    "allow_promotion_codes automatic_tax billing_address_collection customer_update payment_method_collection "        \
     "payment_method_types phone_number_collection submit_type tax_id_collection "
 
 static const sandbox_route routes[] = {
     { "POST", "/v1/accounts", SANDBOX_WRITE, stripe_account_create,
-      "type country email business_type business_profile capabilities controller default_currency metadata expand ", NULL },
+      "type country email business_type business_profile capabilities controller default_currency metadata expand ",
+      NULL },
     { "GET", "/v1/account", SANDBOX_READ, stripe_account_own, "expand ", NULL },
     { "GET", "/v1/accounts/:id", SANDBOX_READ, stripe_get, "expand ", &stripe_account },
     { "POST", "/v1/customers", SANDBOX_WRITE, stripe_customer_create, CUSTOMER_FIELDS, NULL },
@@ -42,22 +44,26 @@ static const sandbox_route routes[] = {
     { "POST", "/v1/products/:id", SANDBOX_WRITE, stripe_product_update, PRODUCT_FIELDS "default_price ", NULL },
     { "POST", "/v1/prices", SANDBOX_WRITE, stripe_price_create,
       "id currency unit_amount unit_amount_decimal active metadata nickname product product_data recurring lookup_key "
-      "tax_behavior billing_scheme expand ", NULL },
+      "tax_behavior billing_scheme expand ",
+      NULL },
     { "GET", "/v1/prices", SANDBOX_READ, stripe_list, PAGE "active currency product type lookup_keys created ",
       &stripe_price },
     { "GET", "/v1/prices/:id", SANDBOX_READ, stripe_get, "expand ", &stripe_price },
-    { "POST", "/v1/prices/:id", SANDBOX_WRITE, stripe_price_update, "active metadata nickname lookup_key expand ", NULL },
+    { "POST", "/v1/prices/:id", SANDBOX_WRITE, stripe_price_update, "active metadata nickname lookup_key expand ",
+      NULL },
     { "POST", "/v1/checkout/sessions", SANDBOX_WRITE, stripe_session_create, SESSION_FIELDS, NULL },
     { "GET", "/v1/checkout/sessions", SANDBOX_READ, stripe_list,
       PAGE "customer subscription payment_intent status created ", &stripe_session },
     { "GET", "/v1/checkout/sessions/:id", SANDBOX_READ, stripe_session_get, "expand ", &stripe_session },
     { "POST", "/v1/checkout/sessions/:id/expire", SANDBOX_WRITE, stripe_session_expire, "expand ", NULL },
     { "GET", "/v1/checkout/sessions/:id/line_items", SANDBOX_READ, stripe_session_line_items, PAGE, NULL },
-    { "GET", "/v1/subscriptions", SANDBOX_READ, stripe_list, PAGE "customer price status created ", &stripe_subscription },
+    { "GET", "/v1/subscriptions", SANDBOX_READ, stripe_list, PAGE "customer price status created ",
+      &stripe_subscription },
     { "GET", "/v1/subscriptions/:id", SANDBOX_READ, stripe_get, "expand ", &stripe_subscription },
     { "POST", "/v1/subscriptions/:id", SANDBOX_WRITE, stripe_subscription_update,
       "metadata cancel_at_period_end cancel_at items cancellation_details trial_end proration_behavior description "
-      "expand ", NULL },
+      "expand ",
+      NULL },
     { "DELETE", "/v1/subscriptions/:id", SANDBOX_WRITE, stripe_subscription_cancel,
       "invoice_now prorate cancellation_details expand ", NULL },
     { "GET", "/v1/invoices", SANDBOX_READ, stripe_list, PAGE "customer subscription status created ", &stripe_invoice },
@@ -143,8 +149,10 @@ static void refuse_key(sandbox_call *call, const char *key)
 static void refuse_account(sandbox_call *call, const char *account)
 {
     stripe_error(call, 403, "invalid_request_error", "account_invalid", NULL,
-                 sandbox_printf(call, "The provided key does not have access to account '%s' (or that account does not "
-                                      "exist). Application access may have been revoked.", account));
+                 sandbox_printf(call,
+                                "The provided key does not have access to account '%s' (or that account does not "
+                                "exist). Application access may have been revoked.",
+                                account));
 }
 
 /* The connected account whose token `key` is; NULL if it is none. Reads its own snapshot: the handler's transaction must
@@ -165,7 +173,8 @@ static void resolve_account(sandbox_call *call)
     const char *key = read_key(call);
     const char *own = NULL;
     if (key && *key)
-        own = dream_equal_secret_text(key, call->instance->identity.secret_key) ? platform : account_of_token(call, key);
+        own =
+            dream_equal_secret_text(key, call->instance->identity.secret_key) ? platform : account_of_token(call, key);
     if (!own)
         refuse_key(call, key);
     else if (!wanted || strcmp(wanted, own) == 0)
@@ -231,9 +240,11 @@ static bool read_params(sandbox_call *call)
     if (status == SANDBOX_FORM_NOMEM)
         call->is_nomem = true;
     else if (status != SANDBOX_FORM_OK)
-        stripe_refuse(call, NULL, NULL, status == SANDBOX_FORM_TOO_LARGE
-                          ? "Too many parameters, or nested too deeply."
-                          : "Invalid request (check that your POST content type is application/x-www-form-urlencoded).");
+        stripe_refuse(
+            call, NULL, NULL,
+            status == SANDBOX_FORM_TOO_LARGE
+                ? "Too many parameters, or nested too deeply."
+                : "Invalid request (check that your POST content type is application/x-www-form-urlencoded).");
     return call->params && !call->is_nomem && call->status == 0;
 }
 
@@ -249,12 +260,18 @@ static bool hash_params(sandbox_call *call, char out[65])
 
 static void refuse_replay(sandbox_call *call, const char *key, const sandbox_replay *old, const char *path)
 {
-    const char *message = strcmp(old->path, path) == 0
-        ? sandbox_printf(call, "Keys for idempotent requests can only be used with the same parameters they were first used "
-                               "with. Try using a key other than '%s' if you meant to execute a different request.", key)
-        : sandbox_printf(call, "Keys for idempotent requests can only be used for the same endpoint they were first used "
-                               "for ('%s' vs '%s'). Try using a key other than '%s' if you meant to execute a different "
-                               "request.", path, old->path, key);
+    const char *message =
+        strcmp(old->path, path) == 0
+            ? sandbox_printf(
+                call,
+                "Keys for idempotent requests can only be used with the same parameters they were first used "
+                "with. Try using a key other than '%s' if you meant to execute a different request.",
+                key)
+            : sandbox_printf(call,
+                             "Keys for idempotent requests can only be used for the same endpoint they were first used "
+                             "for ('%s' vs '%s'). Try using a key other than '%s' if you meant to execute a different "
+                             "request.",
+                             path, old->path, key);
     stripe_error(call, 400, "idempotency_error", NULL, NULL, message);
 }
 
@@ -308,9 +325,10 @@ static void answer_failure(sandbox_call *call, sandbox_store_status status)
 {
     call->is_nomem = false;
     if (status == SANDBOX_STORE_BUSY)
-        stripe_error(call, 429, "invalid_request_error", "lock_timeout", NULL,
-                     "This object cannot be accessed right now because another API request or Stripe process is currently "
-                     "accessing it. If you see this error intermittently, retry the request.");
+        stripe_error(
+            call, 429, "invalid_request_error", "lock_timeout", NULL,
+            "This object cannot be accessed right now because another API request or Stripe process is currently "
+            "accessing it. If you see this error intermittently, retry the request.");
     else
         stripe_error(call, 500, "api_error", NULL, NULL, "An error occurred in the sandbox. Its log says more.");
 }

@@ -29,8 +29,8 @@ typedef enum stripe_match {
     STRIPE_MATCH_LOOKUP,
     STRIPE_MATCH_TEXT,
     STRIPE_MATCH_FLAG,
-    STRIPE_MATCH_TIME,   /* a time, or bounds [gt] [gte] [lt] [lte] */
-    STRIPE_MATCH_ANY     /* one of several texts */
+    STRIPE_MATCH_TIME, /* a time, or bounds [gt] [gte] [lt] [lte] */
+    STRIPE_MATCH_ANY   /* one of several texts */
 } stripe_match;
 
 typedef struct stripe_filter {

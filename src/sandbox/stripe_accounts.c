@@ -57,8 +57,7 @@ void stripe_account_create(sandbox_call *call)
     if (!account)
         return;
     if (strcmp(call->scope.account, call->instance->identity.id) != 0) {
-        stripe_error(call, 403, "invalid_request_error", NULL, NULL,
-                     "Only the platform's own key may make accounts.");
+        stripe_error(call, 403, "invalid_request_error", NULL, NULL, "Only the platform's own key may make accounts.");
         return;
     }
     bool is_known = type == NULL;
@@ -112,8 +111,7 @@ static void set_address(sandbox_call *call, cJSON *customer)
     const cJSON *member;
     if (!address || !stripe_check_names(call, given, "address", names))
         return;
-    cJSON_ArrayForEach(member, given)
-        stripe_set_text(call, given, address, member->string);
+    cJSON_ArrayForEach(member, given) stripe_set_text(call, given, address, member->string);
     sandbox_embed(call, customer, "address", address);
 }
 
@@ -201,8 +199,7 @@ static void cancel_subscriptions(sandbox_call *call)
         return;
     sandbox_doc_scan(call->tx, &call->scope, &(sandbox_scan){ .kind = "subscription", .parent = call->id }, collect,
                      &list);
-    cJSON_ArrayForEach(subscription, list.found)
-        stripe_subscription_end(call, subscription);
+    cJSON_ArrayForEach(subscription, list.found) stripe_subscription_end(call, subscription);
 }
 
 void stripe_customer_delete(sandbox_call *call)

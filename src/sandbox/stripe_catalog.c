@@ -99,8 +99,8 @@ void stripe_product_create(sandbox_call *call)
 
 static void set_default_price(sandbox_call *call, cJSON *product)
 {
-    const char *id = stripe_has(call->params, "default_price") ? stripe_text(call, call->params, NULL, "default_price")
-                                                               : NULL;
+    const char *id =
+        stripe_has(call->params, "default_price") ? stripe_text(call, call->params, NULL, "default_price") : NULL;
     const cJSON *price = id ? sandbox_read(call, "price", id) : NULL;
     const char *owner = dream_json_string(price, "product");
     if (id && (!owner || strcmp(owner, call->id) != 0))
@@ -132,8 +132,8 @@ static bool set_currency(sandbox_call *call, const cJSON *from, const char *pref
     if (!text)
         return false;
     const char *code = sandbox_lower(call, text);
-    bool is_code = code && strlen(code) == 3 && islower((unsigned char)code[0]) && islower((unsigned char)code[1]) &&
-                   islower((unsigned char)code[2]);
+    bool is_code = code && strlen(code) == 3 && islower((unsigned char)code[0]) && islower((unsigned char)code[1])
+                   && islower((unsigned char)code[2]);
     if (!is_code) {
         stripe_refuse(call, NULL, stripe_param_name(call, prefix, "currency"),
                       "Invalid currency: %.20s. Stripe currently supports three-letter ISO 4217 codes.", text);
@@ -194,8 +194,8 @@ cJSON *stripe_make_price(sandbox_call *call, const cJSON *from, const char *pref
 {
     cJSON *price = stripe_new(call, price_skeleton, "price_1", 23);
     const char *product_id = dream_json_string(product, "id");
-    if (!price || !set_currency(call, from, prefix, price) || !set_amount(call, from, prefix, price) ||
-        !set_recurring(call, from, prefix, price))
+    if (!price || !set_currency(call, from, prefix, price) || !set_amount(call, from, prefix, price)
+        || !set_recurring(call, from, prefix, price))
         return NULL;
     sandbox_set_text(call, price, "product", product_id);
     stripe_set_text(call, from, price, "nickname");
@@ -219,13 +219,16 @@ static const cJSON *choose_product(sandbox_call *call)
     if (call->status != 0)
         return NULL;
     if (!id && !data) {
-        stripe_refuse(call, "parameter_missing", "product", "You must specify either `product` or `product_data` when "
+        stripe_refuse(call, "parameter_missing", "product",
+                      "You must specify either `product` or `product_data` when "
                       "creating a price.");
         return NULL;
     }
     if (data)
-        return stripe_check_names(call, data, "product_data", "name active metadata statement_descriptor tax_code unit_label ")
-                   ? stripe_make_product(call, data, "product_data") : NULL;
+        return stripe_check_names(call, data, "product_data",
+                                  "name active metadata statement_descriptor tax_code unit_label ")
+                   ? stripe_make_product(call, data, "product_data")
+                   : NULL;
     const cJSON *product = sandbox_read(call, "product", id);
     if (!product)
         stripe_no_such(call, &stripe_product, id, "product");

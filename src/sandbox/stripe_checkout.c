@@ -9,13 +9,7 @@
 
 #define MINUTE_S INT64_C(60)
 #define DAY_S INT64_C(86400)
-enum {
-    MAX_LINE_ITEMS = 100,
-    MAX_QUANTITY = 999999,
-    MAX_REFERENCE = 200,
-    MAX_TRIAL_DAYS = 730,
-    MIN_OPEN_MINUTES = 30
-};
+enum { MAX_LINE_ITEMS = 100, MAX_QUANTITY = 999999, MAX_REFERENCE = 200, MAX_TRIAL_DAYS = 730, MIN_OPEN_MINUTES = 30 };
 #define MAX_TOTAL INT64_C(99999999999)
 
 static const char session_skeleton[] =
@@ -56,8 +50,8 @@ bool stripe_session_is(const cJSON *session, const char *status)
 void stripe_session_settle(sandbox_call *call, cJSON *session)
 {
     int64_t expires_at = 0;
-    if (stripe_session_is(session, "open") && dream_json_int(session, "expires_at", &expires_at) &&
-        expires_at <= call->now_s) {
+    if (stripe_session_is(session, "open") && dream_json_int(session, "expires_at", &expires_at)
+        && expires_at <= call->now_s) {
         sandbox_set_text(call, session, "status", "expired");
         sandbox_set_text(call, session, "url", NULL);
     }
@@ -69,14 +63,16 @@ void stripe_session_settle(sandbox_call *call, cJSON *session)
 static const cJSON *make_inline_price(sandbox_call *call, const cJSON *data, const char *prefix)
 {
     prefix = stripe_param_name(call, prefix, "price_data");
-    if (!stripe_check_names(call, data, prefix, "currency product product_data recurring unit_amount unit_amount_decimal "
-                                                "tax_behavior "))
+    if (!stripe_check_names(call, data, prefix,
+                            "currency product product_data recurring unit_amount unit_amount_decimal "
+                            "tax_behavior "))
         return NULL;
     const cJSON *product_data = stripe_table(call, data, prefix, "product_data");
     const char *id = product_data ? NULL : stripe_required_text(call, data, prefix, "product");
-    const cJSON *product = product_data
-        ? stripe_make_product(call, product_data, stripe_param_name(call, prefix, "product_data"))
-        : id ? sandbox_read(call, "product", id) : NULL;
+    const cJSON *product =
+        product_data ? stripe_make_product(call, product_data, stripe_param_name(call, prefix, "product_data"))
+        : id         ? sandbox_read(call, "product", id)
+                     : NULL;
     if (id && !product)
         stripe_no_such(call, &stripe_product, id, stripe_param_name(call, prefix, "product"));
     cJSON *price = product ? stripe_make_price(call, data, prefix, product) : NULL;
@@ -115,8 +111,10 @@ static void add_to_order(sandbox_call *call, struct order *order, const cJSON *p
     if (!order->currency)
         order->currency = currency;
     if (strcmp(order->currency, currency) != 0)
-        stripe_refuse(call, NULL, "line_items", "You cannot combine currencies on a single subscription or payment: %s and "
-                      "%s.", order->currency, currency);
+        stripe_refuse(call, NULL, "line_items",
+                      "You cannot combine currencies on a single subscription or payment: %s and "
+                      "%s.",
+                      order->currency, currency);
     else if (order->total > MAX_TOTAL)
         stripe_refuse(call, "amount_too_large", "line_items", "The total of the line items is too large.");
 }
@@ -133,7 +131,8 @@ static void add_line(sandbox_call *call, cJSON *session, struct order *order, co
     bool is_metered = usage && strcmp(usage, "metered") == 0;
     if (is_metered && stripe_has(given, "quantity"))
         stripe_refuse(call, NULL, stripe_param_name(call, prefix, "quantity"),
-                      "Quantity should not be specified where usage_type is `metered`. Remove quantity from `%s`.", prefix);
+                      "Quantity should not be specified where usage_type is `metered`. Remove quantity from `%s`.",
+                      prefix);
     else if (!is_metered)
         (void)stripe_required_text(call, given, prefix, "quantity");
     int64_t quantity = stripe_int(call, given, prefix, "quantity", is_metered ? 0 : 1, 1, MAX_QUANTITY);
@@ -166,7 +165,8 @@ static void add_lines(sandbox_call *call, cJSON *session, struct order *order)
         stripe_refuse(call, NULL, "line_items", "Invalid array: at most %d line items", MAX_LINE_ITEMS);
         return;
     }
-    cJSON_ArrayForEach(line, lines) {
+    cJSON_ArrayForEach(line, lines)
+    {
         if (call->status != 0 || call->is_nomem)
             return;
         add_line(call, session, order, line, sandbox_printf(call, "line_items[%d]", index++));
@@ -182,14 +182,16 @@ static bool set_mode(sandbox_call *call, cJSON *session, const struct order *ord
         return false;
     bool is_subscription = strcmp(mode, "subscription") == 0;
     if (!is_subscription && strcmp(mode, "payment") != 0)
-        stripe_refuse(call, NULL, "mode", "Invalid mode: must be one of payment or subscription (the sandbox plays no setup)");
+        stripe_refuse(call, NULL, "mode",
+                      "Invalid mode: must be one of payment or subscription (the sandbox plays no setup)");
     else if (!order->currency)
         stripe_refuse(call, "parameter_missing", "line_items", "Missing required param: line_items.");
     else if (is_subscription && !order->has_recurring)
         stripe_refuse(call, NULL, "line_items",
                       "You must provide at least one recurring price in `subscription` mode when using prices.");
     else if (!is_subscription && order->has_recurring)
-        stripe_refuse(call, NULL, "line_items", "You specified `payment` mode but passed a recurring price. Either switch to "
+        stripe_refuse(call, NULL, "line_items",
+                      "You specified `payment` mode but passed a recurring price. Either switch to "
                       "`subscription` mode or use only one-time prices.");
     if (call->status != 0)
         return false;
@@ -205,12 +207,13 @@ static bool set_mode(sandbox_call *call, cJSON *session, const struct order *ord
 static void set_customer(sandbox_call *call, cJSON *session)
 {
     const char *id = stripe_text(call, call->params, NULL, "customer");
-    const char *email = stripe_has(call->params, "customer_email")
-                            ? stripe_text(call, call->params, NULL, "customer_email") : NULL;
+    const char *email =
+        stripe_has(call->params, "customer_email") ? stripe_text(call, call->params, NULL, "customer_email") : NULL;
     const char *creation = stripe_text(call, call->params, NULL, "customer_creation");
     const cJSON *customer = id ? sandbox_read(call, "customer", id) : NULL;
     if (id && email)
-        stripe_refuse(call, NULL, "customer_email", "You may only specify one of these parameters: customer, customer_email.");
+        stripe_refuse(call, NULL, "customer_email",
+                      "You may only specify one of these parameters: customer, customer_email.");
     else if (id && (!customer || stripe_is_deleted(customer)))
         stripe_no_such(call, &stripe_customer, id, "customer");
     else if (email && !sandbox_is_email(email))
@@ -291,7 +294,8 @@ static void set_flags(sandbox_call *call, cJSON *session)
 static void set_texts(sandbox_call *call, cJSON *session)
 {
     const char *reference = stripe_has(call->params, "client_reference_id")
-                                ? stripe_text(call, call->params, NULL, "client_reference_id") : NULL;
+                                ? stripe_text(call, call->params, NULL, "client_reference_id")
+                                : NULL;
     const char *ui = stripe_text(call, call->params, NULL, "ui_mode");
     if (reference && strlen(reference) > MAX_REFERENCE)
         stripe_refuse(call, "parameter_invalid_string_long", "client_reference_id",
@@ -317,10 +321,11 @@ static void set_amounts(sandbox_call *call, cJSON *session, const struct order *
     if (trial_days > 0 || dream_json_get(data, "trial_end")) {
         const cJSON *item;
         due = 0;
-        cJSON_ArrayForEach(item, dream_json_get(session, "_line_items")) {
+        cJSON_ArrayForEach(item, dream_json_get(session, "_line_items"))
+        {
             int64_t amount = 0;
-            if (!cJSON_IsObject(dream_json_get(dream_json_get(item, "price"), "recurring")) &&
-                dream_json_int(item, "amount_total", &amount))
+            if (!cJSON_IsObject(dream_json_get(dream_json_get(item, "price"), "recurring"))
+                && dream_json_int(item, "amount_total", &amount))
                 due += amount;
         }
     }
@@ -368,8 +373,10 @@ void stripe_session_expire(sandbox_call *call)
         return;
     stripe_session_settle(call, session);
     if (!stripe_session_is(session, "open")) {
-        stripe_refuse(call, NULL, NULL, "Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout "
-                      "Session has a status of \"%s\".", dream_json_string(session, "status"));
+        stripe_refuse(call, NULL, NULL,
+                      "Only Checkout Sessions with a status in [\"open\"] can be expired. This Checkout "
+                      "Session has a status of \"%s\".",
+                      dream_json_string(session, "status"));
         return;
     }
     sandbox_set_text(call, session, "status", "expired");
@@ -391,7 +398,8 @@ void stripe_session_line_items(sandbox_call *call)
     bool is_after = after == NULL;
     if (!list)
         return;
-    cJSON_ArrayForEach(item, dream_json_get(session, "_line_items")) {
+    cJSON_ArrayForEach(item, dream_json_get(session, "_line_items"))
+    {
         const char *id = dream_json_string(item, "id");
         if (is_after && limit-- > 0)
             sandbox_append(call, sandbox_member(list, "data"), item);

@@ -15,7 +15,8 @@ static bool subscription_is_listed(sandbox_call *call, const cJSON *object)
     const char *status = dream_json_string(object, "status");
     const cJSON *item;
     bool has_price = price == NULL;
-    cJSON_ArrayForEach(item, dream_json_get(dream_json_get(object, "items"), "data")) {
+    cJSON_ArrayForEach(item, dream_json_get(dream_json_get(object, "items"), "data"))
+    {
         const char *id = dream_json_string(dream_json_get(item, "price"), "id");
         has_price = has_price || (id && strcmp(id, price) == 0);
     }
@@ -44,8 +45,8 @@ static const stripe_filter product_filters[] = { { "active", "active", STRIPE_MA
                                                  { "url", "url", STRIPE_MATCH_TEXT },
                                                  { "created", "created", STRIPE_MATCH_TIME } };
 static const stripe_filter price_filters[] = {
-    { "product", "product", STRIPE_MATCH_PARENT },  { "active", "active", STRIPE_MATCH_FLAG },
-    { "currency", "currency", STRIPE_MATCH_TEXT },  { "type", "type", STRIPE_MATCH_TEXT },
+    { "product", "product", STRIPE_MATCH_PARENT },     { "active", "active", STRIPE_MATCH_FLAG },
+    { "currency", "currency", STRIPE_MATCH_TEXT },     { "type", "type", STRIPE_MATCH_TEXT },
     { "lookup_keys", "lookup_key", STRIPE_MATCH_ANY }, { "created", "created", STRIPE_MATCH_TIME }
 };
 static const stripe_filter session_filters[] = { { "customer", "customer", STRIPE_MATCH_PARENT },
@@ -69,8 +70,8 @@ const stripe_resource stripe_product = { "product", "id", "/v1/products", FILTER
 const stripe_resource stripe_price = { "price", "price", "/v1/prices", FILTERS(price_filters), NULL };
 const stripe_resource stripe_session = { "checkout.session", "session", "/v1/checkout/sessions",
                                          FILTERS(session_filters), session_is_listed };
-const stripe_resource stripe_subscription = { "subscription", "id", "/v1/subscriptions",
-                                              FILTERS(subscription_filters), subscription_is_listed };
+const stripe_resource stripe_subscription = { "subscription", "id", "/v1/subscriptions", FILTERS(subscription_filters),
+                                              subscription_is_listed };
 const stripe_resource stripe_invoice = { "invoice", "invoice", "/v1/invoices", FILTERS(invoice_filters), NULL };
 const stripe_resource stripe_event = { "event", "id", "/v1/events", FILTERS(event_filters), NULL };
 const stripe_resource stripe_payment_intent = { "payment_intent", "intent", "/v1/payment_intents", NULL, 0, NULL };
@@ -89,9 +90,8 @@ struct page {
 static bool is_any(const cJSON *wanted, const char *value)
 {
     const cJSON *one;
-    cJSON_ArrayForEach(one, wanted)
-        if (value && cJSON_IsString(one) && strcmp(one->valuestring, value) == 0)
-            return true;
+    cJSON_ArrayForEach(one,
+                       wanted) if (value && cJSON_IsString(one) && strcmp(one->valuestring, value) == 0) return true;
     return false;
 }
 
@@ -99,10 +99,10 @@ static bool is_in_time(sandbox_call *call, const cJSON *wanted, int64_t time)
 {
     if (!cJSON_IsObject(wanted))
         return time == stripe_int(call, call->params, NULL, "created", time, 0, INT64_MAX);
-    return time > stripe_int(call, wanted, "created", "gt", -1, 0, INT64_MAX) &&
-           time >= stripe_int(call, wanted, "created", "gte", 0, 0, INT64_MAX) &&
-           time < stripe_int(call, wanted, "created", "lt", INT64_MAX, 0, INT64_MAX) &&
-           time <= stripe_int(call, wanted, "created", "lte", INT64_MAX, 0, INT64_MAX);
+    return time > stripe_int(call, wanted, "created", "gt", -1, 0, INT64_MAX)
+           && time >= stripe_int(call, wanted, "created", "gte", 0, 0, INT64_MAX)
+           && time < stripe_int(call, wanted, "created", "lt", INT64_MAX, 0, INT64_MAX)
+           && time <= stripe_int(call, wanted, "created", "lte", INT64_MAX, 0, INT64_MAX);
 }
 
 static bool passes(sandbox_call *call, const stripe_filter *filter, const cJSON *object)
@@ -114,8 +114,8 @@ static bool passes(sandbox_call *call, const stripe_filter *filter, const cJSON 
         return true;
     switch (filter->match) {
     case STRIPE_MATCH_FLAG:
-        return dream_json_bool(object, filter->member, false) ==
-               stripe_flag(call, call->params, NULL, filter->param, false);
+        return dream_json_bool(object, filter->member, false)
+               == stripe_flag(call, call->params, NULL, filter->param, false);
     case STRIPE_MATCH_TIME:
         return dream_json_int(object, filter->member, &time) && is_in_time(call, wanted, time);
     case STRIPE_MATCH_ANY:
@@ -209,9 +209,12 @@ static const struct {
     const char *member;
     const stripe_resource *resource;
 } expandable[] = {
-    { "customer", &stripe_customer },           { "product", &stripe_product },
-    { "default_price", &stripe_price },         { "subscription", &stripe_subscription },
-    { "latest_invoice", &stripe_invoice },      { "invoice", &stripe_invoice },
+    { "customer", &stripe_customer },
+    { "product", &stripe_product },
+    { "default_price", &stripe_price },
+    { "subscription", &stripe_subscription },
+    { "latest_invoice", &stripe_invoice },
+    { "invoice", &stripe_invoice },
     { "payment_intent", &stripe_payment_intent },
 };
 
@@ -247,8 +250,7 @@ static void expand_path(sandbox_call *call, cJSON *object, const char *path, int
     bool is_known = false;
     cJSON *element;
     if (cJSON_IsArray(object)) {
-        cJSON_ArrayForEach(element, object)
-            expand_path(call, element, path, depth);
+        cJSON_ArrayForEach(element, object) expand_path(call, element, path, depth);
         return;
     }
     if (depth == 0) {
@@ -276,7 +278,8 @@ void stripe_expand(sandbox_call *call, cJSON *object)
         stripe_refuse(call, NULL, "expand", "Invalid array");
         return;
     }
-    cJSON_ArrayForEach(path, paths) {
+    cJSON_ArrayForEach(path, paths)
+    {
         const char *text = cJSON_GetStringValue(path);
         bool is_list = text && strncmp(text, "data.", 5) == 0;
         if (text && call->status == 0)

@@ -70,9 +70,7 @@ cJSON *stripe_public(sandbox_call *call, const cJSON *object)
     if (!copy)
         return NULL;
     strip(copy);
-    cJSON_ArrayForEach(element, sandbox_member(copy, "data"))
-        if (cJSON_IsObject(element))
-            strip(element);
+    cJSON_ArrayForEach(element, sandbox_member(copy, "data")) if (cJSON_IsObject(element)) strip(element);
     return copy;
 }
 
@@ -172,7 +170,8 @@ void stripe_emit_change(sandbox_call *call, const char *type, const cJSON *befor
     const cJSON *member;
     if (!previous || !before)
         return;
-    cJSON_ArrayForEach(member, object) {
+    cJSON_ArrayForEach(member, object)
+    {
         const cJSON *old = dream_json_get(before, member->string);
         if (*member->string != '_' && old && !cJSON_Compare(old, member, true))
             sandbox_embed(call, previous, member->string, old);

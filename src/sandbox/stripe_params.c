@@ -7,13 +7,7 @@
 
 #include "common/json.h"
 
-enum {
-    MAX_METADATA_KEYS = 50,
-    MAX_METADATA_KEY = 40,
-    MAX_METADATA_VALUE = 500,
-    MAX_TEXT = 5000,
-    MAX_URL = 5000
-};
+enum { MAX_METADATA_KEYS = 50, MAX_METADATA_KEY = 40, MAX_METADATA_VALUE = 500, MAX_TEXT = 5000, MAX_URL = 5000 };
 
 char *stripe_param_name(sandbox_call *call, const char *prefix, const char *name)
 {
@@ -41,10 +35,11 @@ const char *stripe_text(sandbox_call *call, const cJSON *from, const char *prefi
     if (!text)
         return NULL;
     if (!*text) {
-        stripe_refuse(call, "parameter_invalid_empty", stripe_param_name(call, prefix, name),
-                      "You passed an empty string for '%s'. We assume empty values are an attempt to unset a parameter; "
-                      "however '%s' cannot be unset. You should remove '%s' from your request or supply a non-empty value.",
-                      stripe_param_name(call, prefix, name), name, name);
+        stripe_refuse(
+            call, "parameter_invalid_empty", stripe_param_name(call, prefix, name),
+            "You passed an empty string for '%s'. We assume empty values are an attempt to unset a parameter; "
+            "however '%s' cannot be unset. You should remove '%s' from your request or supply a non-empty value.",
+            stripe_param_name(call, prefix, name), name, name);
         return NULL;
     }
     if (strlen(text) > MAX_TEXT) {
@@ -76,8 +71,8 @@ int64_t stripe_int(sandbox_call *call, const cJSON *from, const char *prefix, co
     if (end == text || *end || strspn(text, "-0123456789") != strlen(text) || strlen(text) > 18)
         stripe_refuse(call, "parameter_invalid_integer", param, "Invalid integer: %.50s", text);
     else if (value < min)
-        stripe_refuse(call, "parameter_invalid_integer", param,
-                      "This value must be greater than or equal to %lld.", (long long)min);
+        stripe_refuse(call, "parameter_invalid_integer", param, "This value must be greater than or equal to %lld.",
+                      (long long)min);
     else if (value > max)
         stripe_refuse(call, "parameter_invalid_integer", param,
                       "This value must be less than or equal to %lld (it currently is '%lld').", (long long)max, value);
@@ -110,7 +105,8 @@ const cJSON *stripe_table(sandbox_call *call, const cJSON *from, const char *pre
 bool stripe_check_names(sandbox_call *call, const cJSON *from, const char *prefix, const char *names)
 {
     const cJSON *member;
-    cJSON_ArrayForEach(member, from) {
+    cJSON_ArrayForEach(member, from)
+    {
         if (sandbox_is_named(names, member->string))
             continue;
         const char *param = stripe_param_name(call, prefix, member->string);
@@ -162,11 +158,15 @@ static bool set_metadata_entry(sandbox_call *call, cJSON *metadata, const char *
     } else if (!*entry->valuestring) {
         cJSON_DeleteItemFromObjectCaseSensitive(metadata, key);
     } else if (strlen(key) > MAX_METADATA_KEY) {
-        stripe_refuse(call, NULL, param, "Metadata keys must be at most %d characters, but you passed in a key that is %zu "
-                      "characters. Invalid key: %.80s", MAX_METADATA_KEY, strlen(key), key);
+        stripe_refuse(call, NULL, param,
+                      "Metadata keys must be at most %d characters, but you passed in a key that is %zu "
+                      "characters. Invalid key: %.80s",
+                      MAX_METADATA_KEY, strlen(key), key);
     } else if (strlen(entry->valuestring) > MAX_METADATA_VALUE) {
-        stripe_refuse(call, NULL, param, "Metadata values can have up to %d characters, but you passed in a value that is "
-                      "%zu characters.", MAX_METADATA_VALUE, strlen(entry->valuestring));
+        stripe_refuse(call, NULL, param,
+                      "Metadata values can have up to %d characters, but you passed in a value that is "
+                      "%zu characters.",
+                      MAX_METADATA_VALUE, strlen(entry->valuestring));
     } else {
         sandbox_set_text(call, metadata, key, entry->valuestring);
     }
@@ -189,9 +189,7 @@ void stripe_set_metadata(sandbox_call *call, const cJSON *from, const char *pref
         return;
     }
     cJSON *metadata = sandbox_member(object, "metadata");
-    cJSON_ArrayForEach(entry, given)
-        if (!set_metadata_entry(call, metadata, prefix, entry))
-            return;
+    cJSON_ArrayForEach(entry, given) if (!set_metadata_entry(call, metadata, prefix, entry)) return;
     if (cJSON_GetArraySize(metadata) > MAX_METADATA_KEYS)
         stripe_refuse(call, NULL, prefix, "You can have up to %d metadata keys.", MAX_METADATA_KEYS);
 }

@@ -33,7 +33,8 @@ static const char item_skeleton[] =
     "\"subscription\":\"\",\"tax_rates\":[]}";
 
 static const char plan_skeleton[] =
-    "{\"id\":\"\",\"object\":\"plan\",\"active\":true,\"amount\":0,\"amount_decimal\":\"0\",\"billing_scheme\":\"per_unit\","
+    "{\"id\":\"\",\"object\":\"plan\",\"active\":true,\"amount\":0,\"amount_decimal\":\"0\",\"billing_scheme\":\"per_"
+    "unit\","
     "\"created\":0,\"currency\":\"\",\"interval\":\"\",\"interval_count\":1,\"livemode\":false,\"metadata\":{},"
     "\"meter\":null,\"nickname\":null,\"product\":\"\",\"tiers_mode\":null,\"transform_usage\":null,"
     "\"trial_period_days\":null,\"usage_type\":\"licensed\"}";
@@ -52,7 +53,8 @@ static const char invoice_skeleton[] =
 
 static const char line_skeleton[] =
     "{\"id\":\"\",\"object\":\"line_item\",\"amount\":0,\"currency\":\"\",\"description\":\"\",\"discountable\":true,"
-    "\"invoice\":\"\",\"livemode\":false,\"metadata\":{},\"period\":{\"end\":0,\"start\":0},\"pricing\":{\"price_details\":"
+    "\"invoice\":\"\",\"livemode\":false,\"metadata\":{},\"period\":{\"end\":0,\"start\":0},\"pricing\":{\"price_"
+    "details\":"
     "{\"price\":\"\",\"product\":\"\"},\"type\":\"price_details\",\"unit_amount_decimal\":\"0\"},\"quantity\":1}";
 
 static const char payment_skeleton[] =
@@ -112,7 +114,8 @@ static const cJSON *settle_customer(sandbox_call *call, cJSON *session, const ch
 
 static void fill_plan(sandbox_call *call, cJSON *plan, const cJSON *price)
 {
-    static const char *const same[] = { "id", "active", "created", "currency", "livemode", "metadata", "nickname", "product" };
+    static const char *const same[] = { "id",       "active",   "created",  "currency",
+                                        "livemode", "metadata", "nickname", "product" };
     static const char *const recurring[] = { "interval", "interval_count", "usage_type" };
     for (size_t i = 0; i < sizeof same / sizeof *same; i++)
         sandbox_embed(call, plan, same[i], dream_json_get(price, same[i]));
@@ -145,7 +148,8 @@ cJSON *stripe_make_item(sandbox_call *call, const cJSON *subscription, const cJS
 static const cJSON *first_recurring(const cJSON *session)
 {
     const cJSON *line;
-    cJSON_ArrayForEach(line, dream_json_get(session, "_line_items")) {
+    cJSON_ArrayForEach(line, dream_json_get(session, "_line_items"))
+    {
         const cJSON *recurring = dream_json_get(dream_json_get(line, "price"), "recurring");
         if (cJSON_IsObject(recurring))
             return recurring;
@@ -179,7 +183,8 @@ static void add_items(sandbox_call *call, cJSON *subscription, const cJSON *sess
 {
     cJSON *items = sandbox_member(subscription, "items");
     const cJSON *line;
-    cJSON_ArrayForEach(line, dream_json_get(session, "_line_items")) {
+    cJSON_ArrayForEach(line, dream_json_get(session, "_line_items"))
+    {
         const cJSON *price = dream_json_get(line, "price");
         if (!cJSON_IsObject(dream_json_get(price, "recurring")))
             continue; /* bought once: on the invoice only */
@@ -189,8 +194,9 @@ static void add_items(sandbox_call *call, cJSON *subscription, const cJSON *sess
     }
     int count = cJSON_GetArraySize(sandbox_member(items, "data"));
     sandbox_set_int(call, items, "total_count", count);
-    sandbox_set_text(call, items, "url", sandbox_printf(call, "/v1/subscription_items?subscription=%s",
-                                                        dream_json_string(subscription, "id")));
+    sandbox_set_text(
+        call, items, "url",
+        sandbox_printf(call, "/v1/subscription_items?subscription=%s", dream_json_string(subscription, "id")));
     if (count == 1) {
         const cJSON *only = sandbox_member(items, "data")->child;
         sandbox_embed(call, subscription, "plan", dream_json_get(only, "plan"));
@@ -219,8 +225,8 @@ static void add_invoice_line(sandbox_call *call, cJSON *invoice, const cJSON *bo
 {
     cJSON *line = sandbox_skeleton(call, line_skeleton);
     const cJSON *price = dream_json_get(bought, "price");
-    bool is_trial = cJSON_IsNumber(dream_json_get(subscription, "trial_end")) &&
-                    cJSON_IsObject(dream_json_get(price, "recurring"));
+    bool is_trial =
+        cJSON_IsNumber(dream_json_get(subscription, "trial_end")) && cJSON_IsObject(dream_json_get(price, "recurring"));
     if (!line)
         return;
     cJSON *period = sandbox_member(line, "period");
@@ -277,7 +283,8 @@ static cJSON *make_invoice(sandbox_call *call, const cJSON *session, const cJSON
         add_invoice_line(call, invoice, bought, subscription);
     cJSON *lines = sandbox_member(invoice, "lines");
     sandbox_set_int(call, lines, "total_count", cJSON_GetArraySize(sandbox_member(lines, "data")));
-    sandbox_set_text(call, lines, "url", sandbox_printf(call, "/v1/invoices/%s/lines", dream_json_string(invoice, "id")));
+    sandbox_set_text(call, lines, "url",
+                     sandbox_printf(call, "/v1/invoices/%s/lines", dream_json_string(invoice, "id")));
     return invoice;
 }
 

@@ -87,7 +87,8 @@ static void set_trial_end(sandbox_call *call, cJSON *subscription)
 static cJSON *find_item(cJSON *items, const char *id)
 {
     cJSON *item;
-    cJSON_ArrayForEach(item, items) {
+    cJSON_ArrayForEach(item, items)
+    {
         const char *have = dream_json_string(item, "id");
         if (have && strcmp(have, id) == 0)
             return item;
@@ -103,7 +104,8 @@ static const cJSON *read_price(sandbox_call *call, const cJSON *given, const cha
     if (id && !price)
         stripe_no_such(call, &stripe_price, id, param);
     else if (price && !cJSON_IsObject(dream_json_get(price, "recurring")))
-        stripe_refuse(call, NULL, param, "The price specified is set to `type=one_time` but this field only accepts prices "
+        stripe_refuse(call, NULL, param,
+                      "The price specified is set to `type=one_time` but this field only accepts prices "
                       "with `type=recurring`.");
     return call->status == 0 ? price : NULL;
 }
@@ -154,8 +156,7 @@ static void set_items(sandbox_call *call, cJSON *subscription)
     int index = 0;
     if (!given)
         return;
-    cJSON_ArrayForEach(one, given)
-        change_item(call, subscription, one, sandbox_printf(call, "items[%d]", index++));
+    cJSON_ArrayForEach(one, given) change_item(call, subscription, one, sandbox_printf(call, "items[%d]", index++));
     cJSON *list = sandbox_member(subscription, "items");
     cJSON *items = sandbox_member(list, "data");
     int count = cJSON_GetArraySize(items);
@@ -179,7 +180,8 @@ void stripe_subscription_update(sandbox_call *call)
     if (!before)
         return;
     if (is_canceled(subscription)) {
-        stripe_refuse(call, NULL, NULL, "A canceled subscription can only update its cancellation_details and metadata.");
+        stripe_refuse(call, NULL, NULL,
+                      "A canceled subscription can only update its cancellation_details and metadata.");
         return;
     }
     set_cancellation(call, subscription);

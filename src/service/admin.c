@@ -15,11 +15,13 @@ struct ready_check {
     dreamd_request *request;
 };
 
-static void answer(dreamd_request *request, unsigned status, const char *text) {
+static void answer(dreamd_request *request, unsigned status, const char *text)
+{
     dreamd_request_answer(request, status, JSON_TYPE, text, strlen(text));
 }
 
-static void answer_metrics(dreamd_context *service, dreamd_request *request) {
+static void answer_metrics(dreamd_context *service, dreamd_request *request)
+{
     dream_buffer text = DREAM_BUFFER_INIT;
 
     dreamd_metrics_print(service->metrics, &text);
@@ -30,7 +32,8 @@ static void answer_metrics(dreamd_context *service, dreamd_request *request) {
     dream_buffer_clear(&text);
 }
 
-static dreamd_db_status ask(dreamd_db *db, void *arg) {
+static dreamd_db_status ask(dreamd_db *db, void *arg)
+{
     dreamd_rows *rows = NULL;
     dreamd_db_status status = dreamd_db_query(db, "SELECT 1", DREAMD_NO_PARAMS, &rows);
 
@@ -41,7 +44,8 @@ static dreamd_db_status ask(dreamd_db *db, void *arg) {
     return status;
 }
 
-static void on_asked(void *arg, dreamd_db_status status) {
+static void on_asked(void *arg, dreamd_db_status status)
+{
     struct ready_check *check = arg;
     dreamd_context *service = check->service;
 
@@ -52,7 +56,8 @@ static void on_asked(void *arg, dreamd_db_status status) {
     dreamd_context_leave(service);
 }
 
-static void answer_ready(dreamd_context *service, dreamd_request *request) {
+static void answer_ready(dreamd_context *service, dreamd_request *request)
+{
     struct ready_check *check = dream_arena_alloc(dreamd_request_arena(request), sizeof *check);
 
     if (atomic_load(&service->is_draining)) {
@@ -66,7 +71,8 @@ static void answer_ready(dreamd_context *service, dreamd_request *request) {
     }
 }
 
-void dreamd_admin_handle(void *context, dreamd_request *request) {
+void dreamd_admin_handle(void *context, dreamd_request *request)
+{
     const char *path = dreamd_request_path(request);
     bool is_get = strcmp(dreamd_request_method(request), "GET") == 0;
 

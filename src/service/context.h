@@ -9,8 +9,8 @@
 #include <stdbool.h>
 
 #include "net/metrics.h"
-#include "service/identity.h"
 #include "service/api/lanes.h"
+#include "service/identity.h"
 #include "service/provider/upstream.h"
 #include "service/settings.h"
 #include "service/store/store.h"

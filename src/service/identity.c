@@ -30,11 +30,11 @@ struct waiter {
 struct realm {
     dreamd_identity *identity;
     enum dreamd_mode mode;
-    dream_jwks *keys;            /* owned reference; NULL before the first fetch */
-    int64_t fetched_at_ms;       /* of `keys` */
-    int64_t attempted_at_ms;     /* when the last fetch began or ended */
+    dream_jwks *keys;        /* owned reference; NULL before the first fetch */
+    int64_t fetched_at_ms;   /* of `keys` */
+    int64_t attempted_at_ms; /* when the last fetch began or ended */
     bool was_attempted;
-    bool was_failure;            /* of the last fetch */
+    bool was_failure; /* of the last fetch */
     bool is_fetching;
     struct waiter *waiters;
 };
@@ -48,27 +48,32 @@ struct dreamd_identity {
 
 /* ---- the real world ---- */
 
-static void fetch_from_clerk(void *world, enum dreamd_mode mode, dreamd_upstream_fn *fn, void *context) {
+static void fetch_from_clerk(void *world, enum dreamd_mode mode, dreamd_upstream_fn *fn, void *context)
+{
     dreamd_clerk_get_keys(world, mode, fn, context);
 }
 
-static int64_t real_monotonic_ms(void *world) {
+static int64_t real_monotonic_ms(void *world)
+{
     (void)world;
     return dream_monotonic_ms();
 }
 
-static int64_t real_wall_ms(void *world) {
+static int64_t real_wall_ms(void *world)
+{
     (void)world;
     return dream_wall_ms();
 }
 
-dreamd_identity *dreamd_identity_new(dreamd_upstream *upstream) {
+dreamd_identity *dreamd_identity_new(dreamd_upstream *upstream)
+{
     dreamd_identity_world world = { fetch_from_clerk, real_monotonic_ms, real_wall_ms, upstream };
 
     return dreamd_identity_new_in(&world);
 }
 
-dreamd_identity *dreamd_identity_new_in(const dreamd_identity_world *world) {
+dreamd_identity *dreamd_identity_new_in(const dreamd_identity_world *world)
+{
     dreamd_identity *identity = calloc(1, sizeof *identity);
 
     if (!identity)
@@ -87,7 +92,8 @@ dreamd_identity *dreamd_identity_new_in(const dreamd_identity_world *world) {
     return identity;
 }
 
-void dreamd_identity_free(dreamd_identity *identity) {
+void dreamd_identity_free(dreamd_identity *identity)
+{
     if (!identity)
         return;
     for (int mode = 0; mode < DREAMD_MODES; mode++)
@@ -100,7 +106,8 @@ void dreamd_identity_free(dreamd_identity *identity) {
 /* ---- fetching ---- */
 
 /* True if a key of `before` is not in `after`: what it vouched for must be forgotten. */
-static bool has_lost_keys(const dream_jwks *before, const dream_jwks *after) {
+static bool has_lost_keys(const dream_jwks *before, const dream_jwks *after)
+{
     for (size_t i = 0; before && i < dream_jwks_count(before); i++) {
         if (!dream_jwks_find(after, dream_jwks_kid(before, i)))
             return true;
@@ -108,7 +115,8 @@ static bool has_lost_keys(const dream_jwks *before, const dream_jwks *after) {
     return false;
 }
 
-static dream_jwks *read_keys(const dreamd_upstream_answer *answer) {
+static dream_jwks *read_keys(const dreamd_upstream_answer *answer)
+{
     char *text = answer->outcome == DREAMD_UPSTREAM_OK ? dream_json_print(answer->json) : NULL;
     dream_jwks *keys = text ? dream_jwks_parse(text, strlen(text)) : NULL;
 
@@ -118,7 +126,8 @@ static dream_jwks *read_keys(const dreamd_upstream_answer *answer) {
 
 static void verify_with(dreamd_identity *identity, struct realm *realm, const struct waiter *waiter, dream_jwks *keys);
 
-static void on_keys(void *context, const dreamd_upstream_answer *answer) {
+static void on_keys(void *context, const dreamd_upstream_answer *answer)
+{
     struct realm *realm = context;
     dreamd_identity *identity = realm->identity;
     dream_jwks *fresh = read_keys(answer);
@@ -155,7 +164,8 @@ static void on_keys(void *context, const dreamd_upstream_answer *answer) {
         if (fresh)
             verify_with(identity, realm, waiter, keys);
         else
-            waiter->fn(waiter->context, DREAMD_IDENTITY_UNAVAILABLE, NULL, "The identity provider could not be reached");
+            waiter->fn(waiter->context, DREAMD_IDENTITY_UNAVAILABLE, NULL,
+                       "The identity provider could not be reached");
         free(waiter);
     }
     dream_jwks_unref(keys);
@@ -164,7 +174,8 @@ static void on_keys(void *context, const dreamd_upstream_answer *answer) {
 /* ---- verifying ---- */
 
 static void put_in_cache(dreamd_identity *identity, struct realm *realm, const char *token, const dream_claims *claims,
-                         const dream_jwks *keys) {
+                         const dream_jwks *keys)
+{
     bool is_current = false;
 
     /* A key set that was replaced meanwhile may have lost the key that vouched for this token. */
@@ -176,7 +187,8 @@ static void put_in_cache(dreamd_identity *identity, struct realm *realm, const c
 }
 
 static dream_token_status check_token(dreamd_identity *identity, struct realm *realm, const char *token,
-                                      dream_jwks *keys, dream_claims **out, char message[256]) {
+                                      dream_jwks *keys, dream_claims **out, char message[256])
+{
     int64_t now_ms = identity->world.wall_ms(identity->world.world);
     dream_token_status status = dream_token_verify(token, keys, now_ms, out, message);
 
@@ -185,7 +197,8 @@ static dream_token_status check_token(dreamd_identity *identity, struct realm *r
     return status;
 }
 
-static void report(const struct waiter *waiter, dream_token_status status, dream_claims *claims, const char *message) {
+static void report(const struct waiter *waiter, dream_token_status status, dream_claims *claims, const char *message)
+{
     if (status == DREAM_TOKEN_OK)
         waiter->fn(waiter->context, DREAMD_IDENTITY_OK, claims, "");
     else if (status == DREAM_TOKEN_NOMEM)
@@ -195,7 +208,8 @@ static void report(const struct waiter *waiter, dream_token_status status, dream
 }
 
 /* The last word: with these keys or not at all. */
-static void verify_with(dreamd_identity *identity, struct realm *realm, const struct waiter *waiter, dream_jwks *keys) {
+static void verify_with(dreamd_identity *identity, struct realm *realm, const struct waiter *waiter, dream_jwks *keys)
+{
     char message[256] = "";
     dream_claims *claims = NULL;
     dream_token_status status = check_token(identity, realm, waiter->token, keys, &claims, message);
@@ -203,7 +217,8 @@ static void verify_with(dreamd_identity *identity, struct realm *realm, const st
     report(waiter, status, claims, message);
 }
 
-static void start_fetch(struct realm *realm) {
+static void start_fetch(struct realm *realm)
+{
     dreamd_identity *identity = realm->identity;
 
     identity->world.fetch_keys(identity->world.world, realm->mode, on_keys, realm);
@@ -212,7 +227,8 @@ static void start_fetch(struct realm *realm) {
 enum decision { USE_KEYS, USE_KEYS_AND_FETCH, WAIT, WAIT_AND_FETCH, GIVE_UP, NO_MEMORY };
 
 /* Under the mutex: may a fetch begin now? Marks it begun. */
-static bool begin_fetch(struct realm *realm, int64_t now_ms, int64_t pause_ms) {
+static bool begin_fetch(struct realm *realm, int64_t now_ms, int64_t pause_ms)
+{
     if (realm->is_fetching)
         return false;
     if (realm->was_attempted && now_ms - realm->attempted_at_ms < pause_ms)
@@ -224,7 +240,8 @@ static bool begin_fetch(struct realm *realm, int64_t now_ms, int64_t pause_ms) {
 }
 
 /* Under the mutex. */
-static bool add_waiter(struct realm *realm, const struct waiter *waiter) {
+static bool add_waiter(struct realm *realm, const struct waiter *waiter)
+{
     struct waiter *copy = malloc(sizeof *copy);
 
     if (!copy)
@@ -236,7 +253,8 @@ static bool add_waiter(struct realm *realm, const struct waiter *waiter) {
 }
 
 /* Under the mutex: the token must wait for keys that are not here, asking for them at most every `pause_ms`. */
-static enum decision decide_wait(struct realm *realm, const struct waiter *waiter, int64_t now_ms, int64_t pause_ms) {
+static enum decision decide_wait(struct realm *realm, const struct waiter *waiter, int64_t now_ms, int64_t pause_ms)
+{
     bool is_begun = begin_fetch(realm, now_ms, pause_ms);
 
     if (!realm->is_fetching)
@@ -249,21 +267,22 @@ static enum decision decide_wait(struct realm *realm, const struct waiter *waite
 }
 
 /* Under the mutex. */
-static enum decision decide(struct realm *realm, const struct waiter *waiter, int64_t now_ms, dream_jwks **out_keys) {
+static enum decision decide(struct realm *realm, const struct waiter *waiter, int64_t now_ms, dream_jwks **out_keys)
+{
     int64_t age_ms = now_ms - realm->fetched_at_ms;
 
     if (!realm->keys || age_ms > DREAMD_KEYS_USABLE_MS)
         return decide_wait(realm, waiter, now_ms, realm->was_failure ? DREAMD_KEYS_RETRY_MS : 0);
     *out_keys = dream_jwks_ref(realm->keys);
-    if (age_ms > DREAMD_KEYS_FRESH_MS &&
-        begin_fetch(realm, now_ms, realm->was_failure ? DREAMD_KEYS_UNKNOWN_MS : 0))
+    if (age_ms > DREAMD_KEYS_FRESH_MS && begin_fetch(realm, now_ms, realm->was_failure ? DREAMD_KEYS_UNKNOWN_MS : 0))
         return USE_KEYS_AND_FETCH;
     return USE_KEYS;
 }
 
 /* The token names a key that `keys` lacks: newer keys may have it. */
 static void ask_for_newer(dreamd_identity *identity, struct realm *realm, const struct waiter *waiter,
-                          const dream_jwks *keys, const char *message) {
+                          const dream_jwks *keys, const char *message)
+{
     int64_t now_ms = identity->world.monotonic_ms(identity->world.world);
     enum decision decision = USE_KEYS;
     dream_jwks *newer = NULL;
@@ -287,7 +306,8 @@ static void ask_for_newer(dreamd_identity *identity, struct realm *realm, const 
 }
 
 static void verify_at_hand(dreamd_identity *identity, struct realm *realm, const struct waiter *waiter,
-                           dream_jwks *keys) {
+                           dream_jwks *keys)
+{
     char message[256] = "";
     dream_claims *claims = NULL;
     dream_token_status status = check_token(identity, realm, waiter->token, keys, &claims, message);
@@ -298,8 +318,9 @@ static void verify_at_hand(dreamd_identity *identity, struct realm *realm, const
         report(waiter, status, claims, message);
 }
 
-void dreamd_identity_verify(dreamd_identity *identity, enum dreamd_mode mode, const char *token,
-                            dreamd_identity_fn *fn, void *context) {
+void dreamd_identity_verify(dreamd_identity *identity, enum dreamd_mode mode, const char *token, dreamd_identity_fn *fn,
+                            void *context)
+{
     struct realm *realm = &identity->realms[mode];
     struct waiter waiter = { NULL, token, fn, context };
     int64_t now_ms = identity->world.monotonic_ms(identity->world.world);

@@ -14,10 +14,10 @@
 #include "service/settings.h"
 
 enum {
-    DREAMD_KEYS_FRESH_MS = 5 * 60 * 1000,       /* older keys are fetched anew beside their use */
+    DREAMD_KEYS_FRESH_MS = 5 * 60 * 1000,        /* older keys are fetched anew beside their use */
     DREAMD_KEYS_USABLE_MS = 24 * 60 * 60 * 1000, /* older ones are not used at all */
-    DREAMD_KEYS_UNKNOWN_MS = 10 * 1000,         /* a token with an unknown key causes a fetch at most this often */
-    DREAMD_KEYS_RETRY_MS = 1000                 /* after a failed fetch */
+    DREAMD_KEYS_UNKNOWN_MS = 10 * 1000,          /* a token with an unknown key causes a fetch at most this often */
+    DREAMD_KEYS_RETRY_MS = 1000                  /* after a failed fetch */
 };
 
 typedef struct dreamd_identity dreamd_identity;
@@ -47,7 +47,7 @@ dreamd_identity *dreamd_identity_new_in(const dreamd_identity_world *world);
 void dreamd_identity_free(dreamd_identity *identity);
 
 /* Calls `fn` exactly once: before returning if keys are at hand, else when they were fetched. `token` is borrowed until then. */
-void dreamd_identity_verify(dreamd_identity *identity, enum dreamd_mode mode, const char *token,
-                            dreamd_identity_fn *fn, void *context);
+void dreamd_identity_verify(dreamd_identity *identity, enum dreamd_mode mode, const char *token, dreamd_identity_fn *fn,
+                            void *context);
 
 #endif

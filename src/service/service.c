@@ -21,7 +21,8 @@ struct dreamd_service {
     dreamd_http_server *admin;
 };
 
-static bool make_context(dreamd_service *service, const dreamd_service_options *options) {
+static bool make_context(dreamd_service *service, const dreamd_service_options *options)
+{
     dreamd_context *context = &service->context;
 
     context->settings = options->settings;
@@ -41,7 +42,8 @@ static bool make_context(dreamd_service *service, const dreamd_service_options *
     return context->lanes && context->identity;
 }
 
-dreamd_service *dreamd_service_start(const dreamd_service_options *options, char error[256]) {
+dreamd_service *dreamd_service_start(const dreamd_service_options *options, char error[256])
+{
     dreamd_service *service = calloc(1, sizeof *service);
     dreamd_http_server_options api = {
         .name = "api",
@@ -75,15 +77,18 @@ dreamd_service *dreamd_service_start(const dreamd_service_options *options, char
     return service;
 }
 
-const char *dreamd_service_api_url(const dreamd_service *service) {
+const char *dreamd_service_api_url(const dreamd_service *service)
+{
     return dreamd_http_server_url(service->api);
 }
 
-const char *dreamd_service_admin_url(const dreamd_service *service) {
+const char *dreamd_service_admin_url(const dreamd_service *service)
+{
     return dreamd_http_server_url(service->admin);
 }
 
-void dreamd_service_stop(dreamd_service *service, int64_t drain_ms) {
+void dreamd_service_stop(dreamd_service *service, int64_t drain_ms)
+{
     dreamd_context *context = NULL;
 
     if (!service)

@@ -91,7 +91,9 @@ static bool is_host_char(char c)
 /* Does the text begin with http(s)://HOST[:PORT]? Gives what follows. */
 static const char *after_origin(const char *value)
 {
-    const char *host = strncmp(value, "https://", 8) == 0 ? value + 8 : strncmp(value, "http://", 7) == 0 ? value + 7 : NULL;
+    const char *host = strncmp(value, "https://", 8) == 0  ? value + 8
+                       : strncmp(value, "http://", 7) == 0 ? value + 7
+                                                           : NULL;
     if (!host)
         return NULL;
     const char *end = host;
@@ -151,11 +153,18 @@ static bool read_provider(const struct reader *reader, const struct provider *pr
     return read_secret(reader, name, value, provider->webhook_secret);
 }
 
-static bool read_clerk(const struct reader *reader, const char *prefix, dreamd_clerk_settings *out, enum dreamd_mode mode)
+static bool read_clerk(const struct reader *reader, const char *prefix, dreamd_clerk_settings *out,
+                       enum dreamd_mode mode)
 {
     const char *const prefixes[] = { prefix, "" };
-    const struct provider provider = { prefixes, 2, default_clerk_base, &out->api_base, &out->secret_key,
-                                       &out->webhook_secret, "CLERK_API_BASE", "CLERK_SECRET_KEY",
+    const struct provider provider = { prefixes,
+                                       2,
+                                       default_clerk_base,
+                                       &out->api_base,
+                                       &out->secret_key,
+                                       &out->webhook_secret,
+                                       "CLERK_API_BASE",
+                                       "CLERK_SECRET_KEY",
                                        "CLERK_WEBHOOK_SECRET" };
     return read_provider(reader, &provider, mode);
 }
@@ -163,8 +172,14 @@ static bool read_clerk(const struct reader *reader, const char *prefix, dreamd_c
 static bool read_stripe(const struct reader *reader, dreamd_stripe_settings *out, enum dreamd_mode mode)
 {
     const char *const prefixes[] = { "" };
-    const struct provider provider = { prefixes, 1, default_stripe_base, &out->api_base, &out->secret_key,
-                                       &out->webhook_secret, "STRIPE_API_BASE", "STRIPE_SECRET_KEY",
+    const struct provider provider = { prefixes,
+                                       1,
+                                       default_stripe_base,
+                                       &out->api_base,
+                                       &out->secret_key,
+                                       &out->webhook_secret,
+                                       "STRIPE_API_BASE",
+                                       "STRIPE_SECRET_KEY",
                                        "STRIPE_WEBHOOK_SECRET" };
     return read_provider(reader, &provider, mode);
 }
@@ -222,14 +237,14 @@ static bool read_all(const struct reader *reader, dreamd_settings *settings)
     char name[NAME_SIZE];
     for (int i = 0; i < DREAMD_MODES; i++) {
         enum dreamd_mode mode = (enum dreamd_mode)i;
-        if (!read_clerk(reader, "PLATFORM_", &settings->clerk_platform[i], mode) ||
-            !read_clerk(reader, "ENDUSER_", &settings->clerk_end_user[i], mode) ||
-            !read_stripe(reader, &settings->stripe[i], mode))
+        if (!read_clerk(reader, "PLATFORM_", &settings->clerk_platform[i], mode)
+            || !read_clerk(reader, "ENDUSER_", &settings->clerk_end_user[i], mode)
+            || !read_stripe(reader, &settings->stripe[i], mode))
             return false;
     }
     const char *value = look_up(reader, "", "FRONTEND_URL", "", name);
-    return read_address(reader, name, value ? value : default_frontend_url, &settings->frontend_url) &&
-           read_origins(reader, &settings->allowed_origins);
+    return read_address(reader, name, value ? value : default_frontend_url, &settings->frontend_url)
+           && read_origins(reader, &settings->allowed_origins);
 }
 
 bool dreamd_settings_read(dreamd_settings *settings, dreamd_getenv *get, void *context, char error[ERROR_SIZE])
@@ -360,7 +375,8 @@ static bool read_key_file(int fd, const char *path, unsigned char key[KEY_SIZE],
     bool is_whole = size == KEY_TEXT || (size == KEY_TEXT + 1 && text[KEY_TEXT] == '\n');
     bool is_good = is_whole && dream_hex_decode(text, KEY_TEXT, key, KEY_SIZE);
     dream_wipe(text, sizeof text);
-    return is_good || key_failed(path, "use", "it does not hold 64 hexadecimal characters; restore it from a backup", error);
+    return is_good
+           || key_failed(path, "use", "it does not hold 64 hexadecimal characters; restore it from a backup", error);
 }
 
 static bool key_from_file(const char *path, unsigned char key[KEY_SIZE], char error[ERROR_SIZE])

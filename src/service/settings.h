@@ -9,8 +9,8 @@
 enum dreamd_mode { DREAMD_LIVE, DREAMD_TEST, DREAMD_MODES };
 
 typedef struct dreamd_clerk_settings {
-    char *api_base;       /* no final slash */
-    char *secret_key;     /* NULL: this instance is not configured */
+    char *api_base;   /* no final slash */
+    char *secret_key; /* NULL: this instance is not configured */
     char *webhook_secret;
 } dreamd_clerk_settings;
 
@@ -24,8 +24,8 @@ typedef struct dreamd_settings {
     dreamd_clerk_settings clerk_platform[DREAMD_MODES];
     dreamd_clerk_settings clerk_end_user[DREAMD_MODES];
     dreamd_stripe_settings stripe[DREAMD_MODES];
-    char *frontend_url;          /* default return addresses of checkouts; no final slash */
-    char *allowed_origins;       /* comma list; NULL: any http(s) address may be returned to */
+    char *frontend_url;           /* default return addresses of checkouts; no final slash */
+    char *allowed_origins;        /* comma list; NULL: any http(s) address may be returned to */
     unsigned char master_key[32]; /* seals stored signing keys and access tokens */
 } dreamd_settings;
 

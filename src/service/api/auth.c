@@ -12,12 +12,13 @@ struct auth {
     const char *publishable_key; /* NULL: none given */
     dreamd_project own;          /* of the secret key */
     bool is_own_found;
-    dreamd_project named;        /* of the publishable key */
+    dreamd_project named; /* of the publishable key */
     bool is_named_found;
     dreamd_step *then;
 };
 
-dreamd_credential dreamd_credential_read(const char *authorization, const char *publishable_key, const char **out_key) {
+dreamd_credential dreamd_credential_read(const char *authorization, const char *publishable_key, const char **out_key)
+{
     static const char scheme[] = "Bearer ";
     bool is_bearer = authorization && strncmp(authorization, scheme, sizeof scheme - 1) == 0;
     const char *bearer = is_bearer ? authorization + sizeof scheme - 1 : "";
@@ -34,20 +35,24 @@ dreamd_credential dreamd_credential_read(const char *authorization, const char *
     return *bearer ? DREAMD_CREDENTIAL_BAD_BEARER : DREAMD_CREDENTIAL_NONE;
 }
 
-static void refuse_secret(dreamd_call *call) {
+static void refuse_secret(dreamd_call *call)
+{
     dreamd_call_refuse(call, 401, "Invalid API key", "API key not found or expired");
 }
 
-static void refuse_publishable(dreamd_call *call) {
+static void refuse_publishable(dreamd_call *call)
+{
     dreamd_call_refuse(call, 401, "Invalid publishable key", "Publishable key not found or invalid");
 }
 
 /* Longer texts are no keys of ours, and need no look-up. */
-static bool fits(const char *key) {
+static bool fits(const char *key)
+{
     return strlen(key) < DREAMD_KEY_SIZE;
 }
 
-static dreamd_db_status look_up(dreamd_db *db, void *arg) {
+static dreamd_db_status look_up(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     struct auth *auth = call->state;
     dreamd_db_status status = DREAMD_DB_OK;
@@ -61,7 +66,8 @@ static dreamd_db_status look_up(dreamd_db *db, void *arg) {
     return status;
 }
 
-static void go_on(dreamd_call *call) {
+static void go_on(dreamd_call *call)
+{
     dreamd_step *then = ((struct auth *)call->state)->then;
 
     call->state = NULL;
@@ -69,7 +75,8 @@ static void go_on(dreamd_call *call) {
 }
 
 /* A secret key may look at a sibling project, where the endpoint allows it; never at another platform's or mode's. */
-static void select_project(dreamd_call *call) {
+static void select_project(dreamd_call *call)
+{
     const struct auth *auth = call->state;
     bool is_selecting = call->route && (call->route->flags & DREAMD_ROUTE_SELECTS);
     bool is_for_user = call->route && (call->route->flags & DREAMD_ROUTE_USER);
@@ -91,7 +98,8 @@ static void select_project(dreamd_call *call) {
     }
 }
 
-static void on_looked_up(dreamd_call *call) {
+static void on_looked_up(dreamd_call *call)
+{
     struct auth *auth = call->state;
 
     call->has_secret_key = auth->secret_key != NULL;
@@ -115,7 +123,8 @@ static void on_looked_up(dreamd_call *call) {
         go_on(call);
 }
 
-void dreamd_auth(dreamd_call *call, dreamd_step *then) {
+void dreamd_auth(dreamd_call *call, dreamd_step *then)
+{
     const char *publishable_key = dreamd_request_header(call->request, "X-Publishable-Key");
     const char *key = NULL;
     dreamd_credential credential =
@@ -131,8 +140,8 @@ void dreamd_auth(dreamd_call *call, dreamd_step *then) {
         refuse_secret(call);
         return;
     }
-    if (credential == DREAMD_CREDENTIAL_PUBLISHABLE &&
-        !(call->route && (call->route->flags & DREAMD_ROUTE_PUBLISHABLE))) {
+    if (credential == DREAMD_CREDENTIAL_PUBLISHABLE
+        && !(call->route && (call->route->flags & DREAMD_ROUTE_PUBLISHABLE))) {
         dreamd_call_refuse(call, 403, "Forbidden", "This endpoint requires a secret key (backend only)");
         return;
     }

@@ -7,8 +7,8 @@
 #include "service/api/call.h"
 
 typedef enum dreamd_credential {
-    DREAMD_CREDENTIAL_NONE,        /* neither header says anything usable */
-    DREAMD_CREDENTIAL_BAD_BEARER,  /* a bearer that is no secret key, and no publishable key */
+    DREAMD_CREDENTIAL_NONE,       /* neither header says anything usable */
+    DREAMD_CREDENTIAL_BAD_BEARER, /* a bearer that is no secret key, and no publishable key */
     DREAMD_CREDENTIAL_SECRET,
     DREAMD_CREDENTIAL_PUBLISHABLE
 } dreamd_credential;

@@ -15,7 +15,8 @@
 
 static const char no_memory_text[] = "{\"error\":\"Out of memory\"}";
 
-dreamd_call *dreamd_call_new(dreamd_context *service, dreamd_request *request) {
+dreamd_call *dreamd_call_new(dreamd_context *service, dreamd_request *request)
+{
     dream_arena *arena = dreamd_request_arena(request);
     dreamd_call *call = dream_arena_alloc(arena, sizeof *call);
 
@@ -34,7 +35,8 @@ dreamd_call *dreamd_call_new(dreamd_context *service, dreamd_request *request) {
 
 /* ---- answers ---- */
 
-void dreamd_call_set(dreamd_call *call, unsigned status, cJSON *body) {
+void dreamd_call_set(dreamd_call *call, unsigned status, cJSON *body)
+{
     char *text = body ? dream_json_print(body) : NULL;
 
     cJSON_Delete(body);
@@ -45,7 +47,8 @@ void dreamd_call_set(dreamd_call *call, unsigned status, cJSON *body) {
     free(text);
 }
 
-void dreamd_call_set_error(dreamd_call *call, unsigned status, const char *error, const char *message) {
+void dreamd_call_set_error(dreamd_call *call, unsigned status, const char *error, const char *message)
+{
     cJSON *body = cJSON_CreateObject();
     bool is_ok = dream_json_set_string(body, "error", error);
 
@@ -58,7 +61,8 @@ void dreamd_call_set_error(dreamd_call *call, unsigned status, const char *error
     dreamd_call_set(call, status, body);
 }
 
-static void send_now(dreamd_call *call) {
+static void send_now(dreamd_call *call)
+{
     dreamd_context *service = call->service;
     dreamd_lanes *lanes = call->lanes;
     const char *text = call->text ? call->text : no_memory_text;
@@ -81,35 +85,41 @@ static void send_now(dreamd_call *call) {
     dreamd_context_leave(service);
 }
 
-static void on_claim_settled(void *arg, dreamd_db_status status) {
+static void on_claim_settled(void *arg, dreamd_db_status status)
+{
     if (status != DREAMD_DB_OK)
         dreamd_log(DREAMD_LOG_WARN, "idempotency_key_not_settled", dreamd_log_int("store_status", status));
     /* The answer is true all the same; the claim runs out by itself. */
     send_now(arg);
 }
 
-static dreamd_db_status settle_claim(dreamd_db *db, void *arg) {
+static dreamd_db_status settle_claim(dreamd_db *db, void *arg)
+{
     return dreamd_replay_finish(db, arg);
 }
 
-void dreamd_call_send(dreamd_call *call) {
+void dreamd_call_send(dreamd_call *call)
+{
     if (call->has_claim)
         dreamd_store_write(call->service->store, settle_claim, on_claim_settled, call);
     else
         send_now(call);
 }
 
-void dreamd_call_answer(dreamd_call *call, unsigned status, cJSON *body) {
+void dreamd_call_answer(dreamd_call *call, unsigned status, cJSON *body)
+{
     dreamd_call_set(call, status, body);
     dreamd_call_send(call);
 }
 
-void dreamd_call_refuse(dreamd_call *call, unsigned status, const char *error, const char *message) {
+void dreamd_call_refuse(dreamd_call *call, unsigned status, const char *error, const char *message)
+{
     dreamd_call_set_error(call, status, error, message);
     dreamd_call_send(call);
 }
 
-void dreamd_call_refuse_store(dreamd_call *call, dreamd_db_status status) {
+void dreamd_call_refuse_store(dreamd_call *call, dreamd_db_status status)
+{
     if (status == DREAMD_DB_BUSY) {
         dreamd_call_set_error(call, 503, "Service busy", "The database is busy; try again");
         call->retry_after_s = 1;
@@ -123,7 +133,8 @@ void dreamd_call_refuse_store(dreamd_call *call, dreamd_db_status status) {
 }
 
 /* What the provider asked for, within reason. */
-static int64_t upstream_retry_s(int64_t retry_after_ms) {
+static int64_t upstream_retry_s(int64_t retry_after_ms)
+{
     if (retry_after_ms < 0)
         return DREAMD_UPSTREAM_RETRY_S;
     if (retry_after_ms > DREAMD_UPSTREAM_MAX_RETRY_S * INT64_C(1000))
@@ -131,7 +142,8 @@ static int64_t upstream_retry_s(int64_t retry_after_ms) {
     return retry_after_ms < 1000 ? 1 : (retry_after_ms + 999) / 1000;
 }
 
-void dreamd_call_refuse_upstream(dreamd_call *call, const dreamd_upstream_answer *answer, const char *error) {
+void dreamd_call_refuse_upstream(dreamd_call *call, const dreamd_upstream_answer *answer, const char *error)
+{
     dreamd_call_set_error(call, 502, error ? error : answer->message, error ? answer->message : NULL);
     call->retry_after_s = upstream_retry_s(answer->retry_after_ms);
     dreamd_call_send(call);
@@ -139,7 +151,8 @@ void dreamd_call_refuse_upstream(dreamd_call *call, const dreamd_upstream_answer
 
 /* ---- store work ---- */
 
-static void on_work_done(void *arg, dreamd_db_status status) {
+static void on_work_done(void *arg, dreamd_db_status status)
+{
     dreamd_call *call = arg;
 
     if (status == DREAMD_DB_OK)
@@ -148,23 +161,27 @@ static void on_work_done(void *arg, dreamd_db_status status) {
         dreamd_call_refuse_store(call, status);
 }
 
-void dreamd_call_read(dreamd_call *call, dreamd_work *work, dreamd_step *then) {
+void dreamd_call_read(dreamd_call *call, dreamd_work *work, dreamd_step *then)
+{
     call->then = then;
     dreamd_store_read(call->service->store, work, on_work_done, call);
 }
 
-void dreamd_call_write(dreamd_call *call, dreamd_work *work, dreamd_step *then) {
+void dreamd_call_write(dreamd_call *call, dreamd_work *work, dreamd_step *then)
+{
     call->then = then;
     dreamd_store_write(call->service->store, work, on_work_done, call);
 }
 
 /* ---- bodies ---- */
 
-static bool is_blank(const char *text, size_t size) {
+static bool is_blank(const char *text, size_t size)
+{
     return strspn(text, " \t\r\n") == size;
 }
 
-dreamd_body dreamd_call_body(dreamd_call *call) {
+dreamd_body dreamd_call_body(dreamd_call *call)
+{
     size_t size = 0;
     const char *text = NULL;
 
@@ -184,7 +201,8 @@ dreamd_body dreamd_call_body(dreamd_call *call) {
     return call->body_state;
 }
 
-bool dreamd_call_text(dreamd_call *call, const char *name, size_t max, const char *error, const char **out) {
+bool dreamd_call_text(dreamd_call *call, const char *name, size_t max, const char *error, const char **out)
+{
     const cJSON *value = dream_json_get(call->body, name);
     char message[96];
 
@@ -208,7 +226,8 @@ bool dreamd_call_text(dreamd_call *call, const char *name, size_t max, const cha
 
 /* ---- users and their limits ---- */
 
-dreamd_usage_request dreamd_call_usage(const dreamd_call *call, int64_t units) {
+dreamd_usage_request dreamd_call_usage(const dreamd_call *call, int64_t units)
+{
     return (dreamd_usage_request){
         .project = &call->project,
         .user_id = call->user_id,
@@ -220,7 +239,8 @@ dreamd_usage_request dreamd_call_usage(const dreamd_call *call, int64_t units) {
     };
 }
 
-static void set_retry_later(dreamd_call *call, const char *error, const char *message, int64_t retry_after_s) {
+static void set_retry_later(dreamd_call *call, const char *error, const char *message, int64_t retry_after_s)
+{
     cJSON *body = cJSON_CreateObject();
     bool is_ok = dream_json_set_string(body, "error", error);
 
@@ -234,7 +254,8 @@ static void set_retry_later(dreamd_call *call, const char *error, const char *me
     call->retry_after_s = retry_after_s;
 }
 
-bool dreamd_call_set_usage_refusal(dreamd_call *call, const dreamd_usage_result *result) {
+bool dreamd_call_set_usage_refusal(dreamd_call *call, const dreamd_usage_result *result)
+{
     char message[80];
 
     switch (result->outcome) {
@@ -254,7 +275,8 @@ bool dreamd_call_set_usage_refusal(dreamd_call *call, const dreamd_usage_result 
         if (call->is_server_side)
             dreamd_call_set_error(call, 404, "Customer not found", "Customer was deleted");
         else
-            dreamd_call_set_error(call, 401, "Invalid or missing end-user token", "The customer of this token was deleted");
+            dreamd_call_set_error(call, 401, "Invalid or missing end-user token",
+                                  "The customer of this token was deleted");
         return true;
     case DREAMD_USAGE_OK:
     case DREAMD_USAGE_LIMIT:

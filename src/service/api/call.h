@@ -36,7 +36,12 @@ enum {
 #define DREAMD_JSON_TYPE "application/json"
 #define DREAMD_WEBHOOK_TYPE "text/plain;charset=UTF-8"
 
-typedef enum dreamd_body { DREAMD_BODY_UNREAD = 0, DREAMD_BODY_ABSENT, DREAMD_BODY_OBJECT, DREAMD_BODY_MALFORMED } dreamd_body;
+typedef enum dreamd_body {
+    DREAMD_BODY_UNREAD = 0,
+    DREAMD_BODY_ABSENT,
+    DREAMD_BODY_OBJECT,
+    DREAMD_BODY_MALFORMED
+} dreamd_body;
 
 typedef void dreamd_step(dreamd_call *call);
 
@@ -44,40 +49,40 @@ struct dreamd_call {
     dreamd_context *service;
     dreamd_request *request;
     dream_arena *arena;
-    int64_t now_ms;           /* wall time of arrival */
+    int64_t now_ms;            /* wall time of arrival */
     const dreamd_route *route; /* NULL until found */
-    const char *tail;         /* what the route's "*" stands for, decoded; else NULL */
+    const char *tail;          /* what the route's "*" stands for, decoded; else NULL */
 
     /* Who asks: auth.c. */
     bool has_secret_key;
-    dreamd_project project;   /* whose data is meant */
-    bool is_selection_empty;  /* the key may ask, but the project it selected is out of its sight */
+    dreamd_project project;  /* whose data is meant */
+    bool is_selection_empty; /* the key may ask, but the project it selected is out of its sight */
 
     /* For whom: user.c. Both NULL or zero on routes without a user. */
     const char *user_id;
-    dream_claims *claims;     /* owned until the answer; NULL without a token */
-    bool is_server_side;      /* named by the developer's backend, not by a token */
+    dream_claims *claims; /* owned until the answer; NULL without a token */
+    bool is_server_side;  /* named by the developer's backend, not by a token */
 
     dreamd_body body_state;
-    cJSON *body;              /* owned until the answer; an object, or NULL */
+    cJSON *body; /* owned until the answer; an object, or NULL */
 
     /* The Idempotency-Key: replay.c. */
-    const char *key;          /* NULL: none */
+    const char *key; /* NULL: none */
     char request_hash[DREAMD_REQUEST_HASH_SIZE];
     dreamd_idempotency_claim_result claim;
-    bool has_claim;           /* ours to finish */
+    bool has_claim; /* ours to finish */
 
     /* The answer. */
     unsigned status;
-    const char *text;         /* in the arena; NULL when there was no memory for it */
+    const char *text; /* in the arena; NULL when there was no memory for it */
     const char *content_type;
-    int64_t retry_after_s;    /* 0: no header */
+    int64_t retry_after_s; /* 0: no header */
     bool is_replayed;
 
-    dreamd_lanes *lanes;      /* not NULL: `place` is to be left after the answer */
+    dreamd_lanes *lanes; /* not NULL: `place` is to be left after the answer */
     dreamd_lane_place place;
-    dreamd_step *then;        /* the step after the one under way */
-    void *state;              /* the handler's own, in the arena */
+    dreamd_step *then; /* the step after the one under way */
+    void *state;       /* the handler's own, in the arena */
 };
 
 /* NULL when out of memory: the request has then been answered. */

@@ -21,14 +21,14 @@
 enum { MAX_TIER = DREAMD_MAX_NAME, MAX_PRICE_ID = 128 };
 
 struct checkout {
-    const char *tier_name;  /* as asked for */
-    const char *price_id;   /* as asked for; NULL: the tier's own */
+    const char *tier_name; /* as asked for */
+    const char *price_id;  /* as asked for; NULL: the tier's own */
     const char *success_url;
     const char *cancel_url;
-    bool is_refused;        /* by the first piece of work: the answer is prepared and remembered */
+    bool is_refused; /* by the first piece of work: the answer is prepared and remembered */
     dreamd_tier tier;
-    const char *email;      /* NULL: none */
-    const char *user_key;   /* the publishable key in the user's metadata; NULL: none */
+    const char *email;    /* NULL: none */
+    const char *user_key; /* the publishable key in the user's metadata; NULL: none */
     bool is_own_user;
     dreamd_stripe_account account;
     bool is_account_found;
@@ -36,7 +36,8 @@ struct checkout {
 
 /* ---- what is asked for ---- */
 
-static const char *default_url(dreamd_call *call, const char *what) {
+static const char *default_url(dreamd_call *call, const char *what)
+{
     const dreamd_settings *settings = call->service->settings;
     const char *base = dreamd_return_base(dreamd_request_header(call->request, "Origin"), settings->allowed_origins,
                                           settings->frontend_url);
@@ -45,7 +46,8 @@ static const char *default_url(dreamd_call *call, const char *what) {
 }
 
 /* False, with the answer prepared, if the address is missing or not allowed. */
-static bool read_url(dreamd_call *call, const char *name, const char *what, const char **out) {
+static bool read_url(dreamd_call *call, const char *name, const char *what, const char **out)
+{
     const dreamd_settings *settings = call->service->settings;
     char message[64];
 
@@ -66,15 +68,16 @@ static bool read_url(dreamd_call *call, const char *name, const char *what, cons
     return false;
 }
 
-static bool read_request(dreamd_call *call, struct checkout *checkout) {
+static bool read_request(dreamd_call *call, struct checkout *checkout)
+{
     if (dreamd_call_body(call) == DREAMD_BODY_MALFORMED) {
         dreamd_call_set_error(call, 400, "Invalid JSON body", NULL);
         return false;
     }
-    if (!dreamd_call_text(call, "tier", MAX_TIER, "Invalid request", &checkout->tier_name) ||
-        !dreamd_call_text(call, "priceId", MAX_PRICE_ID, "Invalid request", &checkout->price_id) ||
-        !read_url(call, "successUrl", "success", &checkout->success_url) ||
-        !read_url(call, "cancelUrl", "canceled", &checkout->cancel_url))
+    if (!dreamd_call_text(call, "tier", MAX_TIER, "Invalid request", &checkout->tier_name)
+        || !dreamd_call_text(call, "priceId", MAX_PRICE_ID, "Invalid request", &checkout->price_id)
+        || !read_url(call, "successUrl", "success", &checkout->success_url)
+        || !read_url(call, "cancelUrl", "canceled", &checkout->cancel_url))
         return false;
     if (!checkout->tier_name)
         checkout->tier_name = "pro";
@@ -83,7 +86,8 @@ static bool read_request(dreamd_call *call, struct checkout *checkout) {
 
 /* ---- the first piece of work ---- */
 
-static dreamd_db_status is_price_of_project(dreamd_db *db, const dreamd_call *call, const char *price_id, bool *out) {
+static dreamd_db_status is_price_of_project(dreamd_db *db, const dreamd_call *call, const char *price_id, bool *out)
+{
     dreamd_tier *tiers = NULL;
     size_t count = 0;
     dreamd_db_status status = dreamd_tier_list(db, &call->project, call->arena, &tiers, &count);
@@ -97,13 +101,14 @@ static dreamd_db_status is_price_of_project(dreamd_db *db, const dreamd_call *ca
 }
 
 /* Sets the refusal if the tier cannot be bought at this price. */
-static dreamd_db_status check_tier(dreamd_db *db, dreamd_call *call, struct checkout *checkout) {
+static dreamd_db_status check_tier(dreamd_db *db, dreamd_call *call, struct checkout *checkout)
+{
     bool is_found = false;
     bool is_of_project = false;
     char text[MAX_TIER + MAX_PRICE_ID + 64];
-    dreamd_db_status status = dreamd_tier_find(db, &call->project, checkout->tier_name,
-                                               DREAMD_TIER_BY_NAME_OR_DISPLAY_NAME, call->arena, &checkout->tier,
-                                               &is_found);
+    dreamd_db_status status =
+        dreamd_tier_find(db, &call->project, checkout->tier_name, DREAMD_TIER_BY_NAME_OR_DISPLAY_NAME, call->arena,
+                         &checkout->tier, &is_found);
 
     if (status != DREAMD_DB_OK)
         return status;
@@ -124,7 +129,8 @@ static dreamd_db_status check_tier(dreamd_db *db, dreamd_call *call, struct chec
     return status;
 }
 
-static dreamd_db_status settle(dreamd_db *db, void *arg) {
+static dreamd_db_status settle(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     struct checkout *checkout = call->state;
     dreamd_usage_request request = dreamd_call_usage(call, 1);
@@ -147,7 +153,8 @@ static dreamd_db_status settle(dreamd_db *db, void *arg) {
 
 /* ---- the session ---- */
 
-static void on_session(void *context, const dreamd_upstream_answer *answer, const char *url) {
+static void on_session(void *context, const dreamd_upstream_answer *answer, const char *url)
+{
     dreamd_call *call = context;
     cJSON *body = NULL;
 
@@ -165,7 +172,8 @@ static void on_session(void *context, const dreamd_upstream_answer *answer, cons
     }
 }
 
-static dreamd_db_status find_account(dreamd_db *db, void *arg) {
+static dreamd_db_status find_account(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     struct checkout *checkout = call->state;
     dreamd_db_status status = DREAMD_DB_OK;
@@ -181,7 +189,8 @@ static dreamd_db_status find_account(dreamd_db *db, void *arg) {
     return status;
 }
 
-static void on_account(dreamd_call *call) {
+static void on_account(dreamd_call *call)
+{
     struct checkout *checkout = call->state;
     char key[65];
     bool has_token = checkout->account.access_token[0] != '\0';
@@ -221,7 +230,8 @@ static void on_account(dreamd_call *call) {
     dream_wipe(&account, sizeof account);
 }
 
-static void on_buyer(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+static void on_buyer(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user)
+{
     dreamd_call *call = context;
     struct checkout *checkout = call->state;
 
@@ -236,7 +246,8 @@ static void on_buyer(void *context, const dreamd_upstream_answer *answer, const 
     }
 }
 
-static void on_settled(dreamd_call *call) {
+static void on_settled(dreamd_call *call)
+{
     const struct checkout *checkout = call->state;
 
     if (!dreamd_replay_is_fresh(call)) {
@@ -250,7 +261,8 @@ static void on_settled(dreamd_call *call) {
     }
 }
 
-void dreamd_checkout_create(dreamd_call *call) {
+void dreamd_checkout_create(dreamd_call *call)
+{
     struct checkout *checkout = dream_arena_alloc(call->arena, sizeof *checkout);
 
     call->state = checkout;

@@ -25,15 +25,18 @@ static const dreamd_cors_header headers[] = {
     { NULL, NULL },
 };
 
-const dreamd_cors_header *dreamd_cors_headers(void) {
+const dreamd_cors_header *dreamd_cors_headers(void)
+{
     return headers;
 }
 
-const char *dreamd_cors_allow_origin(const char *origin) {
+const char *dreamd_cors_allow_origin(const char *origin)
+{
     return origin && *origin ? origin : "*";
 }
 
-void dreamd_cors_set(dreamd_request *request) {
+void dreamd_cors_set(dreamd_request *request)
+{
     const char *origin = dreamd_request_header(request, "Origin");
 
     (void)dreamd_request_set_header(request, "Access-Control-Allow-Origin", dreamd_cors_allow_origin(origin));

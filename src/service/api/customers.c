@@ -30,16 +30,16 @@ struct customer {
     const char *first_name;
     const char *last_name;
     const char *password;
-    const char *plan;        /* NULL: not given */
-    bool is_refused;         /* by store work: the answer is prepared */
+    const char *plan; /* NULL: not given */
+    bool is_refused;  /* by store work: the answer is prepared */
     /* What the identity provider says; copies. */
     const char *id;
     const char *their_email;
     const char *their_first_name;
     const char *their_last_name;
-    const char *their_plan;  /* of the metadata; NULL: none */
-    const char *their_key;   /* of the metadata; NULL: none */
-    cJSON *metadata;         /* owned by the step that reads it */
+    const char *their_plan; /* of the metadata; NULL: none */
+    const char *their_key;  /* of the metadata; NULL: none */
+    cJSON *metadata;        /* owned by the step that reads it */
     int64_t created_at_ms;
     /* What the store says. */
     bool is_own;
@@ -50,7 +50,8 @@ struct customer {
 };
 
 /* NULL when out of memory: the call has then been answered. */
-static struct customer *customer_new(dreamd_call *call) {
+static struct customer *customer_new(dreamd_call *call)
+{
     struct customer *customer = dream_arena_alloc(call->arena, sizeof *customer);
 
     call->state = customer;
@@ -60,7 +61,8 @@ static struct customer *customer_new(dreamd_call *call) {
 }
 
 /* False, with the answer prepared, if there is no JSON object to read. */
-static bool read_object(dreamd_call *call, const char *error) {
+static bool read_object(dreamd_call *call, const char *error)
+{
     dreamd_body body = dreamd_call_body(call);
 
     if (body == DREAMD_BODY_OBJECT)
@@ -71,7 +73,8 @@ static bool read_object(dreamd_call *call, const char *error) {
 }
 
 /* Takes what is needed of the provider's user into the call's memory; false when there is no room. */
-static bool keep_user(dreamd_call *call, const dreamd_clerk_user *user) {
+static bool keep_user(dreamd_call *call, const dreamd_clerk_user *user)
+{
     struct customer *customer = call->state;
 
     customer->id = dream_arena_strdup(call->arena, user->id);
@@ -84,14 +87,16 @@ static bool keep_user(dreamd_call *call, const dreamd_clerk_user *user) {
     return customer->id != NULL;
 }
 
-static void refuse_foreign(dreamd_call *call) {
+static void refuse_foreign(dreamd_call *call)
+{
     dreamd_call_refuse(call, 404, "Not found", "Customer not found or does not belong to your platform");
 }
 
 /* ---- store work that several share ---- */
 
 /* Prepares a refusal if the plan is none of the project's. "free" needs no tier: it is what everybody has. */
-static dreamd_db_status check_plan(dreamd_db *db, dreamd_call *call, const char *error) {
+static dreamd_db_status check_plan(dreamd_db *db, dreamd_call *call, const char *error)
+{
     struct customer *customer = call->state;
     dreamd_tier tier;
     bool is_found = false;
@@ -103,20 +108,20 @@ static dreamd_db_status check_plan(dreamd_db *db, dreamd_call *call, const char 
     if (status != DREAMD_DB_OK || is_found)
         return status;
     customer->is_refused = true;
-    dreamd_call_set_error(call, 400, error,
-                          dream_arena_printf(call->arena, "Unknown plan: %s", customer->plan));
+    dreamd_call_set_error(call, 400, error, dream_arena_printf(call->arena, "Unknown plan: %s", customer->plan));
     return DREAMD_DB_OK;
 }
 
 /* The plan that counts: a running subscription's, else the stored one, else the metadata's, else free. */
-static dreamd_db_status find_plan(dreamd_db *db, dreamd_call *call, const char *stored_plan) {
+static dreamd_db_status find_plan(dreamd_db *db, dreamd_call *call, const char *stored_plan)
+{
     struct customer *customer = call->state;
     dreamd_subscription subscription;
     bool is_found = false;
     dreamd_db_status status =
         dreamd_subscription_find(db, &call->project, customer->id, call->arena, &subscription, &is_found);
-    bool gives_plan = is_found && (strcmp(subscription.status, "active") == 0 ||
-                                   strcmp(subscription.status, "trialing") == 0);
+    bool gives_plan =
+        is_found && (strcmp(subscription.status, "active") == 0 || strcmp(subscription.status, "trialing") == 0);
 
     customer->current_plan = gives_plan             ? subscription.plan
                              : stored_plan          ? stored_plan
@@ -126,7 +131,8 @@ static dreamd_db_status find_plan(dreamd_db *db, dreamd_call *call, const char *
 }
 
 /* Whose the customer is. A user without a project in the metadata is ours if we have stored it. */
-static dreamd_db_status look_at_owner(dreamd_db *db, dreamd_call *call) {
+static dreamd_db_status look_at_owner(dreamd_db *db, dreamd_call *call)
+{
     struct customer *customer = call->state;
     dreamd_customer stored = { 0 };
     dreamd_db_status status =
@@ -142,13 +148,15 @@ static dreamd_db_status look_at_owner(dreamd_db *db, dreamd_call *call) {
     return status;
 }
 
-static dreamd_db_status look(dreamd_db *db, void *arg) {
+static dreamd_db_status look(dreamd_db *db, void *arg)
+{
     return look_at_owner(db, arg);
 }
 
 /* ---- POST ---- */
 
-static cJSON *created_json(const dreamd_call *call, const struct customer *customer) {
+static cJSON *created_json(const dreamd_call *call, const struct customer *customer)
+{
     cJSON *body = cJSON_CreateObject();
     cJSON *json = cJSON_CreateObject();
     bool is_ok = dream_json_set_bool(body, "success", true);
@@ -169,7 +177,8 @@ static cJSON *created_json(const dreamd_call *call, const struct customer *custo
     return NULL;
 }
 
-static dreamd_db_status store_created(dreamd_db *db, void *arg) {
+static dreamd_db_status store_created(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     const struct customer *customer = call->state;
     dreamd_customer stored = {
@@ -188,7 +197,8 @@ static dreamd_db_status store_created(dreamd_db *db, void *arg) {
     return call->text ? dreamd_replay_finish(db, call) : DREAMD_DB_NOMEM;
 }
 
-static void on_taken_back(void *context, const dreamd_upstream_answer *answer) {
+static void on_taken_back(void *context, const dreamd_upstream_answer *answer)
+{
     dreamd_call *call = context;
     const struct customer *customer = call->state;
 
@@ -198,7 +208,8 @@ static void on_taken_back(void *context, const dreamd_upstream_answer *answer) {
     dreamd_call_refuse_store(call, customer->status);
 }
 
-static void on_created_stored(void *arg, dreamd_db_status status) {
+static void on_created_stored(void *arg, dreamd_db_status status)
+{
     dreamd_call *call = arg;
     struct customer *customer = call->state;
 
@@ -211,22 +222,25 @@ static void on_created_stored(void *arg, dreamd_db_status status) {
     dreamd_clerk_delete_user(call->service->upstream, call->project.mode, customer->id, on_taken_back, call);
 }
 
-static void start_store_created(dreamd_call *call) {
+static void start_store_created(dreamd_call *call)
+{
     dreamd_store_write(call->service->store, store_created, on_created_stored, call);
 }
 
 /* Is the user who has the address what an earlier try with this key made, and could not tell of? Then it is of this project,
  * of the plan asked for, made within the time a key is remembered, and not stored. */
-static bool is_from_earlier_try(const dreamd_call *call) {
+static bool is_from_earlier_try(const dreamd_call *call)
+{
     const struct customer *customer = call->state;
     const char *plan = customer->plan ? customer->plan : FREE_PLAN;
     int64_t age_ms = call->now_ms - customer->created_at_ms;
 
-    return customer->is_own && !customer->is_stored && customer->their_key && customer->their_plan &&
-           strcmp(customer->their_plan, plan) == 0 && age_ms < DREAMD_IDEMPOTENCY_KEEP_MS;
+    return customer->is_own && !customer->is_stored && customer->their_key && customer->their_plan
+           && strcmp(customer->their_plan, plan) == 0 && age_ms < DREAMD_IDEMPOTENCY_KEEP_MS;
 }
 
-static void on_namesake_looked_at(dreamd_call *call) {
+static void on_namesake_looked_at(dreamd_call *call)
+{
     const struct customer *customer = call->state;
 
     if (is_from_earlier_try(call))
@@ -235,7 +249,8 @@ static void on_namesake_looked_at(dreamd_call *call) {
         dreamd_call_refuse(call, 400, create_failed, customer->refusal);
 }
 
-static void on_namesake(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+static void on_namesake(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user)
+{
     dreamd_call *call = context;
     const struct customer *customer = call->state;
 
@@ -249,7 +264,8 @@ static void on_namesake(void *context, const dreamd_upstream_answer *answer, con
         dreamd_call_read(call, look, on_namesake_looked_at);
 }
 
-static void on_created(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+static void on_created(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user)
+{
     dreamd_call *call = context;
     struct customer *customer = call->state;
 
@@ -267,7 +283,8 @@ static void on_created(void *context, const dreamd_upstream_answer *answer, cons
     }
 }
 
-static dreamd_db_status settle_creation(dreamd_db *db, void *arg) {
+static dreamd_db_status settle_creation(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     struct customer *customer = call->state;
     dreamd_db_status status = dreamd_replay_claim(db, call);
@@ -281,7 +298,8 @@ static dreamd_db_status settle_creation(dreamd_db *db, void *arg) {
     return status;
 }
 
-static void on_creation_settled(dreamd_call *call) {
+static void on_creation_settled(dreamd_call *call)
+{
     const struct customer *customer = call->state;
     dreamd_clerk_new_user wanted = {
         .email = customer->email,
@@ -303,13 +321,14 @@ static void on_creation_settled(dreamd_call *call) {
     }
 }
 
-static bool read_creation(dreamd_call *call, struct customer *customer) {
-    if (!read_object(call, create_failed) ||
-        !dreamd_call_text(call, "email", DREAMD_MAX_EMAIL, create_failed, &customer->email) ||
-        !dreamd_call_text(call, "firstName", DREAMD_MAX_NAME, create_failed, &customer->first_name) ||
-        !dreamd_call_text(call, "lastName", DREAMD_MAX_NAME, create_failed, &customer->last_name) ||
-        !dreamd_call_text(call, "password", DREAMD_MAX_PASSWORD, create_failed, &customer->password) ||
-        !dreamd_call_text(call, "plan", DREAMD_MAX_PLAN, create_failed, &customer->plan))
+static bool read_creation(dreamd_call *call, struct customer *customer)
+{
+    if (!read_object(call, create_failed)
+        || !dreamd_call_text(call, "email", DREAMD_MAX_EMAIL, create_failed, &customer->email)
+        || !dreamd_call_text(call, "firstName", DREAMD_MAX_NAME, create_failed, &customer->first_name)
+        || !dreamd_call_text(call, "lastName", DREAMD_MAX_NAME, create_failed, &customer->last_name)
+        || !dreamd_call_text(call, "password", DREAMD_MAX_PASSWORD, create_failed, &customer->password)
+        || !dreamd_call_text(call, "plan", DREAMD_MAX_PLAN, create_failed, &customer->plan))
         return false;
     if (customer->email)
         return true;
@@ -317,7 +336,8 @@ static bool read_creation(dreamd_call *call, struct customer *customer) {
     return false;
 }
 
-void dreamd_customer_create(dreamd_call *call) {
+void dreamd_customer_create(dreamd_call *call)
+{
     struct customer *customer = customer_new(call);
 
     if (!customer)
@@ -332,16 +352,17 @@ void dreamd_customer_create(dreamd_call *call) {
 
 /* ---- GET ---- */
 
-static cJSON *customer_json(const dreamd_call *call, const struct customer *customer) {
+static cJSON *customer_json(const dreamd_call *call, const struct customer *customer)
+{
     cJSON *body = cJSON_CreateObject();
     cJSON *json = cJSON_CreateObject();
-    bool is_ok = dream_json_set_string(json, "id", customer->id) &&
-                 dream_json_set_string(json, "email", customer->their_email) &&
-                 dream_json_set_string(json, "firstName", customer->their_first_name) &&
-                 dream_json_set_string(json, "lastName", customer->their_last_name) &&
-                 dream_json_set_string(json, "plan", customer->current_plan) &&
-                 dream_json_set_string(json, "publishableKey", call->project.publishable_key) &&
-                 dream_json_set_int(json, "createdAt", customer->created_at_ms);
+    bool is_ok = dream_json_set_string(json, "id", customer->id)
+                 && dream_json_set_string(json, "email", customer->their_email)
+                 && dream_json_set_string(json, "firstName", customer->their_first_name)
+                 && dream_json_set_string(json, "lastName", customer->their_last_name)
+                 && dream_json_set_string(json, "plan", customer->current_plan)
+                 && dream_json_set_string(json, "publishableKey", call->project.publishable_key)
+                 && dream_json_set_int(json, "createdAt", customer->created_at_ms);
 
     is_ok = dream_json_set(body, "customer", json) && is_ok;
     if (is_ok)
@@ -350,7 +371,8 @@ static cJSON *customer_json(const dreamd_call *call, const struct customer *cust
     return NULL;
 }
 
-static void on_looked(dreamd_call *call) {
+static void on_looked(dreamd_call *call)
+{
     const struct customer *customer = call->state;
 
     if (customer->is_own)
@@ -359,7 +381,8 @@ static void on_looked(dreamd_call *call) {
         refuse_foreign(call);
 }
 
-static void on_user(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+static void on_user(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user)
+{
     dreamd_call *call = context;
 
     if (answer->outcome == DREAMD_UPSTREAM_NOT_FOUND)
@@ -372,14 +395,16 @@ static void on_user(void *context, const dreamd_upstream_answer *answer, const d
         dreamd_call_read(call, look, on_looked);
 }
 
-void dreamd_customer_get(dreamd_call *call) {
+void dreamd_customer_get(dreamd_call *call)
+{
     if (customer_new(call))
         dreamd_clerk_get_user(call->service->upstream, call->project.mode, call->tail, on_user, call);
 }
 
 /* ---- PATCH ---- */
 
-static cJSON *updated_json(const struct customer *customer) {
+static cJSON *updated_json(const struct customer *customer)
+{
     cJSON *body = cJSON_CreateObject();
     cJSON *json = cJSON_CreateObject();
     bool is_ok = dream_json_set_bool(body, "success", true);
@@ -394,7 +419,8 @@ static cJSON *updated_json(const struct customer *customer) {
     return NULL;
 }
 
-static dreamd_db_status store_updated(dreamd_db *db, void *arg) {
+static dreamd_db_status store_updated(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     const struct customer *customer = call->state;
     dreamd_customer stored = {
@@ -407,11 +433,13 @@ static dreamd_db_status store_updated(dreamd_db *db, void *arg) {
     return dreamd_customer_put(db, &call->project, &stored, call->now_ms);
 }
 
-static void on_updated_stored(dreamd_call *call) {
+static void on_updated_stored(dreamd_call *call)
+{
     dreamd_call_answer(call, 200, updated_json(call->state));
 }
 
-static void on_merged(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+static void on_merged(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user)
+{
     dreamd_call *call = context;
 
     if (answer->outcome == DREAMD_UPSTREAM_NOT_FOUND)
@@ -422,7 +450,8 @@ static void on_merged(void *context, const dreamd_upstream_answer *answer, const
         dreamd_call_write(call, store_updated, on_updated_stored);
 }
 
-static dreamd_db_status look_before_update(dreamd_db *db, void *arg) {
+static dreamd_db_status look_before_update(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     struct customer *customer = call->state;
     dreamd_db_status status = look_at_owner(db, call);
@@ -433,7 +462,8 @@ static dreamd_db_status look_before_update(dreamd_db *db, void *arg) {
     return status;
 }
 
-static void on_looked_before_update(dreamd_call *call) {
+static void on_looked_before_update(dreamd_call *call)
+{
     struct customer *customer = call->state;
     cJSON *metadata = customer->metadata;
     bool is_ok = false;
@@ -451,13 +481,15 @@ static void on_looked_before_update(dreamd_call *call) {
     if (is_ok && !customer->their_key)
         is_ok = dream_json_set_string(metadata, "publishableKey", call->project.publishable_key);
     if (is_ok)
-        dreamd_clerk_merge_metadata(call->service->upstream, call->project.mode, customer->id, metadata, on_merged, call);
+        dreamd_clerk_merge_metadata(call->service->upstream, call->project.mode, customer->id, metadata, on_merged,
+                                    call);
     else
         dreamd_call_refuse(call, 500, "Internal error", "Out of memory");
     cJSON_Delete(metadata);
 }
 
-static void on_look_failed_or_done(void *arg, dreamd_db_status status) {
+static void on_look_failed_or_done(void *arg, dreamd_db_status status)
+{
     dreamd_call *call = arg;
     struct customer *customer = call->state;
 
@@ -469,7 +501,8 @@ static void on_look_failed_or_done(void *arg, dreamd_db_status status) {
     dreamd_call_refuse_store(call, status);
 }
 
-static void on_user_to_update(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+static void on_user_to_update(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user)
+{
     dreamd_call *call = context;
     struct customer *customer = call->state;
 
@@ -488,13 +521,14 @@ static void on_user_to_update(void *context, const dreamd_upstream_answer *answe
     }
 }
 
-void dreamd_customer_update(dreamd_call *call) {
+void dreamd_customer_update(dreamd_call *call)
+{
     struct customer *customer = customer_new(call);
 
     if (!customer)
         return;
-    if (!read_object(call, update_failed) ||
-        !dreamd_call_text(call, "plan", DREAMD_MAX_PLAN, update_failed, &customer->plan))
+    if (!read_object(call, update_failed)
+        || !dreamd_call_text(call, "plan", DREAMD_MAX_PLAN, update_failed, &customer->plan))
         dreamd_call_send(call);
     else
         dreamd_clerk_get_user(call->service->upstream, call->project.mode, call->tail, on_user_to_update, call);
@@ -502,7 +536,8 @@ void dreamd_customer_update(dreamd_call *call) {
 
 /* ---- DELETE ---- */
 
-static cJSON *deleted_json(const struct customer *customer) {
+static cJSON *deleted_json(const struct customer *customer)
+{
     cJSON *body = cJSON_CreateObject();
     cJSON *json = cJSON_CreateObject();
     bool is_ok = dream_json_set_bool(body, "success", true);
@@ -517,11 +552,13 @@ static cJSON *deleted_json(const struct customer *customer) {
     return NULL;
 }
 
-static void refuse_gone(dreamd_call *call) {
+static void refuse_gone(dreamd_call *call)
+{
     dreamd_call_refuse(call, 404, "Customer not found", "Customer may have already been deleted");
 }
 
-static dreamd_db_status store_deleted(dreamd_db *db, void *arg) {
+static dreamd_db_status store_deleted(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     const struct customer *customer = call->state;
     bool is_found = false;
@@ -529,11 +566,13 @@ static dreamd_db_status store_deleted(dreamd_db *db, void *arg) {
     return dreamd_customer_delete(db, &call->project, customer->id, call->now_ms, &is_found);
 }
 
-static void on_deleted_stored(dreamd_call *call) {
+static void on_deleted_stored(dreamd_call *call)
+{
     dreamd_call_answer(call, 200, deleted_json(call->state));
 }
 
-static void on_deleted(void *context, const dreamd_upstream_answer *answer) {
+static void on_deleted(void *context, const dreamd_upstream_answer *answer)
+{
     dreamd_call *call = context;
 
     /* Gone already is as good: a first try may have got this far. */
@@ -543,7 +582,8 @@ static void on_deleted(void *context, const dreamd_upstream_answer *answer) {
         dreamd_call_refuse_upstream(call, answer, delete_failed);
 }
 
-static void on_looked_before_delete(dreamd_call *call) {
+static void on_looked_before_delete(dreamd_call *call)
+{
     const struct customer *customer = call->state;
 
     if (customer->is_own)
@@ -553,7 +593,8 @@ static void on_looked_before_delete(dreamd_call *call) {
 }
 
 /* The provider no longer knows a customer that we still have: it was deleted there, or our first try ended half-way. */
-static dreamd_db_status store_vanished(dreamd_db *db, void *arg) {
+static dreamd_db_status store_vanished(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     dreamd_customer stored = { 0 };
     bool is_found = false;
@@ -564,7 +605,8 @@ static dreamd_db_status store_vanished(dreamd_db *db, void *arg) {
     return status;
 }
 
-static void on_user_to_delete(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+static void on_user_to_delete(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user)
+{
     dreamd_call *call = context;
 
     if (answer->outcome == DREAMD_UPSTREAM_NOT_FOUND)
@@ -577,7 +619,8 @@ static void on_user_to_delete(void *context, const dreamd_upstream_answer *answe
         dreamd_call_read(call, look, on_looked_before_delete);
 }
 
-void dreamd_customer_remove(dreamd_call *call) {
+void dreamd_customer_remove(dreamd_call *call)
+{
     if (customer_new(call))
         dreamd_clerk_get_user(call->service->upstream, call->project.mode, call->tail, on_user_to_delete, call);
 }

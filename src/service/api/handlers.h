@@ -5,9 +5,9 @@
 
 #include "service/api/call.h"
 
-void dreamd_health(dreamd_call *call);          /* health.c */
-void dreamd_tiers_list(dreamd_call *call);      /* tiers.c */
-void dreamd_usage_get(dreamd_call *call);       /* usage.c */
+void dreamd_health(dreamd_call *call);     /* health.c */
+void dreamd_tiers_list(dreamd_call *call); /* tiers.c */
+void dreamd_usage_get(dreamd_call *call);  /* usage.c */
 void dreamd_usage_track(dreamd_call *call);
 void dreamd_customer_create(dreamd_call *call); /* customers.c */
 void dreamd_customer_get(dreamd_call *call);

@@ -5,7 +5,8 @@
 
 static const char health_text[] = "{\"status\":\"ok\",\"extensions\":[\"idempotency\",\"server-side\"]}";
 
-void dreamd_health(dreamd_call *call) {
+void dreamd_health(dreamd_call *call)
+{
     call->status = 200;
     call->text = health_text;
     dreamd_call_send(call);

@@ -12,7 +12,8 @@ struct dreamd_lanes {
     dreamd_lane_place *heads;
 };
 
-dreamd_lanes *dreamd_lanes_new(void) {
+dreamd_lanes *dreamd_lanes_new(void)
+{
     dreamd_lanes *lanes = calloc(1, sizeof *lanes);
 
     if (lanes && pthread_mutex_init(&lanes->mutex, NULL) != 0) {
@@ -22,7 +23,8 @@ dreamd_lanes *dreamd_lanes_new(void) {
     return lanes;
 }
 
-void dreamd_lanes_free(dreamd_lanes *lanes) {
+void dreamd_lanes_free(dreamd_lanes *lanes)
+{
     if (!lanes)
         return;
     pthread_mutex_destroy(&lanes->mutex);
@@ -36,7 +38,8 @@ static _Thread_local struct {
     dreamd_lane_place **end;
 } turns;
 
-static void run(dreamd_lane_place *place) {
+static void run(dreamd_lane_place *place)
+{
     place->next_turn = NULL;
     if (turns.is_running) {
         *turns.end = place;
@@ -56,7 +59,8 @@ static void run(dreamd_lane_place *place) {
     turns.is_running = false;
 }
 
-static dreamd_lane_place *find_head(const dreamd_lanes *lanes, const char *name) {
+static dreamd_lane_place *find_head(const dreamd_lanes *lanes, const char *name)
+{
     dreamd_lane_place *head = lanes->heads;
 
     while (head && strcmp(head->name, name) != 0)
@@ -64,13 +68,15 @@ static dreamd_lane_place *find_head(const dreamd_lanes *lanes, const char *name)
     return head;
 }
 
-static void append(dreamd_lane_place *head, dreamd_lane_place *place) {
+static void append(dreamd_lane_place *head, dreamd_lane_place *place)
+{
     while (head->next_behind)
         head = head->next_behind;
     head->next_behind = place;
 }
 
-void dreamd_lane_enter(dreamd_lanes *lanes, dreamd_lane_place *place) {
+void dreamd_lane_enter(dreamd_lanes *lanes, dreamd_lane_place *place)
+{
     dreamd_lane_place *head = NULL;
 
     place->next_lane = NULL;
@@ -88,7 +94,8 @@ void dreamd_lane_enter(dreamd_lanes *lanes, dreamd_lane_place *place) {
         run(place);
 }
 
-void dreamd_lane_leave(dreamd_lanes *lanes, dreamd_lane_place *place) {
+void dreamd_lane_leave(dreamd_lanes *lanes, dreamd_lane_place *place)
+{
     dreamd_lane_place **link = &lanes->heads;
     dreamd_lane_place *next = NULL;
 

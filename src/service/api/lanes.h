@@ -22,7 +22,7 @@ typedef struct dreamd_lane_place {
     struct dreamd_lane_place *next_turn;   /* of the places a thread is about to run */
 } dreamd_lane_place;
 
-dreamd_lanes *dreamd_lanes_new(void); /* NULL when out of memory */
+dreamd_lanes *dreamd_lanes_new(void);        /* NULL when out of memory */
 void dreamd_lanes_free(dreamd_lanes *lanes); /* all lanes empty; NULL is fine */
 /* Calls place->fn when the lane is free: now, or from the leave of who is before. */
 void dreamd_lane_enter(dreamd_lanes *lanes, dreamd_lane_place *place);

@@ -6,7 +6,8 @@
 
 #include "service/store/keys.h"
 
-dreamd_db_status dreamd_is_own_key(dreamd_db *db, const dreamd_project *project, const char *publishable_key, bool *out) {
+dreamd_db_status dreamd_is_own_key(dreamd_db *db, const dreamd_project *project, const char *publishable_key, bool *out)
+{
     dreamd_project theirs;
     bool is_found = false;
     dreamd_db_status status = DREAMD_DB_OK;
@@ -16,7 +17,7 @@ dreamd_db_status dreamd_is_own_key(dreamd_db *db, const dreamd_project *project,
         return DREAMD_DB_OK;
     status = dreamd_project_of_publishable_key(db, publishable_key, &theirs, &is_found);
     if (status == DREAMD_DB_OK && is_found)
-        *out = strcmp(theirs.platform_id, project->platform_id) == 0 &&
-               strcmp(theirs.project_id, project->project_id) == 0;
+        *out = strcmp(theirs.platform_id, project->platform_id) == 0
+               && strcmp(theirs.project_id, project->project_id) == 0;
     return status;
 }

@@ -10,6 +10,7 @@
 #include "service/store/model.h"
 
 /* In store work: does this publishable key, active or not, name this project? */
-dreamd_db_status dreamd_is_own_key(dreamd_db *db, const dreamd_project *project, const char *publishable_key, bool *out);
+dreamd_db_status dreamd_is_own_key(dreamd_db *db, const dreamd_project *project, const char *publishable_key,
+                                   bool *out);
 
 #endif

@@ -9,7 +9,8 @@
 #include "common/crypto.h"
 #include "common/json.h"
 
-bool dreamd_idempotency_key_is_valid(const char *key) {
+bool dreamd_idempotency_key_is_valid(const char *key)
+{
     size_t size = strlen(key);
 
     if (size < 1 || size > DREAMD_MAX_IDEMPOTENCY_KEY)
@@ -22,7 +23,8 @@ bool dreamd_idempotency_key_is_valid(const char *key) {
 }
 
 /* Body and, if a token named one, user: another user's repeat is another request, never a look at this one's answer. */
-static bool hash_request(dreamd_call *call) {
+static bool hash_request(dreamd_call *call)
+{
     dream_buffer whole = DREAM_BUFFER_INIT;
     size_t size = 0;
     const void *body = dreamd_request_body(call->request, &size);
@@ -33,14 +35,15 @@ static bool hash_request(dreamd_call *call) {
     dream_buffer_char(&whole, '\n');
     if (size > 0)
         dream_buffer_append(&whole, body, size);
-    is_ok = !whole.is_failed &&
-            dreamd_request_hash(dreamd_request_method(call->request), dreamd_request_path(call->request), whole.data,
-                                whole.size, call->request_hash);
+    is_ok = !whole.is_failed
+            && dreamd_request_hash(dreamd_request_method(call->request), dreamd_request_path(call->request), whole.data,
+                                   whole.size, call->request_hash);
     dream_buffer_clear(&whole);
     return is_ok;
 }
 
-bool dreamd_replay_read_key(dreamd_call *call) {
+bool dreamd_replay_read_key(dreamd_call *call)
+{
     const char *key = dreamd_request_header(call->request, "Idempotency-Key");
 
     if (!key || !(call->route->flags & DREAMD_ROUTE_IDEMPOTENT))
@@ -59,11 +62,13 @@ bool dreamd_replay_read_key(dreamd_call *call) {
     return call->key != NULL;
 }
 
-static dreamd_idempotency_scope scope_of(const dreamd_call *call) {
+static dreamd_idempotency_scope scope_of(const dreamd_call *call)
+{
     return (dreamd_idempotency_scope){ &call->project, dreamd_request_path(call->request), call->key };
 }
 
-dreamd_db_status dreamd_replay_claim(dreamd_db *db, dreamd_call *call) {
+dreamd_db_status dreamd_replay_claim(dreamd_db *db, dreamd_call *call)
+{
     dreamd_idempotency_scope scope;
 
     if (!call->key)
@@ -72,11 +77,13 @@ dreamd_db_status dreamd_replay_claim(dreamd_db *db, dreamd_call *call) {
     return dreamd_idempotency_claim(db, &scope, call->request_hash, call->now_ms, call->arena, &call->claim);
 }
 
-bool dreamd_replay_is_fresh(const dreamd_call *call) {
+bool dreamd_replay_is_fresh(const dreamd_call *call)
+{
     return !call->key || call->claim.outcome == DREAMD_IDEMPOTENCY_FRESH;
 }
 
-dreamd_db_status dreamd_replay_finish(dreamd_db *db, dreamd_call *call) {
+dreamd_db_status dreamd_replay_finish(dreamd_db *db, dreamd_call *call)
+{
     dreamd_idempotency_scope scope;
 
     if (!call->key || call->claim.outcome != DREAMD_IDEMPOTENCY_FRESH)
@@ -84,11 +91,12 @@ dreamd_db_status dreamd_replay_finish(dreamd_db *db, dreamd_call *call) {
     scope = scope_of(call);
     if (!call->text)
         return dreamd_idempotency_release(db, &scope, call->claim.claim_id);
-    return dreamd_idempotency_finish(db, &scope, call->claim.claim_id, (int)call->status, call->content_type, call->text,
-                                     strlen(call->text));
+    return dreamd_idempotency_finish(db, &scope, call->claim.claim_id, (int)call->status, call->content_type,
+                                     call->text, strlen(call->text));
 }
 
-static void set_in_flight(dreamd_call *call) {
+static void set_in_flight(dreamd_call *call)
+{
     dreamd_call_set_error(call, 409, "Request in progress",
                           "A request with this Idempotency-Key is still being worked on; try again");
     call->retry_after_s = (call->claim.retry_after_ms + 999) / 1000;
@@ -96,7 +104,8 @@ static void set_in_flight(dreamd_call *call) {
         call->retry_after_s = 1;
 }
 
-void dreamd_replay_set_answer(dreamd_call *call) {
+void dreamd_replay_set_answer(dreamd_call *call)
+{
     switch (call->claim.outcome) {
     case DREAMD_IDEMPOTENCY_REPLAY:
         call->status = (unsigned)call->claim.status;
@@ -116,7 +125,8 @@ void dreamd_replay_set_answer(dreamd_call *call) {
     }
 }
 
-bool dreamd_replay_upstream_key(const dreamd_call *call, char out[65]) {
+bool dreamd_replay_upstream_key(const dreamd_call *call, char out[65])
+{
     dream_buffer whole = DREAM_BUFFER_INIT;
     bool is_ok = false;
 

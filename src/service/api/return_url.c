@@ -8,13 +8,15 @@
 #include <strings.h>
 
 /* The length of "http://" or "https://" that `url` begins with, 0 if neither. */
-static size_t scheme_size(const char *url) {
+static size_t scheme_size(const char *url)
+{
     if (strncasecmp(url, "https://", 8) == 0)
         return 8;
     return strncasecmp(url, "http://", 7) == 0 ? 7 : 0;
 }
 
-static bool has_odd_bytes(const char *url) {
+static bool has_odd_bytes(const char *url)
+{
     for (const unsigned char *c = (const unsigned char *)url; *c; c++) {
         if (*c <= 0x20 || *c >= 0x7f || *c == '\\')
             return true;
@@ -22,7 +24,8 @@ static bool has_odd_bytes(const char *url) {
     return false;
 }
 
-static void lower(char *text) {
+static void lower(char *text)
+{
     for (; *text; text++) {
         if (*text >= 'A' && *text <= 'Z')
             *text = (char)(*text - 'A' + 'a');
@@ -30,13 +33,15 @@ static void lower(char *text) {
 }
 
 /* Letters, digits, "-._" and the brackets and colons of ports and IPv6; not empty. */
-static bool is_authority(const char *text, size_t size) {
+static bool is_authority(const char *text, size_t size)
+{
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]";
 
     return size > 0 && text[0] != ':' && strspn(text, allowed) >= size;
 }
 
-static void drop_default_port(char *origin, bool is_https) {
+static void drop_default_port(char *origin, bool is_https)
+{
     const char *port = is_https ? ":443" : ":80";
     size_t size = strlen(origin);
     size_t port_size = strlen(port);
@@ -45,7 +50,8 @@ static void drop_default_port(char *origin, bool is_https) {
         origin[size - port_size] = '\0';
 }
 
-bool dreamd_origin_of(const char *url, char out[DREAMD_ORIGIN_SIZE]) {
+bool dreamd_origin_of(const char *url, char out[DREAMD_ORIGIN_SIZE])
+{
     size_t scheme = scheme_size(url);
     size_t authority = 0;
 
@@ -61,7 +67,8 @@ bool dreamd_origin_of(const char *url, char out[DREAMD_ORIGIN_SIZE]) {
 }
 
 /* Is `origin` that of one of the addresses in the comma list? */
-static bool is_listed(const char *origin, const char *list) {
+static bool is_listed(const char *origin, const char *list)
+{
     char item[DREAMD_ORIGIN_SIZE];
     char item_origin[DREAMD_ORIGIN_SIZE];
 
@@ -81,7 +88,8 @@ static bool is_listed(const char *origin, const char *list) {
     return false;
 }
 
-bool dreamd_return_url_is_allowed(const char *url, const char *allowed, const char *own) {
+bool dreamd_return_url_is_allowed(const char *url, const char *allowed, const char *own)
+{
     char origin[DREAMD_ORIGIN_SIZE];
     char own_origin[DREAMD_ORIGIN_SIZE];
 
@@ -92,7 +100,8 @@ bool dreamd_return_url_is_allowed(const char *url, const char *allowed, const ch
     return own && dreamd_origin_of(own, own_origin) && strcmp(own_origin, origin) == 0;
 }
 
-const char *dreamd_return_base(const char *origin, const char *allowed, const char *own) {
+const char *dreamd_return_base(const char *origin, const char *allowed, const char *own)
+{
     size_t scheme = origin ? scheme_size(origin) : 0;
 
     if (scheme > 0 && strpbrk(origin + scheme, "/?#") == NULL && dreamd_return_url_is_allowed(origin, allowed, own))

@@ -16,7 +16,8 @@ static const dreamd_route routes[] = {
     { "GET /api/usage", "GET", "/api/usage", PUBLIC_USER, dreamd_usage_get },
     { "POST /api/data", "POST", "/api/data", PUBLIC_USER_POST, dreamd_usage_track },
     { "POST /api/create-checkout", "POST", "/api/create-checkout", PUBLIC_USER_POST, dreamd_checkout_create },
-    { "POST /checkout", "POST", "/checkout", DREAMD_ROUTE_NAMED_USER | DREAMD_ROUTE_IDEMPOTENT, dreamd_checkout_create },
+    { "POST /checkout", "POST", "/checkout", DREAMD_ROUTE_NAMED_USER | DREAMD_ROUTE_IDEMPOTENT,
+      dreamd_checkout_create },
     { "POST /api/customers", "POST", "/api/customers", DREAMD_ROUTE_IDEMPOTENT, dreamd_customer_create },
     { "POST /customers", "POST", "/customers", DREAMD_ROUTE_IDEMPOTENT, dreamd_customer_create },
     { "GET /api/customers/{id}", "GET", "/api/customers/*", 0, dreamd_customer_get },
@@ -25,7 +26,8 @@ static const dreamd_route routes[] = {
 };
 
 /* The rest of `path` behind the pattern's "*"; NULL if it does not match or is no single part. */
-static const char *match_tail(const char *pattern, const char *path) {
+static const char *match_tail(const char *pattern, const char *path)
+{
     size_t size = strlen(pattern) - 1;
     const char *tail = path + size;
 
@@ -34,7 +36,8 @@ static const char *match_tail(const char *pattern, const char *path) {
     return tail;
 }
 
-static bool match(const dreamd_route *route, const char *path, const char **out_tail) {
+static bool match(const dreamd_route *route, const char *path, const char **out_tail)
+{
     size_t size = strlen(route->path);
 
     *out_tail = NULL;
@@ -44,7 +47,8 @@ static bool match(const dreamd_route *route, const char *path, const char **out_
     return *out_tail != NULL;
 }
 
-const dreamd_route *dreamd_route_find(const char *method, const char *path, const char **out_tail) {
+const dreamd_route *dreamd_route_find(const char *method, const char *path, const char **out_tail)
+{
     const char *tail = NULL;
 
     if (out_tail)
@@ -59,7 +63,8 @@ const dreamd_route *dreamd_route_find(const char *method, const char *path, cons
     return NULL;
 }
 
-const dreamd_route *dreamd_routes(size_t *out_count) {
+const dreamd_route *dreamd_routes(size_t *out_count)
+{
     *out_count = sizeof routes / sizeof routes[0];
     return routes;
 }

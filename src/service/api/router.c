@@ -15,14 +15,16 @@
 #include "service/api/route.h"
 #include "service/api/user.h"
 
-static void run_handler(dreamd_call *call) {
+static void run_handler(dreamd_call *call)
+{
     if (dreamd_replay_read_key(call))
         call->route->handler(call);
     else
         dreamd_call_send(call);
 }
 
-static void on_authenticated(dreamd_call *call) {
+static void on_authenticated(dreamd_call *call)
+{
     if (!call->route)
         dreamd_call_refuse(call, 404, "Not found", NULL);
     else if (call->route->flags & (DREAMD_ROUTE_USER | DREAMD_ROUTE_NAMED_USER))
@@ -32,18 +34,20 @@ static void on_authenticated(dreamd_call *call) {
 }
 
 /* A tail that does not decode, or to something no id can be, is another path: no endpoint. */
-static const char *decode_tail(dreamd_call *call, const char *tail) {
+static const char *decode_tail(dreamd_call *call, const char *tail)
+{
     dream_buffer decoded = DREAM_BUFFER_INIT;
     const char *copy = NULL;
 
-    if (dream_percent_decode(&decoded, tail, strlen(tail), false) && decoded.size > 0 &&
-        decoded.size <= DREAMD_MAX_USER_ID && !strchr(decoded.data, '/'))
+    if (dream_percent_decode(&decoded, tail, strlen(tail), false) && decoded.size > 0
+        && decoded.size <= DREAMD_MAX_USER_ID && !strchr(decoded.data, '/'))
         copy = dream_arena_strdup(call->arena, decoded.data);
     dream_buffer_clear(&decoded);
     return copy;
 }
 
-static void find_route(dreamd_call *call) {
+static void find_route(dreamd_call *call)
+{
     const char *tail = NULL;
     const dreamd_route *route =
         dreamd_route_find(dreamd_request_method(call->request), dreamd_request_path(call->request), &tail);
@@ -54,7 +58,8 @@ static void find_route(dreamd_call *call) {
     dreamd_request_set_route(call->request, call->route ? call->route->name : "other");
 }
 
-void dreamd_api_handle(void *context, dreamd_request *request) {
+void dreamd_api_handle(void *context, dreamd_request *request)
+{
     const char *method = dreamd_request_method(request);
     const char *path = dreamd_request_path(request);
     dreamd_call *call = dreamd_call_new(context, request);

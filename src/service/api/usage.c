@@ -15,11 +15,12 @@ enum { EMAIL_PAUSE_MS = 10000 };
 
 struct usage {
     int64_t units;
-    const char *email;      /* found at the identity provider; NULL: not asked, or not told */
+    const char *email; /* found at the identity provider; NULL: not asked, or not told */
     bool is_email_missing;
 };
 
-static struct usage *usage_new(dreamd_call *call) {
+static struct usage *usage_new(dreamd_call *call)
+{
     struct usage *usage = dream_arena_alloc(call->arena, sizeof *usage);
 
     if (usage)
@@ -28,14 +29,16 @@ static struct usage *usage_new(dreamd_call *call) {
     return usage;
 }
 
-static bool set_limit(cJSON *json, const char *name, int64_t limit) {
+static bool set_limit(cJSON *json, const char *name, int64_t limit)
+{
     return limit == DREAMD_UNLIMITED ? dream_json_set_string(json, name, "unlimited")
                                      : dream_json_set_int(json, name, limit);
 }
 
 /* ---- POST /api/data ---- */
 
-static cJSON *admitted_json(const dreamd_usage_result *result) {
+static cJSON *admitted_json(const dreamd_usage_result *result)
+{
     cJSON *body = cJSON_CreateObject();
     cJSON *data = cJSON_CreateObject();
     cJSON *usage = cJSON_CreateObject();
@@ -53,11 +56,12 @@ static cJSON *admitted_json(const dreamd_usage_result *result) {
     return NULL;
 }
 
-static cJSON *limit_json(const dreamd_usage_result *result) {
+static cJSON *limit_json(const dreamd_usage_result *result)
+{
     cJSON *body = cJSON_CreateObject();
-    bool is_ok = dream_json_set_string(body, "error", "Tier limit reached") &&
-                 dream_json_set_int(body, "usageCount", result->used) && set_limit(body, "limit", result->limit) &&
-                 dream_json_set_string(body, "message", "Please upgrade to unlock more requests");
+    bool is_ok = dream_json_set_string(body, "error", "Tier limit reached")
+                 && dream_json_set_int(body, "usageCount", result->used) && set_limit(body, "limit", result->limit)
+                 && dream_json_set_string(body, "message", "Please upgrade to unlock more requests");
 
     if (is_ok)
         return body;
@@ -65,7 +69,8 @@ static cJSON *limit_json(const dreamd_usage_result *result) {
     return NULL;
 }
 
-static dreamd_db_status track(dreamd_db *db, void *arg) {
+static dreamd_db_status track(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     const struct usage *usage = call->state;
     dreamd_usage_request request = dreamd_call_usage(call, usage->units);
@@ -87,13 +92,15 @@ static dreamd_db_status track(dreamd_db *db, void *arg) {
     return call->text ? dreamd_replay_finish(db, call) : DREAMD_DB_NOMEM;
 }
 
-static void on_tracked(dreamd_call *call) {
+static void on_tracked(dreamd_call *call)
+{
     if (!dreamd_replay_is_fresh(call))
         dreamd_replay_set_answer(call);
     dreamd_call_send(call);
 }
 
-static void on_email_answer(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+static void on_email_answer(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user)
+{
     dreamd_call *call = context;
     struct usage *usage = call->state;
 
@@ -105,18 +112,21 @@ static void on_email_answer(void *context, const dreamd_upstream_answer *answer,
     dreamd_call_write(call, track, on_tracked);
 }
 
-static dreamd_db_status look_for_email(dreamd_db *db, void *arg) {
+static dreamd_db_status look_for_email(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     struct usage *usage = call->state;
     dreamd_customer customer;
     bool is_found = false;
-    dreamd_db_status status = dreamd_customer_find(db, &call->project, call->user_id, call->arena, &customer, &is_found);
+    dreamd_db_status status =
+        dreamd_customer_find(db, &call->project, call->user_id, call->arena, &customer, &is_found);
 
     usage->is_email_missing = !is_found || (!customer.email && !customer.is_deleted);
     return status;
 }
 
-static void on_email_looked_for(dreamd_call *call) {
+static void on_email_looked_for(dreamd_call *call)
+{
     const struct usage *usage = call->state;
     bool is_paused = dream_monotonic_ms() < atomic_load(&call->service->email_pause_until_ms);
 
@@ -127,7 +137,8 @@ static void on_email_looked_for(dreamd_call *call) {
 }
 
 /* Only the backend that names the user may say how many: a browser's body is not read. */
-static bool read_units(dreamd_call *call, int64_t *out) {
+static bool read_units(dreamd_call *call, int64_t *out)
+{
     *out = 1;
     if (!call->has_secret_key || !dream_json_string(call->body, "userId") || !dream_json_get(call->body, "units"))
         return true;
@@ -137,7 +148,8 @@ static bool read_units(dreamd_call *call, int64_t *out) {
     return false;
 }
 
-void dreamd_usage_track(dreamd_call *call) {
+void dreamd_usage_track(dreamd_call *call)
+{
     struct usage *usage = usage_new(call);
 
     if (!usage)
@@ -152,21 +164,23 @@ void dreamd_usage_track(dreamd_call *call) {
 
 /* ---- GET /api/usage ---- */
 
-static int64_t remaining_of(const dreamd_usage_result *result) {
+static int64_t remaining_of(const dreamd_usage_result *result)
+{
     int64_t left = result->limit - result->used - result->held - result->lost;
 
     return left > 0 ? left : 0;
 }
 
-static cJSON *usage_json(const dreamd_call *call, const dreamd_usage_result *result) {
+static cJSON *usage_json(const dreamd_call *call, const dreamd_usage_result *result)
+{
     cJSON *body = cJSON_CreateObject();
     char start[11];
     char end[11];
     bool is_unlimited = result->limit == DREAMD_UNLIMITED;
-    bool is_ok = dream_json_set_string(body, "userId", call->user_id) &&
-                 dream_json_set_string(body, "plan", result->plan) &&
-                 dream_json_set_int(body, "usageCount", result->used) && set_limit(body, "limit", result->limit) &&
-                 set_limit(body, "remaining", is_unlimited ? DREAMD_UNLIMITED : remaining_of(result));
+    bool is_ok = dream_json_set_string(body, "userId", call->user_id)
+                 && dream_json_set_string(body, "plan", result->plan)
+                 && dream_json_set_int(body, "usageCount", result->used) && set_limit(body, "limit", result->limit)
+                 && set_limit(body, "remaining", is_unlimited ? DREAMD_UNLIMITED : remaining_of(result));
 
     dream_day_text(result->period_start_day, start);
     dream_day_text(result->period_end_day, end);
@@ -177,7 +191,8 @@ static cJSON *usage_json(const dreamd_call *call, const dreamd_usage_result *res
     return NULL;
 }
 
-static dreamd_db_status read_usage(dreamd_db *db, void *arg) {
+static dreamd_db_status read_usage(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     dreamd_usage_request request = dreamd_call_usage(call, 1);
     dreamd_usage_result result;
@@ -190,6 +205,7 @@ static dreamd_db_status read_usage(dreamd_db *db, void *arg) {
     return DREAMD_DB_OK;
 }
 
-void dreamd_usage_get(dreamd_call *call) {
+void dreamd_usage_get(dreamd_call *call)
+{
     dreamd_call_write(call, read_usage, dreamd_call_send);
 }

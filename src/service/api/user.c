@@ -9,23 +9,26 @@
 #include "service/api/ownership.h"
 
 struct user_search {
-    const char *named;   /* userId of the request; NULL: none */
+    const char *named; /* userId of the request; NULL: none */
     bool is_same_project;
     dreamd_step *then;
 };
 
-static void refuse_token(dreamd_call *call, const char *message) {
+static void refuse_token(dreamd_call *call, const char *message)
+{
     dreamd_call_refuse(call, 401, "Invalid or missing end-user token", message);
 }
 
-static void go_on(dreamd_call *call) {
+static void go_on(dreamd_call *call)
+{
     dreamd_step *then = ((struct user_search *)call->state)->then;
 
     call->state = NULL;
     then(call);
 }
 
-static const char *find_token(dreamd_request *request) {
+static const char *find_token(dreamd_request *request)
+{
     static const char *const names[] = { "X-Clerk-Token", "X-User-Token", "X-End-User-Token" };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -39,14 +42,16 @@ static const char *find_token(dreamd_request *request) {
 
 /* ---- the token's project ---- */
 
-static dreamd_db_status look_up_project(dreamd_db *db, void *arg) {
+static dreamd_db_status look_up_project(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     struct user_search *search = call->state;
 
     return dreamd_is_own_key(db, &call->project, call->claims->publishable_key, &search->is_same_project);
 }
 
-static void on_project_known(dreamd_call *call) {
+static void on_project_known(dreamd_call *call)
+{
     const struct user_search *search = call->state;
 
     if (!search->is_same_project)
@@ -57,12 +62,14 @@ static void on_project_known(dreamd_call *call) {
 
 /* ---- the token ---- */
 
-static bool is_usable(const dream_claims *claims) {
-    return strlen(claims->user_id) <= DREAMD_MAX_USER_ID && (!claims->plan || strlen(claims->plan) < DREAMD_PLAN_SIZE) &&
-           (!claims->email || strlen(claims->email) <= DREAMD_MAX_EMAIL);
+static bool is_usable(const dream_claims *claims)
+{
+    return strlen(claims->user_id) <= DREAMD_MAX_USER_ID && (!claims->plan || strlen(claims->plan) < DREAMD_PLAN_SIZE)
+           && (!claims->email || strlen(claims->email) <= DREAMD_MAX_EMAIL);
 }
 
-static void on_verified(void *context, dreamd_identity_status status, dream_claims *claims, const char *message) {
+static void on_verified(void *context, dreamd_identity_status status, dream_claims *claims, const char *message)
+{
     dreamd_call *call = context;
     const struct user_search *search = call->state;
 
@@ -88,7 +95,8 @@ static void on_verified(void *context, dreamd_identity_status status, dream_clai
 /* ---- the userId ---- */
 
 /* False, with the answer prepared, if there is one and it is unusable. */
-static bool read_named_in_body(dreamd_call *call, bool has_token, const char **out) {
+static bool read_named_in_body(dreamd_call *call, bool has_token, const char **out)
+{
     const cJSON *value = NULL;
 
     *out = NULL;
@@ -107,7 +115,8 @@ static bool read_named_in_body(dreamd_call *call, bool has_token, const char **o
     return true;
 }
 
-static bool read_named(dreamd_call *call, bool has_token, const char **out) {
+static bool read_named(dreamd_call *call, bool has_token, const char **out)
+{
     bool has_body = strcmp(dreamd_request_method(call->request), "GET") != 0;
 
     *out = NULL;
@@ -124,7 +133,8 @@ static bool read_named(dreamd_call *call, bool has_token, const char **out) {
     return true;
 }
 
-void dreamd_user(dreamd_call *call, dreamd_step *then) {
+void dreamd_user(dreamd_call *call, dreamd_step *then)
+{
     bool is_token_read = (call->route->flags & DREAMD_ROUTE_USER) != 0;
     const char *token = is_token_read ? find_token(call->request) : NULL;
     struct user_search *search = dream_arena_alloc(call->arena, sizeof *search);

@@ -13,21 +13,24 @@ enum { MAX_ID = 255, MAX_TIER = DREAMD_PLAN_SIZE - 1, MAX_USER_ID = 128, MAX_STA
 static const int64_t max_second = INT64_C(253402300799);
 
 /* NULL if absent, empty or longer than `max`. */
-static const char *bounded(const cJSON *object, const char *name, size_t max) {
+static const char *bounded(const cJSON *object, const char *name, size_t max)
+{
     const char *text = dream_json_string(object, name);
 
     return text && *text && strlen(text) <= max ? text : NULL;
 }
 
 /* An id, or an expanded object with one. */
-static const char *reference(const cJSON *object, const char *name) {
+static const char *reference(const cJSON *object, const char *name)
+{
     const cJSON *value = dream_json_get(object, name);
 
     return cJSON_IsObject(value) ? bounded(value, "id", MAX_ID) : bounded(object, name, MAX_ID);
 }
 
 /* Seconds to ms; `fallback` if absent or out of range. */
-static int64_t time_ms(const cJSON *object, const char *name, int64_t fallback) {
+static int64_t time_ms(const cJSON *object, const char *name, int64_t fallback)
+{
     int64_t seconds = 0;
 
     if (!dream_json_int(object, name, &seconds) || seconds < 0 || seconds > max_second)
@@ -36,13 +39,15 @@ static int64_t time_ms(const cJSON *object, const char *name, int64_t fallback) 
 }
 
 /* -1 if absent or negative. */
-static int64_t amount(const cJSON *object, const char *name) {
+static int64_t amount(const cJSON *object, const char *name)
+{
     int64_t minor = 0;
 
     return dream_json_int(object, name, &minor) && minor >= 0 ? minor : -1;
 }
 
-static const char *read_checkout(const cJSON *object, dreamd_stripe_event *out) {
+static const char *read_checkout(const cJSON *object, dreamd_stripe_event *out)
+{
     const cJSON *metadata = dream_json_get(object, "metadata");
     const char *mode = dream_json_string(object, "mode");
 
@@ -59,7 +64,8 @@ static const char *read_checkout(const cJSON *object, dreamd_stripe_event *out) 
     return NULL;
 }
 
-static void read_item(const cJSON *item, dreamd_subscription *out) {
+static void read_item(const cJSON *item, dreamd_subscription *out)
+{
     const cJSON *price = dream_json_get(item, "price");
 
     out->price_id = bounded(price, "id", MAX_ID);
@@ -70,7 +76,8 @@ static void read_item(const cJSON *item, dreamd_subscription *out) {
         out->current_period_end_ms = time_ms(item, "current_period_end", -1);
 }
 
-static const char *read_subscription(const cJSON *object, dreamd_stripe_kind kind, dreamd_stripe_event *out) {
+static const char *read_subscription(const cJSON *object, dreamd_stripe_kind kind, dreamd_stripe_event *out)
+{
     const cJSON *metadata = dream_json_get(object, "metadata");
     const cJSON *items = dream_json_get(dream_json_get(object, "items"), "data");
     dreamd_subscription *subscription = &out->subscription;
@@ -88,18 +95,20 @@ static const char *read_subscription(const cJSON *object, dreamd_stripe_kind kin
     return subscription->status && subscription->subscription_id ? NULL : "Invalid payload";
 }
 
-static const char *read_object(const cJSON *object, dreamd_stripe_event *out) {
+static const char *read_object(const cJSON *object, dreamd_stripe_event *out)
+{
     if (strcmp(out->type, "checkout.session.completed") == 0)
         return read_checkout(object, out);
-    if (strcmp(out->type, "customer.subscription.created") == 0 ||
-        strcmp(out->type, "customer.subscription.updated") == 0)
+    if (strcmp(out->type, "customer.subscription.created") == 0
+        || strcmp(out->type, "customer.subscription.updated") == 0)
         return read_subscription(object, DREAMD_STRIPE_CHANGED, out);
     if (strcmp(out->type, "customer.subscription.deleted") == 0)
         return read_subscription(object, DREAMD_STRIPE_ENDED, out);
     return NULL;
 }
 
-const char *dreamd_stripe_event_read(const cJSON *json, dreamd_stripe_event *out) {
+const char *dreamd_stripe_event_read(const cJSON *json, dreamd_stripe_event *out)
+{
     const cJSON *object = dream_json_get(dream_json_get(json, "data"), "object");
     const cJSON *metadata = dream_json_get(object, "metadata");
     const char *error = NULL;
@@ -112,8 +121,8 @@ const char *dreamd_stripe_event_read(const cJSON *json, dreamd_stripe_event *out
         .publishable_key = bounded(metadata, "publishableKey", DREAMD_KEY_SIZE - 1),
         .subscription = DREAMD_SUBSCRIPTION_INIT,
     };
-    if (!out->id || !out->type || !dream_json_int(json, "created", &out->created_s) || out->created_s < 0 ||
-        out->created_s > max_second || !cJSON_IsBool(dream_json_get(json, "livemode")))
+    if (!out->id || !out->type || !dream_json_int(json, "created", &out->created_s) || out->created_s < 0
+        || out->created_s > max_second || !cJSON_IsBool(dream_json_get(json, "livemode")))
         return "Invalid payload";
     error = read_object(object, out);
     if (out->kind == DREAMD_STRIPE_OTHER)

@@ -11,10 +11,10 @@
 #include "service/store/subscriptions.h"
 
 typedef enum dreamd_stripe_kind {
-    DREAMD_STRIPE_OTHER,   /* recorded only */
+    DREAMD_STRIPE_OTHER,    /* recorded only */
     DREAMD_STRIPE_CHECKOUT, /* checkout.session.completed of a subscription */
-    DREAMD_STRIPE_CHANGED, /* customer.subscription.created and .updated */
-    DREAMD_STRIPE_ENDED    /* customer.subscription.deleted */
+    DREAMD_STRIPE_CHANGED,  /* customer.subscription.created and .updated */
+    DREAMD_STRIPE_ENDED     /* customer.subscription.deleted */
 } dreamd_stripe_kind;
 
 typedef struct dreamd_stripe_event {
@@ -24,9 +24,9 @@ typedef struct dreamd_stripe_event {
     int64_t created_s;
     bool is_live;
     dreamd_stripe_kind kind;
-    const char *user_id;         /* NULL for OTHER */
-    const char *tier;            /* NULL for OTHER, may be NULL for ENDED */
-    const char *publishable_key; /* of the metadata; NULL: none */
+    const char *user_id;              /* NULL for OTHER */
+    const char *tier;                 /* NULL for OTHER, may be NULL for ENDED */
+    const char *publishable_key;      /* of the metadata; NULL: none */
     dreamd_subscription subscription; /* plan is left NULL */
 } dreamd_stripe_event;
 

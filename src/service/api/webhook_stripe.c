@@ -30,19 +30,20 @@ static const char metadata_failed[] = "Failed to update user metadata";
 struct webhook {
     enum dreamd_mode mode;
     dreamd_stripe_event event;
-    const char *payload;      /* the body, borrowed from the request */
-    const char *user_key;     /* the publishable key in the user's metadata; NULL: none, or not asked yet */
-    cJSON *metadata;          /* the user's, to be merged; owned */
+    const char *payload;  /* the body, borrowed from the request */
+    const char *user_key; /* the publishable key in the user's metadata; NULL: none, or not asked yet */
+    cJSON *metadata;      /* the user's, to be merged; owned */
     bool has_project;
-    bool is_tombstone;        /* the customer was deleted here */
+    bool is_tombstone; /* the customer was deleted here */
     dreamd_project project;
-    const char *plan;         /* the tier's name as the project spells it; NULL if the event names none */
+    const char *plan; /* the tier's name as the project spells it; NULL if the event names none */
     dreamd_event_outcome outcome;
 };
 
 /* ---- the ends ---- */
 
-static void end_webhook(dreamd_call *call, unsigned status, cJSON *body) {
+static void end_webhook(dreamd_call *call, unsigned status, cJSON *body)
+{
     struct webhook *webhook = call->state;
 
     if (webhook) {
@@ -52,7 +53,8 @@ static void end_webhook(dreamd_call *call, unsigned status, cJSON *body) {
     dreamd_call_answer(call, status, body);
 }
 
-static void answer_received(dreamd_call *call, bool is_repeat) {
+static void answer_received(dreamd_call *call, bool is_repeat)
+{
     cJSON *body = cJSON_CreateObject();
     bool is_ok = dream_json_set_bool(body, "received", true);
 
@@ -65,7 +67,8 @@ static void answer_received(dreamd_call *call, bool is_repeat) {
     end_webhook(call, 200, body);
 }
 
-static void refuse(dreamd_call *call, unsigned status, const char *error) {
+static void refuse(dreamd_call *call, unsigned status, const char *error)
+{
     cJSON *body = cJSON_CreateObject();
 
     if (!dream_json_set_string(body, "error", error)) {
@@ -75,15 +78,16 @@ static void refuse(dreamd_call *call, unsigned status, const char *error) {
     end_webhook(call, status, body);
 }
 
-static void refuse_metadata(dreamd_call *call, const dreamd_upstream_answer *answer) {
+static void refuse_metadata(dreamd_call *call, const dreamd_upstream_answer *answer)
+{
     struct webhook *webhook = call->state;
     cJSON *body = cJSON_CreateObject();
     bool is_unknown = answer->outcome == DREAMD_UPSTREAM_NOT_FOUND;
 
     cJSON_Delete(webhook->metadata);
     webhook->metadata = NULL;
-    if (!dream_json_set_string(body, "error", metadata_failed) ||
-        !dream_json_set_string(body, "details", answer->message)) {
+    if (!dream_json_set_string(body, "error", metadata_failed)
+        || !dream_json_set_string(body, "details", answer->message)) {
         cJSON_Delete(body);
         body = NULL;
     }
@@ -93,7 +97,8 @@ static void refuse_metadata(dreamd_call *call, const dreamd_upstream_answer *ans
     dreamd_call_send(call);
 }
 
-static void refuse_store(dreamd_call *call, dreamd_db_status status) {
+static void refuse_store(dreamd_call *call, dreamd_db_status status)
+{
     struct webhook *webhook = call->state;
 
     cJSON_Delete(webhook->metadata);
@@ -105,7 +110,8 @@ static void refuse_store(dreamd_call *call, dreamd_db_status status) {
 
 /* Does the event's account speak for this platform? Without an account it is about our own objects, which we made. */
 static dreamd_db_status check_account(dreamd_db *db, const struct webhook *webhook, const dreamd_project *project,
-                                      bool *out) {
+                                      bool *out)
+{
     char owner[DREAMD_ID_SIZE] = "";
     bool is_found = false;
     dreamd_db_status status = DREAMD_DB_OK;
@@ -119,7 +125,8 @@ static dreamd_db_status check_account(dreamd_db *db, const struct webhook *webho
 }
 
 /* The project a publishable key names, if the event may speak about it. */
-static dreamd_db_status find_project(dreamd_db *db, struct webhook *webhook, const char *publishable_key) {
+static dreamd_db_status find_project(dreamd_db *db, struct webhook *webhook, const char *publishable_key)
+{
     dreamd_project project;
     bool is_found = false;
     bool is_allowed = false;
@@ -136,7 +143,8 @@ static dreamd_db_status find_project(dreamd_db *db, struct webhook *webhook, con
 }
 
 /* Buyers may have named the tier by its display name, which no limit is found by. */
-static dreamd_db_status find_plan(dreamd_db *db, const dreamd_call *call, struct webhook *webhook) {
+static dreamd_db_status find_plan(dreamd_db *db, const dreamd_call *call, struct webhook *webhook)
+{
     dreamd_tier tier;
     bool is_found = false;
     dreamd_db_status status = DREAMD_DB_OK;
@@ -151,7 +159,8 @@ static dreamd_db_status find_plan(dreamd_db *db, const dreamd_call *call, struct
     return status;
 }
 
-static dreamd_event event_of(struct webhook *webhook) {
+static dreamd_event event_of(struct webhook *webhook)
+{
     bool is_applied = webhook->has_project && webhook->event.kind != DREAMD_STRIPE_OTHER;
 
     webhook->event.subscription.plan = webhook->plan;
@@ -166,7 +175,8 @@ static dreamd_event event_of(struct webhook *webhook) {
     };
 }
 
-static dreamd_db_status look(dreamd_db *db, void *arg) {
+static dreamd_db_status look(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     struct webhook *webhook = call->state;
     dreamd_customer customer = { 0 };
@@ -192,7 +202,8 @@ static dreamd_db_status look(dreamd_db *db, void *arg) {
 
 /* With the user's own key at hand: an event that named no project is about the user's, one that named another's is not ours
  * to apply. */
-static dreamd_db_status look_at_user(dreamd_db *db, void *arg) {
+static dreamd_db_status look_at_user(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     struct webhook *webhook = call->state;
     bool is_own = false;
@@ -209,7 +220,8 @@ static dreamd_db_status look_at_user(dreamd_db *db, void *arg) {
     return status;
 }
 
-static dreamd_db_status apply(dreamd_db *db, void *arg) {
+static dreamd_db_status apply(dreamd_db *db, void *arg)
+{
     dreamd_call *call = arg;
     struct webhook *webhook = call->state;
     dreamd_event event = event_of(webhook);
@@ -219,7 +231,8 @@ static dreamd_db_status apply(dreamd_db *db, void *arg) {
 
 /* ---- the steps ---- */
 
-static void on_applied(void *arg, dreamd_db_status status) {
+static void on_applied(void *arg, dreamd_db_status status)
+{
     dreamd_call *call = arg;
     const struct webhook *webhook = call->state;
 
@@ -229,11 +242,13 @@ static void on_applied(void *arg, dreamd_db_status status) {
         answer_received(call, webhook->outcome == DREAMD_EVENT_DUPLICATE);
 }
 
-static void start_apply(dreamd_call *call) {
+static void start_apply(dreamd_call *call)
+{
     dreamd_store_write(call->service->store, apply, on_applied, call);
 }
 
-static void on_merged(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+static void on_merged(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user)
+{
     dreamd_call *call = context;
     const struct webhook *webhook = call->state;
 
@@ -245,7 +260,8 @@ static void on_merged(void *context, const dreamd_upstream_answer *answer, const
 }
 
 /* What the event makes of the plan in the metadata; NULL: it stays. The store decides alike (subscriptions.h). */
-static const char *metadata_plan(const struct webhook *webhook) {
+static const char *metadata_plan(const struct webhook *webhook)
+{
     const char *status = webhook->event.subscription.status;
     const char *current = dream_json_string(webhook->metadata, "plan");
 
@@ -259,7 +275,8 @@ static const char *metadata_plan(const struct webhook *webhook) {
 }
 
 /* False when out of memory. */
-static bool fill_metadata(struct webhook *webhook) {
+static bool fill_metadata(struct webhook *webhook)
+{
     const dreamd_subscription *subscription = &webhook->event.subscription;
     const char *plan = metadata_plan(webhook);
     bool is_ok = true;
@@ -275,7 +292,8 @@ static bool fill_metadata(struct webhook *webhook) {
     return is_ok;
 }
 
-static void start_merge(dreamd_call *call) {
+static void start_merge(dreamd_call *call)
+{
     struct webhook *webhook = call->state;
     cJSON *metadata = webhook->metadata;
 
@@ -291,11 +309,13 @@ static void start_merge(dreamd_call *call) {
         return;
     }
     webhook->metadata = NULL;
-    dreamd_clerk_merge_metadata(call->service->upstream, webhook->mode, webhook->event.user_id, metadata, on_merged, call);
+    dreamd_clerk_merge_metadata(call->service->upstream, webhook->mode, webhook->event.user_id, metadata, on_merged,
+                                call);
     cJSON_Delete(metadata);
 }
 
-static void on_user_looked_at(void *arg, dreamd_db_status status) {
+static void on_user_looked_at(void *arg, dreamd_db_status status)
+{
     dreamd_call *call = arg;
 
     if (status != DREAMD_DB_OK)
@@ -304,7 +324,8 @@ static void on_user_looked_at(void *arg, dreamd_db_status status) {
         start_merge(call);
 }
 
-static void on_user(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+static void on_user(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user)
+{
     dreamd_call *call = context;
     struct webhook *webhook = call->state;
     const char *key = NULL;
@@ -324,7 +345,8 @@ static void on_user(void *context, const dreamd_upstream_answer *answer, const d
         start_merge(call);
 }
 
-static void on_looked(void *arg, dreamd_db_status status) {
+static void on_looked(void *arg, dreamd_db_status status)
+{
     dreamd_call *call = arg;
     const struct webhook *webhook = call->state;
     /* A project that the event names but may not speak about will not become right by asking for the user. */
@@ -334,8 +356,8 @@ static void on_looked(void *arg, dreamd_db_status status) {
         refuse_store(call, status);
     else if (webhook->outcome == DREAMD_EVENT_DUPLICATE)
         answer_received(call, true);
-    else if (webhook->event.kind == DREAMD_STRIPE_OTHER || webhook->outcome == DREAMD_EVENT_STALE ||
-             webhook->is_tombstone)
+    else if (webhook->event.kind == DREAMD_STRIPE_OTHER || webhook->outcome == DREAMD_EVENT_STALE
+             || webhook->is_tombstone)
         start_apply(call);
     else if (is_hopeless)
         start_merge(call);
@@ -343,7 +365,8 @@ static void on_looked(void *arg, dreamd_db_status status) {
         dreamd_clerk_get_user(call->service->upstream, webhook->mode, webhook->event.user_id, on_user, call);
 }
 
-static void on_turn(void *context) {
+static void on_turn(void *context)
+{
     dreamd_call *call = context;
 
     dreamd_store_read(call->service->store, look, on_looked, call);
@@ -353,26 +376,30 @@ static void on_turn(void *context) {
 
 /* The mode whose secret signed this; false if none did. The test secret is tried first. */
 static bool find_mode(const dreamd_call *call, const char *signature, const char *body, size_t size,
-                      enum dreamd_mode *out) {
+                      enum dreamd_mode *out)
+{
     static const enum dreamd_mode order[] = { DREAMD_TEST, DREAMD_LIVE };
 
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++) {
         const char *secret = call->service->settings->stripe[order[i]].webhook_secret;
 
         *out = order[i];
-        if (secret && dream_stripe_signature_verify(signature, secret, body, size, call->now_ms / 1000,
-                                                    DREAM_WEBHOOK_TOLERANCE_S))
+        if (secret
+            && dream_stripe_signature_verify(signature, secret, body, size, call->now_ms / 1000,
+                                             DREAM_WEBHOOK_TOLERANCE_S))
             return true;
     }
     return false;
 }
 
-static bool has_secret(const dreamd_settings *settings) {
+static bool has_secret(const dreamd_settings *settings)
+{
     return settings->stripe[DREAMD_LIVE].webhook_secret || settings->stripe[DREAMD_TEST].webhook_secret;
 }
 
 /* Signed and readable: waits for its turn. */
-static void take_event(dreamd_call *call) {
+static void take_event(dreamd_call *call)
+{
     struct webhook *webhook = call->state;
     const char *error = dreamd_stripe_event_read(call->body, &webhook->event);
 
@@ -396,7 +423,8 @@ static void take_event(dreamd_call *call) {
     dreamd_lane_enter(call->lanes, &call->place);
 }
 
-void dreamd_webhook_stripe(dreamd_call *call) {
+void dreamd_webhook_stripe(dreamd_call *call)
+{
     const char *signature = dreamd_request_header(call->request, "Stripe-Signature");
     struct webhook *webhook = dream_arena_alloc(call->arena, sizeof *webhook);
     size_t size = 0;

@@ -12,17 +12,20 @@
 #include "common/json.h"
 
 /* {"errors":[{"message":...,"code":...}]} */
-static const cJSON *first_error(const cJSON *json) {
+static const cJSON *first_error(const cJSON *json)
+{
     const cJSON *errors = dream_json_get(json, "errors");
 
     return cJSON_IsArray(errors) ? cJSON_GetArrayItem(errors, 0) : NULL;
 }
 
-static const char *error_text(const cJSON *json) {
+static const char *error_text(const cJSON *json)
+{
     return dream_json_string(first_error(json), "message");
 }
 
-bool dreamd_clerk_is_taken(const dreamd_upstream_answer *answer) {
+bool dreamd_clerk_is_taken(const dreamd_upstream_answer *answer)
+{
     const char *code = dream_json_string(first_error(answer->json), "code");
 
     return answer->outcome == DREAMD_UPSTREAM_REFUSED && code && strcmp(code, "form_identifier_exists") == 0;
@@ -30,7 +33,8 @@ bool dreamd_clerk_is_taken(const dreamd_upstream_answer *answer) {
 
 /* `body` may be NULL; taken. */
 static void call_clerk(dreamd_upstream *upstream, enum dreamd_mode mode, const char *method, const dream_buffer *path,
-                       cJSON *body, dreamd_upstream_fn *fn, void *context) {
+                       cJSON *body, dreamd_upstream_fn *fn, void *context)
+{
     const dreamd_clerk_settings *clerk = &dreamd_upstream_settings(upstream)->clerk_end_user[mode];
     dream_buffer url = DREAM_BUFFER_INIT;
     dream_buffer authorization = { .is_secret = true };
@@ -51,7 +55,7 @@ static void call_clerk(dreamd_upstream *upstream, enum dreamd_mode mode, const c
     {
         const char *headers[] = { authorization.data, "User-Agent: dreamapid",
                                   text ? "Content-Type: application/json" : NULL, NULL };
-        dreamd_upstream_call call = { DREAMD_PROVIDER_CLERK,  method,     url.data, headers, text,
+        dreamd_upstream_call call = { DREAMD_PROVIDER_CLERK,   method,    url.data, headers, text,
                                       text ? strlen(text) : 0, error_text };
         dreamd_upstream_start(upstream, &call, fn, context);
     }
@@ -65,7 +69,8 @@ done:
 }
 
 /* "/v1/users/<id><rest>" */
-static void user_path(dream_buffer *path, const char *user_id, const char *rest) {
+static void user_path(dream_buffer *path, const char *user_id, const char *rest)
+{
     dream_buffer_text(path, "/v1/users/");
     dream_percent_encode(path, user_id, strlen(user_id));
     dream_buffer_text(path, rest);
@@ -78,14 +83,16 @@ struct user_call {
     void *context;
 };
 
-static const char *find_email(const cJSON *json) {
+static const char *find_email(const cJSON *json)
+{
     const cJSON *addresses = dream_json_get(json, "email_addresses");
     const char *primary_id = dream_json_string(json, "primary_email_address_id");
     const cJSON *address = NULL;
 
     if (!cJSON_IsArray(addresses))
         return NULL;
-    cJSON_ArrayForEach(address, addresses) {
+    cJSON_ArrayForEach(address, addresses)
+    {
         const char *id = dream_json_string(address, "id");
 
         if (primary_id && id && strcmp(id, primary_id) == 0)
@@ -95,7 +102,8 @@ static const char *find_email(const cJSON *json) {
 }
 
 /* False if this is no user. */
-static bool read_user(const cJSON *json, dreamd_clerk_user *out) {
+static bool read_user(const cJSON *json, dreamd_clerk_user *out)
+{
     *out = (dreamd_clerk_user){
         .id = dream_json_string(json, "id"),
         .email = find_email(json),
@@ -109,7 +117,8 @@ static bool read_user(const cJSON *json, dreamd_clerk_user *out) {
     return out->id && *out->id;
 }
 
-static void on_user(void *context, const dreamd_upstream_answer *answer) {
+static void on_user(void *context, const dreamd_upstream_answer *answer)
+{
     struct user_call *call = context;
     dreamd_upstream_answer reported = *answer;
     dreamd_clerk_user user;
@@ -124,7 +133,8 @@ static void on_user(void *context, const dreamd_upstream_answer *answer) {
 }
 
 /* NULL when out of memory: `fn` has been told. */
-static struct user_call *user_call_new(dreamd_clerk_user_fn *fn, void *context) {
+static struct user_call *user_call_new(dreamd_clerk_user_fn *fn, void *context)
+{
     struct user_call *call = malloc(sizeof *call);
 
     if (!call) {
@@ -137,7 +147,8 @@ static struct user_call *user_call_new(dreamd_clerk_user_fn *fn, void *context) 
 }
 
 void dreamd_clerk_get_user(dreamd_upstream *upstream, enum dreamd_mode mode, const char *user_id,
-                           dreamd_clerk_user_fn *fn, void *context) {
+                           dreamd_clerk_user_fn *fn, void *context)
+{
     dream_buffer path = DREAM_BUFFER_INIT;
     struct user_call *call = user_call_new(fn, context);
 
@@ -149,7 +160,8 @@ void dreamd_clerk_get_user(dreamd_upstream *upstream, enum dreamd_mode mode, con
 }
 
 /* The answer is a list with at most this one. */
-static void on_users(void *context, const dreamd_upstream_answer *answer) {
+static void on_users(void *context, const dreamd_upstream_answer *answer)
+{
     dreamd_upstream_answer reported = *answer;
 
     if (answer->outcome == DREAMD_UPSTREAM_OK) {
@@ -163,7 +175,8 @@ static void on_users(void *context, const dreamd_upstream_answer *answer) {
 }
 
 void dreamd_clerk_find_user(dreamd_upstream *upstream, enum dreamd_mode mode, const char *email,
-                            dreamd_clerk_user_fn *fn, void *context) {
+                            dreamd_clerk_user_fn *fn, void *context)
+{
     dream_buffer path = DREAM_BUFFER_INIT;
     struct user_call *call = user_call_new(fn, context);
 
@@ -175,7 +188,8 @@ void dreamd_clerk_find_user(dreamd_upstream *upstream, enum dreamd_mode mode, co
     dream_buffer_clear(&path);
 }
 
-static cJSON *new_user_json(const dreamd_clerk_new_user *new_user) {
+static cJSON *new_user_json(const dreamd_clerk_new_user *new_user)
+{
     cJSON *body = cJSON_CreateObject();
     cJSON *emails = cJSON_CreateStringArray(&new_user->email, 1);
     cJSON *metadata = cJSON_CreateObject();
@@ -198,7 +212,8 @@ static cJSON *new_user_json(const dreamd_clerk_new_user *new_user) {
 
 /* Takes `body` (NULL: out of memory) to the user's path and reports the user of the answer. */
 static void send_user(dreamd_upstream *upstream, enum dreamd_mode mode, const char *method, const dream_buffer *path,
-                      cJSON *body, struct user_call *call) {
+                      cJSON *body, struct user_call *call)
+{
     if (body)
         call_clerk(upstream, mode, method, path, body, on_user, call);
     else
@@ -206,7 +221,8 @@ static void send_user(dreamd_upstream *upstream, enum dreamd_mode mode, const ch
 }
 
 void dreamd_clerk_create_user(dreamd_upstream *upstream, enum dreamd_mode mode, const dreamd_clerk_new_user *new_user,
-                              dreamd_clerk_user_fn *fn, void *context) {
+                              dreamd_clerk_user_fn *fn, void *context)
+{
     dream_buffer path = DREAM_BUFFER_INIT;
     struct user_call *call = user_call_new(fn, context);
 
@@ -217,7 +233,8 @@ void dreamd_clerk_create_user(dreamd_upstream *upstream, enum dreamd_mode mode, 
     dream_buffer_clear(&path);
 }
 
-static cJSON *metadata_json(const cJSON *metadata) {
+static cJSON *metadata_json(const cJSON *metadata)
+{
     cJSON *body = cJSON_CreateObject();
 
     if (dream_json_set(body, "public_metadata", cJSON_Duplicate(metadata, true)))
@@ -227,7 +244,8 @@ static cJSON *metadata_json(const cJSON *metadata) {
 }
 
 void dreamd_clerk_merge_metadata(dreamd_upstream *upstream, enum dreamd_mode mode, const char *user_id,
-                                 const cJSON *metadata, dreamd_clerk_user_fn *fn, void *context) {
+                                 const cJSON *metadata, dreamd_clerk_user_fn *fn, void *context)
+{
     dream_buffer path = DREAM_BUFFER_INIT;
     struct user_call *call = user_call_new(fn, context);
 
@@ -239,7 +257,8 @@ void dreamd_clerk_merge_metadata(dreamd_upstream *upstream, enum dreamd_mode mod
 }
 
 void dreamd_clerk_delete_user(dreamd_upstream *upstream, enum dreamd_mode mode, const char *user_id,
-                              dreamd_upstream_fn *fn, void *context) {
+                              dreamd_upstream_fn *fn, void *context)
+{
     dream_buffer path = DREAM_BUFFER_INIT;
 
     user_path(&path, user_id, "");
@@ -247,7 +266,8 @@ void dreamd_clerk_delete_user(dreamd_upstream *upstream, enum dreamd_mode mode, 
     dream_buffer_clear(&path);
 }
 
-void dreamd_clerk_get_keys(dreamd_upstream *upstream, enum dreamd_mode mode, dreamd_upstream_fn *fn, void *context) {
+void dreamd_clerk_get_keys(dreamd_upstream *upstream, enum dreamd_mode mode, dreamd_upstream_fn *fn, void *context)
+{
     dream_buffer path = DREAM_BUFFER_INIT;
 
     dream_buffer_text(&path, "/v1/jwks");

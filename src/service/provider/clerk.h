@@ -16,7 +16,7 @@ typedef struct dreamd_clerk_user {
     const char *first_name; /* NULL if not set */
     const char *last_name;  /* NULL if not set */
     int64_t created_at_ms;
-    const cJSON *metadata;  /* public metadata; NULL if there is none */
+    const cJSON *metadata; /* public metadata; NULL if there is none */
 } dreamd_clerk_user;
 
 typedef struct dreamd_clerk_new_user {

@@ -8,7 +8,8 @@
 
 #include "common/encoding.h"
 
-void dreamd_form_text(dream_buffer *form, const char *name, const char *value) {
+void dreamd_form_text(dream_buffer *form, const char *name, const char *value)
+{
     if (!value)
         return;
     if (form->size > 0)
@@ -18,7 +19,8 @@ void dreamd_form_text(dream_buffer *form, const char *name, const char *value) {
     dream_percent_encode(form, value, strlen(value));
 }
 
-void dreamd_form_int(dream_buffer *form, const char *name, int64_t value) {
+void dreamd_form_int(dream_buffer *form, const char *name, int64_t value)
+{
     char text[24];
 
     (void)snprintf(text, sizeof text, "%" PRId64, value);

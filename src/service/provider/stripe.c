@@ -12,12 +12,14 @@
 #include "service/provider/form.h"
 
 /* {"error":{"message":...}} */
-static const char *error_text(const cJSON *json) {
+static const char *error_text(const cJSON *json)
+{
     return dream_json_string(dream_json_get(json, "error"), "message");
 }
 
 /* NULL when neither the account nor this mode's platform has a key. */
-static const char *credential(const dreamd_settings *settings, const dreamd_stripe_actor *actor) {
+static const char *credential(const dreamd_settings *settings, const dreamd_stripe_actor *actor)
+{
     return actor->access_token ? actor->access_token : settings->stripe[actor->mode].secret_key;
 }
 
@@ -27,13 +29,15 @@ struct head {
     const char *lines[6];
 };
 
-static void head_clear(struct head *head) {
+static void head_clear(struct head *head)
+{
     for (size_t i = 0; i < sizeof head->storage / sizeof head->storage[0]; i++)
         dream_buffer_clear(&head->storage[i]);
 }
 
 /* False when out of memory. */
-static bool head_fill(struct head *head, const dreamd_settings *settings, const dreamd_stripe_actor *actor) {
+static bool head_fill(struct head *head, const dreamd_settings *settings, const dreamd_stripe_actor *actor)
+{
     size_t count = 0;
     dream_buffer *next = head->storage;
 
@@ -61,7 +65,8 @@ static bool head_fill(struct head *head, const dreamd_settings *settings, const 
 }
 
 static void post(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, const char *path,
-                 const dream_buffer *form, dreamd_upstream_fn *fn, void *context) {
+                 const dream_buffer *form, dreamd_upstream_fn *fn, void *context)
+{
     const dreamd_settings *settings = dreamd_upstream_settings(upstream);
     dream_buffer url = DREAM_BUFFER_INIT;
     struct head head;
@@ -75,8 +80,7 @@ static void post(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, co
         dreamd_upstream_fail(fn, context, "Out of memory");
     } else {
         dreamd_upstream_call call = {
-            DREAMD_PROVIDER_STRIPE, "POST",     dream_buffer_str(&url), head.lines,
-            form->data,             form->size, error_text,
+            DREAMD_PROVIDER_STRIPE, "POST", dream_buffer_str(&url), head.lines, form->data, form->size, error_text,
         };
         dreamd_upstream_start(upstream, &call, fn, context);
     }
@@ -91,7 +95,8 @@ struct checkout_call {
     void *context;
 };
 
-static void on_checkout(void *context, const dreamd_upstream_answer *answer) {
+static void on_checkout(void *context, const dreamd_upstream_answer *answer)
+{
     struct checkout_call *call = context;
     const char *url = answer->outcome == DREAMD_UPSTREAM_OK ? dream_json_string(answer->json, "url") : NULL;
     dreamd_upstream_answer reported = *answer;
@@ -104,7 +109,8 @@ static void on_checkout(void *context, const dreamd_upstream_answer *answer) {
     free(call);
 }
 
-static void fill_checkout(dream_buffer *form, const dreamd_stripe_checkout *checkout) {
+static void fill_checkout(dream_buffer *form, const dreamd_stripe_checkout *checkout)
+{
     bool has_email = checkout->customer_email && *checkout->customer_email;
 
     dreamd_form_text(form, "success_url", checkout->success_url);
@@ -127,7 +133,8 @@ static void fill_checkout(dream_buffer *form, const dreamd_stripe_checkout *chec
 }
 
 void dreamd_stripe_create_checkout(dreamd_upstream *upstream, const dreamd_stripe_actor *actor,
-                                   const dreamd_stripe_checkout *checkout, dreamd_stripe_url_fn *fn, void *context) {
+                                   const dreamd_stripe_checkout *checkout, dreamd_stripe_url_fn *fn, void *context)
+{
     dream_buffer form = DREAM_BUFFER_INIT;
     struct checkout_call *call = malloc(sizeof *call);
 
@@ -153,7 +160,8 @@ struct waiter {
     char *error;
 };
 
-static void on_created(void *context, const dreamd_upstream_answer *answer) {
+static void on_created(void *context, const dreamd_upstream_answer *answer)
+{
     struct waiter *waiter = context;
     const char *id = answer->outcome == DREAMD_UPSTREAM_OK ? dream_json_string(answer->json, "id") : NULL;
 
@@ -169,7 +177,8 @@ static void on_created(void *context, const dreamd_upstream_answer *answer) {
 }
 
 static bool post_and_wait(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, const char *path,
-                          const dream_buffer *form, char *out_id, char *error) {
+                          const dream_buffer *form, char *out_id, char *error)
+{
     struct waiter waiter = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false, out_id, error };
 
     post(upstream, actor, path, form, on_created, &waiter);
@@ -183,7 +192,8 @@ static bool post_and_wait(dreamd_upstream *upstream, const dreamd_stripe_actor *
 }
 
 bool dreamd_stripe_wait_account(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, const char *email,
-                                char out_id[DREAMD_STRIPE_ID_SIZE], char error[256]) {
+                                char out_id[DREAMD_STRIPE_ID_SIZE], char error[256])
+{
     dream_buffer form = DREAM_BUFFER_INIT;
     bool is_ok = false;
 
@@ -196,7 +206,8 @@ bool dreamd_stripe_wait_account(dreamd_upstream *upstream, const dreamd_stripe_a
 
 bool dreamd_stripe_wait_product(dreamd_upstream *upstream, const dreamd_stripe_actor *actor,
                                 const dreamd_stripe_product *product, char out_id[DREAMD_STRIPE_ID_SIZE],
-                                char error[256]) {
+                                char error[256])
+{
     dream_buffer form = DREAM_BUFFER_INIT;
     bool is_ok = false;
 
@@ -212,7 +223,8 @@ bool dreamd_stripe_wait_product(dreamd_upstream *upstream, const dreamd_stripe_a
 }
 
 bool dreamd_stripe_wait_price(dreamd_upstream *upstream, const dreamd_stripe_actor *actor,
-                              const dreamd_stripe_price *price, char out_id[DREAMD_STRIPE_ID_SIZE], char error[256]) {
+                              const dreamd_stripe_price *price, char out_id[DREAMD_STRIPE_ID_SIZE], char error[256])
+{
     dream_buffer form = DREAM_BUFFER_INIT;
     bool is_ok = false;
 

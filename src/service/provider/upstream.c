@@ -46,11 +46,13 @@ static const char *const provider_silences[DREAMD_PROVIDERS] = {
     "The payment provider could not be reached",
 };
 
-static void client_send(void *transport, const dreamd_outbound *outbound, dreamd_reply_fn *fn, void *context) {
+static void client_send(void *transport, const dreamd_outbound *outbound, dreamd_reply_fn *fn, void *context)
+{
     dreamd_http_client_send(transport, outbound, fn, context);
 }
 
-static void make_metrics(dreamd_upstream *upstream, dreamd_metrics *metrics) {
+static void make_metrics(dreamd_upstream *upstream, dreamd_metrics *metrics)
+{
     static const char *const classes[STATUS_CLASSES] = { "none", "1xx", "2xx", "3xx", "4xx", "5xx" };
     char labels[64];
 
@@ -69,7 +71,8 @@ static void make_metrics(dreamd_upstream *upstream, dreamd_metrics *metrics) {
 }
 
 dreamd_upstream *dreamd_upstream_new_over(const dreamd_settings *settings, dreamd_metrics *metrics,
-                                          dreamd_upstream_send *send, void *transport) {
+                                          dreamd_upstream_send *send, void *transport)
+{
     dreamd_upstream *upstream = calloc(1, sizeof *upstream);
 
     if (!upstream)
@@ -85,7 +88,8 @@ dreamd_upstream *dreamd_upstream_new_over(const dreamd_settings *settings, dream
     return upstream;
 }
 
-dreamd_upstream *dreamd_upstream_new(const dreamd_settings *settings, dreamd_metrics *metrics) {
+dreamd_upstream *dreamd_upstream_new(const dreamd_settings *settings, dreamd_metrics *metrics)
+{
     dreamd_http_client *client = dreamd_http_client_new();
     dreamd_upstream *upstream = NULL;
 
@@ -100,7 +104,8 @@ dreamd_upstream *dreamd_upstream_new(const dreamd_settings *settings, dreamd_met
     return upstream;
 }
 
-void dreamd_upstream_stop(dreamd_upstream *upstream) {
+void dreamd_upstream_stop(dreamd_upstream *upstream)
+{
     pthread_mutex_lock(&upstream->gate);
     upstream->is_stopped = true;
     pthread_mutex_unlock(&upstream->gate);
@@ -109,7 +114,8 @@ void dreamd_upstream_stop(dreamd_upstream *upstream) {
     upstream->client = NULL;
 }
 
-void dreamd_upstream_free(dreamd_upstream *upstream) {
+void dreamd_upstream_free(dreamd_upstream *upstream)
+{
     if (!upstream)
         return;
     dreamd_upstream_stop(upstream);
@@ -117,18 +123,21 @@ void dreamd_upstream_free(dreamd_upstream *upstream) {
     free(upstream);
 }
 
-const dreamd_settings *dreamd_upstream_settings(const dreamd_upstream *upstream) {
+const dreamd_settings *dreamd_upstream_settings(const dreamd_upstream *upstream)
+{
     return upstream->settings;
 }
 
-void dreamd_upstream_fail(dreamd_upstream_fn *fn, void *context, const char *message) {
+void dreamd_upstream_fail(dreamd_upstream_fn *fn, void *context, const char *message)
+{
     dreamd_upstream_answer answer = { DREAMD_UPSTREAM_UNAVAILABLE, 0, message, -1, NULL };
 
     fn(context, &answer);
 }
 
 /* 401 and 403 are about our credentials, 408 and 429 about the moment: nothing the caller could put right. */
-static dreamd_upstream_outcome outcome_of(int status) {
+static dreamd_upstream_outcome outcome_of(int status)
+{
     if (status >= 200 && status < 300)
         return DREAMD_UPSTREAM_OK;
     if (status == 404)
@@ -138,7 +147,8 @@ static dreamd_upstream_outcome outcome_of(int status) {
     return status >= 400 && status < 500 ? DREAMD_UPSTREAM_REFUSED : DREAMD_UPSTREAM_UNAVAILABLE;
 }
 
-static void measure(const struct transfer *transfer, const dreamd_reply *reply) {
+static void measure(const struct transfer *transfer, const dreamd_reply *reply)
+{
     const struct provider_metrics *metrics = &transfer->upstream->metrics[transfer->provider];
     int class = reply->status >= 100 && reply->status < 600 ? reply->status / 100 : 0;
 
@@ -146,16 +156,17 @@ static void measure(const struct transfer *transfer, const dreamd_reply *reply) 
     dreamd_metric_observe_us(metrics->seconds, reply->elapsed_us);
 }
 
-static void log_trouble(const struct transfer *transfer, const dreamd_reply *reply) {
-    dreamd_log(DREAMD_LOG_WARN, "provider_unavailable",
-               dreamd_log_text("provider", provider_names[transfer->provider]),
+static void log_trouble(const struct transfer *transfer, const dreamd_reply *reply)
+{
+    dreamd_log(DREAMD_LOG_WARN, "provider_unavailable", dreamd_log_text("provider", provider_names[transfer->provider]),
                dreamd_log_int("status", reply->status), dreamd_log_text("failure", reply->failure),
                dreamd_log_int("elapsed_us", reply->elapsed_us));
 }
 
 /* The provider's words, bounded; else the status' own. */
 static void find_message(const struct transfer *transfer, const dreamd_reply *reply, const cJSON *json,
-                         char out[DREAMD_UPSTREAM_MESSAGE_SIZE]) {
+                         char out[DREAMD_UPSTREAM_MESSAGE_SIZE])
+{
     const char *text = json && transfer->error_text ? transfer->error_text(json) : NULL;
 
     /* Those words are about our keys, and none of a client's business. */
@@ -171,7 +182,8 @@ static void find_message(const struct transfer *transfer, const dreamd_reply *re
         (void)snprintf(out, DREAMD_UPSTREAM_MESSAGE_SIZE, "The provider answered %d", reply->status);
 }
 
-static void on_reply(void *context, const dreamd_reply *reply) {
+static void on_reply(void *context, const dreamd_reply *reply)
+{
     struct transfer *transfer = context;
     char message[DREAMD_UPSTREAM_MESSAGE_SIZE] = "";
     cJSON *json = reply->status != 0 ? dream_json_parse(reply->body, reply->body_size, NULL) : NULL;
@@ -192,7 +204,8 @@ static void on_reply(void *context, const dreamd_reply *reply) {
 }
 
 /* False: stopped. */
-static bool pass_gate(dreamd_upstream *upstream, const dreamd_outbound *outbound, struct transfer *transfer) {
+static bool pass_gate(dreamd_upstream *upstream, const dreamd_outbound *outbound, struct transfer *transfer)
+{
     bool is_open = false;
 
     pthread_mutex_lock(&upstream->gate);
@@ -204,7 +217,8 @@ static bool pass_gate(dreamd_upstream *upstream, const dreamd_outbound *outbound
 }
 
 void dreamd_upstream_start(dreamd_upstream *upstream, const dreamd_upstream_call *call, dreamd_upstream_fn *fn,
-                           void *context) {
+                           void *context)
+{
     struct transfer *transfer = calloc(1, sizeof *transfer);
     dreamd_outbound outbound = {
         .method = call->method,

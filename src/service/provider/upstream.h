@@ -32,8 +32,9 @@ typedef enum dreamd_upstream_outcome {
 
 typedef struct dreamd_upstream_answer {
     dreamd_upstream_outcome outcome;
-    int status;             /* 0: no answer */
-    const char *message;    /* the provider's own words where it had some; never NULL; borrowed until the callback returns */
+    int status; /* 0: no answer */
+    const char
+        *message; /* the provider's own words where it had some; never NULL; borrowed until the callback returns */
     int64_t retry_after_ms; /* -1: none given */
     const cJSON *json;      /* NULL if the answer held none; borrowed until the callback returns */
 } dreamd_upstream_answer;

@@ -15,8 +15,8 @@ typedef struct rule {
 
 #define USER_KEY(t) t ".platform_id || '/' || " t ".project_id || '/' || " t ".user_id"
 #define PERIOD_KEY(t) USER_KEY(t) " || '/' || " t ".meter || '/' || " t ".period_start_day"
-#define NO_PARENT(child, parent, on, key)                                                          \
-    "SELECT '" child " ' || " key " || ' has no row in " parent "' FROM " child " c WHERE NOT EXISTS " \
+#define NO_PARENT(child, parent, on, key)                                                                              \
+    "SELECT '" child " ' || " key " || ' has no row in " parent "' FROM " child " c WHERE NOT EXISTS "                 \
     "(SELECT 1 FROM " parent " p WHERE " on ")"
 #define SAME_PROJECT "p.platform_id = c.platform_id AND p.project_id = c.project_id"
 #define SAME_USER SAME_PROJECT " AND p.user_id = c.user_id"
@@ -25,119 +25,172 @@ static const rule rules[] = {
     { "file-is-sound", "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'", false },
     { "schema-is-known",
       "SELECT 'schema version ' || s.version || ' after ' || s.steps || ' steps' FROM (SELECT COUNT(*) AS steps, "
-      "COALESCE(MAX(version), 0) AS version FROM schema_migrations) s WHERE s.steps = 0 OR s.steps <> s.version", false },
-    { "store-has-an-epoch", "SELECT 'meta store_epoch is missing or no number' WHERE NOT EXISTS (SELECT 1 FROM meta "
-                            "WHERE name = 'store_epoch' AND value <> '' AND ltrim(value, '0123456789') = '')", false },
+      "COALESCE(MAX(version), 0) AS version FROM schema_migrations) s WHERE s.steps = 0 OR s.steps <> s.version",
+      false },
+    { "store-has-an-epoch",
+      "SELECT 'meta store_epoch is missing or no number' WHERE NOT EXISTS (SELECT 1 FROM meta "
+      "WHERE name = 'store_epoch' AND value <> '' AND ltrim(value, '0123456789') = '')",
+      false },
 
     /* ---- no orphans ---- */
-    { "project-has-platform", NO_PARENT("projects", "platforms", "p.platform_id = c.platform_id", "c.platform_id || '/' || c.project_id"), false },
+    { "project-has-platform",
+      NO_PARENT("projects", "platforms", "p.platform_id = c.platform_id", "c.platform_id || '/' || c.project_id"),
+      false },
     { "key-has-project", NO_PARENT("api_keys", "projects", SAME_PROJECT, "c.publishable_key"), false },
-    { "tier-has-project", NO_PARENT("tiers", "projects", SAME_PROJECT, "c.platform_id || '/' || c.project_id || '/' || c.name"), false },
-    { "account-has-platform", NO_PARENT("stripe_accounts", "platforms", "p.platform_id = c.platform_id", "c.platform_id || '/' || c.mode"), false },
+    { "tier-has-project",
+      NO_PARENT("tiers", "projects", SAME_PROJECT, "c.platform_id || '/' || c.project_id || '/' || c.name"), false },
+    { "account-has-platform",
+      NO_PARENT("stripe_accounts", "platforms", "p.platform_id = c.platform_id", "c.platform_id || '/' || c.mode"),
+      false },
     { "customer-has-project", NO_PARENT("customers", "projects", SAME_PROJECT, USER_KEY("c")), false },
-    { "subscription-has-customer", NO_PARENT("subscriptions", "customers", SAME_USER, USER_KEY("c") " || '/' || c.subscription_id"), false },
+    { "subscription-has-customer",
+      NO_PARENT("subscriptions", "customers", SAME_USER, USER_KEY("c") " || '/' || c.subscription_id"), false },
     { "count-has-customer", NO_PARENT("usage_counts", "customers", SAME_USER, PERIOD_KEY("c")), false },
-    { "day-has-count", NO_PARENT("usage_daily", "usage_counts", SAME_USER " AND p.meter = c.meter AND p.period_start_day = c.period_start_day", PERIOD_KEY("c") " || '/' || c.day"), false },
-    { "history-has-event", NO_PARENT("subscription_events", "events", "p.platform_id = c.platform_id AND p.source = c.source AND p.event_id = c.event_id", USER_KEY("c") " || '/' || c.event_id"), false },
-    { "event-has-project", NO_PARENT("events", "projects", SAME_PROJECT " OR c.project_id IS NULL", "c.event_id"), false },
+    { "day-has-count",
+      NO_PARENT("usage_daily", "usage_counts",
+                SAME_USER " AND p.meter = c.meter AND p.period_start_day = c.period_start_day",
+                PERIOD_KEY("c") " || '/' || c.day"),
+      false },
+    { "history-has-event",
+      NO_PARENT("subscription_events", "events",
+                "p.platform_id = c.platform_id AND p.source = c.source AND p.event_id = c.event_id",
+                USER_KEY("c") " || '/' || c.event_id"),
+      false },
+    { "event-has-project", NO_PARENT("events", "projects", SAME_PROJECT " OR c.project_id IS NULL", "c.event_id"),
+      false },
 
     /* ---- keys ---- */
     { "secret-hash-is-well-formed",
       "SELECT 'api_keys ' || publishable_key || ': secret_key_hash is no SHA-256, or key_id not its beginning' "
       "FROM api_keys WHERE length(secret_key_hash) <> 64 OR ltrim(secret_key_hash, '0123456789abcdef') <> '' OR "
-      "key_id <> substr(secret_key_hash, 1, 16)", false },
+      "key_id <> substr(secret_key_hash, 1, 16)",
+      false },
     { "signing-key-is-sealed",
       "SELECT 'api_keys ' || publishable_key || ': signing_key_sealed has ' || length(signing_key_sealed) || ' bytes' "
-      "FROM api_keys WHERE length(signing_key_sealed) <> 60", false },
+      "FROM api_keys WHERE length(signing_key_sealed) <> 60",
+      false },
     { "key-is-of-its-mode",
       "SELECT 'api_keys ' || k.publishable_key || ' is a key of a ' || p.mode || ' project' FROM api_keys k "
       "JOIN projects p ON p.platform_id = k.platform_id AND p.project_id = k.project_id "
-      "WHERE substr(k.publishable_key, 1, 8) <> 'pk_' || p.mode || '_'", false },
+      "WHERE substr(k.publishable_key, 1, 8) <> 'pk_' || p.mode || '_'",
+      false },
     { "key-has-routes",
       "SELECT 'api_keys ' || k.publishable_key || ' (' || k.key_id || ') is not found by both routes' FROM api_keys k "
       "WHERE NOT EXISTS (SELECT 1 FROM secret_key_routes s WHERE s.secret_key_hash = k.secret_key_hash AND "
       "s.platform_id = k.platform_id AND s.publishable_key = k.publishable_key AND s.key_id = k.key_id) OR NOT EXISTS "
       "(SELECT 1 FROM publishable_key_routes r WHERE r.publishable_key = k.publishable_key AND "
-      "r.platform_id = k.platform_id AND r.project_id = k.project_id)", false },
+      "r.platform_id = k.platform_id AND r.project_id = k.project_id)",
+      false },
     { "route-has-key",
       "SELECT 'secret_key_routes ' || s.publishable_key || ' (' || s.key_id || ') has no key' FROM secret_key_routes s "
       "WHERE NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.platform_id = s.platform_id AND "
       "k.publishable_key = s.publishable_key AND k.key_id = s.key_id) UNION ALL "
       "SELECT 'publishable_key_routes ' || r.publishable_key || ' has no key' FROM publishable_key_routes r "
       "WHERE NOT EXISTS (SELECT 1 FROM api_keys k WHERE k.platform_id = r.platform_id AND "
-      "k.publishable_key = r.publishable_key)", false },
+      "k.publishable_key = r.publishable_key)",
+      false },
     { "revocation-is-dated",
       "SELECT 'api_keys ' || publishable_key || ' is ' || status || ', revoked_at_ms says otherwise' FROM api_keys "
-      "WHERE (status = 'revoked') <> (revoked_at_ms IS NOT NULL)", false },
+      "WHERE (status = 'revoked') <> (revoked_at_ms IS NOT NULL)",
+      false },
 
     /* ---- tiers, customers ---- */
     { "tier-makes-sense",
       "SELECT 'tiers ' || platform_id || '/' || project_id || '/' || name || ': a number is below 0' FROM tiers WHERE "
-      "price_minor < 0 OR usage_limit < 0 OR rate_limit < 0 OR inventory < 0 OR trial_days < 0", false },
+      "price_minor < 0 OR usage_limit < 0 OR rate_limit < 0 OR inventory < 0 OR trial_days < 0",
+      false },
     { "deleted-customer-is-bare",
-      "SELECT 'customers ' || " USER_KEY("c") " || ' is deleted, but keeps data or has no date' FROM customers c "
-      "WHERE status = 'deleted' AND (deleted_at_ms IS NULL OR email IS NOT NULL OR first_name IS NOT NULL OR "
-      "last_name IS NOT NULL) OR status <> 'deleted' AND deleted_at_ms IS NOT NULL", false },
+      "SELECT 'customers ' || " USER_KEY(
+          "c") " || ' is deleted, but keeps data or has no date' FROM customers c "
+               "WHERE status = 'deleted' AND (deleted_at_ms IS NULL OR email IS NOT NULL OR first_name IS NOT NULL OR "
+               "last_name IS NOT NULL) OR status <> 'deleted' AND deleted_at_ms IS NOT NULL",
+      false },
 
     /* ---- usage ---- */
     { "count-is-not-negative",
       "SELECT 'usage_counts ' || " PERIOD_KEY("c") " || ': used ' || used || ', held ' || held || ', lost ' || lost "
-      "FROM usage_counts c WHERE used < 0 OR held < 0 OR lost < 0", false },
+                                                   "FROM usage_counts c WHERE used < 0 OR held < 0 OR lost < 0",
+      false },
     /* The highest limit that was in force: a downgrade makes nothing wrong that was right. */
     { "count-is-within-limit",
-      "SELECT 'usage_counts ' || " PERIOD_KEY("c") " || ': used ' || used || ', held ' || held || ', lost ' || lost "
-      "|| ' with a limit of ' || highest_limit FROM usage_counts c WHERE used + held + lost > highest_limit", false },
+      "SELECT 'usage_counts ' || " PERIOD_KEY(
+          "c") " || ': used ' || used || ', held ' || held || ', lost ' || lost "
+               "|| ' with a limit of ' || highest_limit FROM usage_counts c WHERE used + held + lost > highest_limit",
+      false },
     { "days-sum-to-count",
-      "SELECT 'usage_counts ' || " PERIOD_KEY("c") " || ': used ' || c.used || ', but its days sum to ' || "
-      "COALESCE(d.total, 0) FROM usage_counts c LEFT JOIN (SELECT platform_id, project_id, user_id, meter, "
-      "period_start_day, SUM(used) AS total FROM usage_daily GROUP BY 1, 2, 3, 4, 5) d ON "
-      "d.platform_id = c.platform_id AND d.project_id = c.project_id AND d.user_id = c.user_id AND d.meter = c.meter "
-      "AND d.period_start_day = c.period_start_day WHERE c.used <> COALESCE(d.total, 0)", false },
+      "SELECT 'usage_counts ' || " PERIOD_KEY(
+          "c") " || ': used ' || c.used || ', but its days sum to ' || "
+               "COALESCE(d.total, 0) FROM usage_counts c LEFT JOIN (SELECT platform_id, project_id, user_id, meter, "
+               "period_start_day, SUM(used) AS total FROM usage_daily GROUP BY 1, 2, 3, 4, 5) d ON "
+               "d.platform_id = c.platform_id AND d.project_id = c.project_id AND d.user_id = c.user_id AND d.meter = "
+               "c.meter "
+               "AND d.period_start_day = c.period_start_day WHERE c.used <> COALESCE(d.total, 0)",
+      false },
     { "day-is-in-period",
-      "SELECT 'usage_daily ' || " PERIOD_KEY("d") " || '/' || d.day || ' is outside its period or below 0' "
-      "FROM usage_daily d JOIN usage_counts c ON c.platform_id = d.platform_id AND c.project_id = d.project_id AND "
-      "c.user_id = d.user_id AND c.meter = d.meter AND c.period_start_day = d.period_start_day "
-      "WHERE d.day < c.period_start_day OR d.day > c.period_end_day OR d.used < 0", false },
+      "SELECT 'usage_daily ' || " PERIOD_KEY(
+          "d") " || '/' || d.day || ' is outside its period or below 0' "
+               "FROM usage_daily d JOIN usage_counts c ON c.platform_id = d.platform_id AND c.project_id = "
+               "d.project_id AND "
+               "c.user_id = d.user_id AND c.meter = d.meter AND c.period_start_day = d.period_start_day "
+               "WHERE d.day < c.period_start_day OR d.day > c.period_end_day OR d.used < 0",
+      false },
     { "period-is-whole",
       "SELECT 'usage_counts ' || " PERIOD_KEY("c") " || ' ends on day ' || period_end_day FROM usage_counts c "
-      "WHERE period_end_day < period_start_day", false },
+                                                   "WHERE period_end_day < period_start_day",
+      false },
     { "periods-do-not-overlap",
-      "SELECT 'usage_counts ' || " PERIOD_KEY("c") " || ' overlaps the period from day ' || o.period_start_day "
-      "FROM usage_counts c JOIN usage_counts o ON o.platform_id = c.platform_id AND o.project_id = c.project_id AND "
-      "o.user_id = c.user_id AND o.meter = c.meter AND o.period_start_day > c.period_start_day AND "
-      "o.period_start_day <= c.period_end_day", false },
+      "SELECT 'usage_counts ' || " PERIOD_KEY(
+          "c") " || ' overlaps the period from day ' || o.period_start_day "
+               "FROM usage_counts c JOIN usage_counts o ON o.platform_id = c.platform_id AND o.project_id = "
+               "c.project_id AND "
+               "o.user_id = c.user_id AND o.meter = c.meter AND o.period_start_day > c.period_start_day AND "
+               "o.period_start_day <= c.period_end_day",
+      false },
     { "rate-is-counted",
       "SELECT 'rate_windows ' || " USER_KEY("c") " || '/' || window_minute || ': ' || calls || ' calls' "
-      "FROM rate_windows c WHERE calls < 1", false },
+                                                 "FROM rate_windows c WHERE calls < 1",
+      false },
 
     /* ---- subscriptions ---- */
     /* The row is what its newest applied event made it; a checkout's status may have given way. */
     { "subscription-has-its-events",
       "SELECT 'subscriptions ' || " USER_KEY("c") " || '/' || c.subscription_id || ' is not what its events say' "
-      "FROM subscriptions c WHERE NOT EXISTS (SELECT 1 FROM subscription_events e WHERE e.platform_id = c.platform_id "
-      "AND e.project_id = c.project_id AND e.user_id = c.user_id AND e.subscription_id = c.subscription_id AND "
-      "e.is_applied = 1 AND e.created_s = c.last_created_s AND e.event_rank = c.last_rank AND e.status = c.status AND "
-      "e.plan = c.plan)", false },
+                                                  "FROM subscriptions c WHERE NOT EXISTS (SELECT 1 FROM "
+                                                  "subscription_events e WHERE e.platform_id = c.platform_id "
+                                                  "AND e.project_id = c.project_id AND e.user_id = c.user_id AND "
+                                                  "e.subscription_id = c.subscription_id AND "
+                                                  "e.is_applied = 1 AND e.created_s = c.last_created_s AND "
+                                                  "e.event_rank = c.last_rank AND e.status = c.status AND "
+                                                  "e.plan = c.plan)",
+      false },
     { "history-has-subscription",
-      "SELECT 'subscription_events ' || " USER_KEY("e") " || '/' || e.event_id || ' is of no subscription' "
-      "FROM subscription_events e WHERE e.subscription_id <> '' AND NOT EXISTS (SELECT 1 FROM subscriptions c WHERE "
-      "c.platform_id = e.platform_id AND c.project_id = e.project_id AND c.user_id = e.user_id AND "
-      "c.subscription_id = e.subscription_id)", false },
+      "SELECT 'subscription_events ' || " USER_KEY(
+          "e") " || '/' || e.event_id || ' is of no subscription' "
+               "FROM subscription_events e WHERE e.subscription_id <> '' AND NOT EXISTS (SELECT 1 FROM subscriptions c "
+               "WHERE "
+               "c.platform_id = e.platform_id AND c.project_id = e.project_id AND c.user_id = e.user_id AND "
+               "c.subscription_id = e.subscription_id)",
+      false },
     { "applied-is-the-newest",
-      "SELECT 'subscriptions ' || " USER_KEY("c") " || '/' || c.subscription_id || ' is behind event ' || e.event_id "
-      "FROM subscriptions c JOIN subscription_events e ON e.platform_id = c.platform_id AND "
-      "e.project_id = c.project_id AND e.user_id = c.user_id AND e.subscription_id = c.subscription_id "
-      "WHERE c.subscription_id <> '' AND (e.created_s > c.last_created_s OR e.created_s = c.last_created_s AND "
-      "e.event_rank > c.last_rank)", false },
+      "SELECT 'subscriptions ' || " USER_KEY(
+          "c") " || '/' || c.subscription_id || ' is behind event ' || e.event_id "
+               "FROM subscriptions c JOIN subscription_events e ON e.platform_id = c.platform_id AND "
+               "e.project_id = c.project_id AND e.user_id = c.user_id AND e.subscription_id = c.subscription_id "
+               "WHERE c.subscription_id <> '' AND (e.created_s > c.last_created_s OR e.created_s = c.last_created_s "
+               "AND "
+               "e.event_rank > c.last_rank)",
+      false },
 
     /* ---- idempotency ---- */
     /* What is past its end and was not taken over is no harm: the clean-up gets it. */
     { "claim-comes-to-an-end",
       "SELECT 'idempotency_keys ' || platform_id || '/' || project_id || path || ': in flight for more than a day' "
-      "FROM idempotency_keys WHERE claimed_until_ms > $1 AND claimed_until_ms > created_at_ms + 86400000", true },
+      "FROM idempotency_keys WHERE claimed_until_ms > $1 AND claimed_until_ms > created_at_ms + 86400000",
+      true },
     { "kept-answer-is-whole",
       "SELECT 'idempotency_keys ' || platform_id || '/' || project_id || path || ': done without an answer' "
-      "FROM idempotency_keys WHERE claimed_until_ms IS NULL AND (status IS NULL OR body IS NULL)", false },
+      "FROM idempotency_keys WHERE claimed_until_ms IS NULL AND (status IS NULL OR body IS NULL)",
+      false },
 };
 
 static dreamd_db_status ask(dreamd_db *db, const rule *asked, int64_t now_ms, dreamd_check_report *report,

@@ -56,9 +56,9 @@ static bool read_customer(const dreamd_rows *rows, dream_arena *arena, dreamd_cu
     *out = (dreamd_customer){ .is_deleted = dreamd_rows_int(rows, 5) != 0,
                               .created_at_ms = dreamd_rows_int(rows, 6),
                               .updated_at_ms = dreamd_rows_int(rows, 7) };
-    return dreamd_row_dup(rows, 0, arena, &out->user_id) && dreamd_row_dup(rows, 1, arena, &out->email) &&
-           dreamd_row_dup(rows, 2, arena, &out->first_name) && dreamd_row_dup(rows, 3, arena, &out->last_name) &&
-           dreamd_row_dup(rows, 4, arena, &out->plan);
+    return dreamd_row_dup(rows, 0, arena, &out->user_id) && dreamd_row_dup(rows, 1, arena, &out->email)
+           && dreamd_row_dup(rows, 2, arena, &out->first_name) && dreamd_row_dup(rows, 3, arena, &out->last_name)
+           && dreamd_row_dup(rows, 4, arena, &out->plan);
 }
 
 dreamd_db_status dreamd_customer_find(dreamd_db *db, const dreamd_project *project, const char *user_id,

@@ -11,13 +11,13 @@
 
 typedef struct dreamd_customer {
     const char *user_id;
-    const char *email;      /* may be NULL, as all below */
+    const char *email; /* may be NULL, as all below */
     const char *first_name;
     const char *last_name;
-    const char *plan;       /* as set by the developer; NULL = never set. A subscription outranks it: usage.h */
-    bool is_deleted;        /* results only */
-    int64_t created_at_ms;  /* inputs: 0 = now */
-    int64_t updated_at_ms;  /* results only */
+    const char *plan;      /* as set by the developer; NULL = never set. A subscription outranks it: usage.h */
+    bool is_deleted;       /* results only */
+    int64_t created_at_ms; /* inputs: 0 = now */
+    int64_t updated_at_ms; /* results only */
 } dreamd_customer;
 
 /* Makes the customer, or changes what is given: fields that are NULL stay as they are. CONFLICT: the plan

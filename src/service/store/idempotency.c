@@ -42,14 +42,13 @@ static dreamd_db_status prune_one(dreamd_db *db, int64_t now_ms, bool *out_found
         DREAMD_PARAMS(dreamd_int(now_ms - DREAMD_IDEMPOTENCY_KEEP_MS)), &rows);
     *out_found = rows != NULL;
     if (rows)
-        status = dreamd_db_run(db,
-                               "DELETE FROM idempotency_keys WHERE platform_id = $1 AND project_id = $2 AND path = $3 "
-                               "AND idempotency_key = $4",
-                               DREAMD_PARAMS(dreamd_text(dreamd_rows_text(rows, 0)),
-                                             dreamd_text(dreamd_rows_text(rows, 1)),
-                                             dreamd_text(dreamd_rows_text(rows, 2)),
-                                             dreamd_text(dreamd_rows_text(rows, 3))),
-                               NULL);
+        status =
+            dreamd_db_run(db,
+                          "DELETE FROM idempotency_keys WHERE platform_id = $1 AND project_id = $2 AND path = $3 "
+                          "AND idempotency_key = $4",
+                          DREAMD_PARAMS(dreamd_text(dreamd_rows_text(rows, 0)), dreamd_text(dreamd_rows_text(rows, 1)),
+                                        dreamd_text(dreamd_rows_text(rows, 2)), dreamd_text(dreamd_rows_text(rows, 3))),
+                          NULL);
     dreamd_rows_finish(rows);
     return status;
 }
@@ -101,13 +100,13 @@ static dreamd_db_status tell_holder(dreamd_db *db, const dreamd_idempotency_scop
                                     int64_t now_ms, dream_arena *arena, dreamd_idempotency_claim_result *out)
 {
     dreamd_rows *rows = NULL;
-    dreamd_db_status status = dreamd_row_one(
-        db,
-        "SELECT request_hash, claimed_until_ms, status, content_type, body FROM idempotency_keys WHERE "
-        "platform_id = $1 AND project_id = $2 AND path = $3 AND idempotency_key = $4",
-        DREAMD_PARAMS(dreamd_text(scope->project->platform_id), dreamd_text(scope->project->project_id),
-                      dreamd_text(scope->path), dreamd_text(scope->key)),
-        &rows);
+    dreamd_db_status status =
+        dreamd_row_one(db,
+                       "SELECT request_hash, claimed_until_ms, status, content_type, body FROM idempotency_keys WHERE "
+                       "platform_id = $1 AND project_id = $2 AND path = $3 AND idempotency_key = $4",
+                       DREAMD_PARAMS(dreamd_text(scope->project->platform_id), dreamd_text(scope->project->project_id),
+                                     dreamd_text(scope->path), dreamd_text(scope->key)),
+                       &rows);
     if (!rows) /* it was there a moment ago, in this transaction */
         return status == DREAMD_DB_OK ? DREAMD_DB_BUSY : status;
     if (strcmp(dreamd_rows_text(rows, 0), request_hash) != 0) {

@@ -15,8 +15,8 @@
 #include "service/store/model.h"
 
 enum {
-    DREAMD_IDEMPOTENCY_CLAIM_MS = 30000,    /* longer than any handler waits for its providers */
-    DREAMD_IDEMPOTENCY_KEEP_MS = 86400000,  /* how long an answer is given again */
+    DREAMD_IDEMPOTENCY_CLAIM_MS = 30000,   /* longer than any handler waits for its providers */
+    DREAMD_IDEMPOTENCY_KEEP_MS = 86400000, /* how long an answer is given again */
     DREAMD_REQUEST_HASH_SIZE = 65,
     DREAMD_CLAIM_ID_SIZE = 33
 };
@@ -55,7 +55,6 @@ dreamd_db_status dreamd_idempotency_claim(dreamd_db *db, const dreamd_idempotenc
 dreamd_db_status dreamd_idempotency_finish(dreamd_db *db, const dreamd_idempotency_scope *scope, const char *claim_id,
                                            int status, const char *content_type, const void *body, size_t size);
 /* Frees the key: the request came to nothing. */
-dreamd_db_status dreamd_idempotency_release(dreamd_db *db, const dreamd_idempotency_scope *scope,
-                                            const char *claim_id);
+dreamd_db_status dreamd_idempotency_release(dreamd_db *db, const dreamd_idempotency_scope *scope, const char *claim_id);
 
 #endif

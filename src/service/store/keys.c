@@ -19,9 +19,9 @@ static bool derive_and_seal(const dreamd_new_key *key, unsigned char out[SEALED_
 {
     unsigned char signing_key[DREAMD_SIGNING_KEY_SIZE];
     bool is_done = dream_hkdf_sha256(key->secret_key, strlen(key->secret_key), NULL, 0, derivation, signing_key,
-                                     sizeof signing_key) &&
-                   dream_aead_seal(key->master_key, key->publishable_key, strlen(key->publishable_key), signing_key,
-                                   sizeof signing_key, out);
+                                     sizeof signing_key)
+                   && dream_aead_seal(key->master_key, key->publishable_key, strlen(key->publishable_key), signing_key,
+                                      sizeof signing_key, out);
     dream_wipe(signing_key, sizeof signing_key);
     return is_done;
 }
@@ -110,11 +110,11 @@ dreamd_db_status dreamd_key_revoke(dreamd_db *db, const char *platform_id, const
 
 /* ---- looking up ---- */
 
-#define SELECT_PROJECT                                                                             \
-    "SELECT p.platform_id, p.project_id, r.publishable_key, p.mode, p.type, p.name, p.is_tax_enabled, " \
+#define SELECT_PROJECT                                                                                                 \
+    "SELECT p.platform_id, p.project_id, r.publishable_key, p.mode, p.type, p.name, p.is_tax_enabled, "                \
     "f.subscription_status, f.current_period_end_ms "
-#define JOIN_PROJECT                                                                               \
-    "JOIN projects p ON p.platform_id = r.platform_id AND p.project_id = r.project_id "            \
+#define JOIN_PROJECT                                                                                                   \
+    "JOIN projects p ON p.platform_id = r.platform_id AND p.project_id = r.project_id "                                \
     "JOIN platforms f ON f.platform_id = r.platform_id "
 
 static bool read_project(const dreamd_rows *rows, dreamd_project *out)
@@ -122,13 +122,13 @@ static bool read_project(const dreamd_rows *rows, dreamd_project *out)
     *out = (dreamd_project){ .is_tax_enabled = dreamd_rows_int(rows, 6) != 0,
                              .has_current_period_end = !dreamd_rows_is_null(rows, 8),
                              .current_period_end_ms = dreamd_rows_int(rows, 8) };
-    return dreamd_row_text(rows, 0, out->platform_id, sizeof out->platform_id) &&
-           dreamd_row_text(rows, 1, out->project_id, sizeof out->project_id) &&
-           dreamd_row_text(rows, 2, out->publishable_key, sizeof out->publishable_key) &&
-           dreamd_mode_parse(dreamd_rows_text(rows, 3), &out->mode) &&
-           dreamd_row_text(rows, 4, out->type, sizeof out->type) &&
-           dreamd_row_text(rows, 5, out->name, sizeof out->name) &&
-           dreamd_row_text(rows, 7, out->subscription_status, sizeof out->subscription_status);
+    return dreamd_row_text(rows, 0, out->platform_id, sizeof out->platform_id)
+           && dreamd_row_text(rows, 1, out->project_id, sizeof out->project_id)
+           && dreamd_row_text(rows, 2, out->publishable_key, sizeof out->publishable_key)
+           && dreamd_mode_parse(dreamd_rows_text(rows, 3), &out->mode)
+           && dreamd_row_text(rows, 4, out->type, sizeof out->type)
+           && dreamd_row_text(rows, 5, out->name, sizeof out->name)
+           && dreamd_row_text(rows, 7, out->subscription_status, sizeof out->subscription_status);
 }
 
 static dreamd_db_status find_project(dreamd_db *db, const char *sql, const char *key, dreamd_project *out,
@@ -154,9 +154,10 @@ dreamd_db_status dreamd_project_by_secret_key(dreamd_db *db, const char *secret_
     if (!hash_secret_key(secret_key, hash, key_id))
         return DREAMD_DB_ERROR;
     return find_project(db,
-                        SELECT_PROJECT "FROM secret_key_routes s JOIN api_keys r ON r.platform_id = s.platform_id AND "
-                                       "r.publishable_key = s.publishable_key AND r.key_id = s.key_id " JOIN_PROJECT
-                                       "WHERE s.secret_key_hash = $1 AND r.secret_key_hash = $1 AND r.status = 'active'",
+                        SELECT_PROJECT
+                        "FROM secret_key_routes s JOIN api_keys r ON r.platform_id = s.platform_id AND "
+                        "r.publishable_key = s.publishable_key AND r.key_id = s.key_id " JOIN_PROJECT
+                        "WHERE s.secret_key_hash = $1 AND r.secret_key_hash = $1 AND r.status = 'active'",
                         hash, out, out_found);
 }
 
@@ -192,8 +193,9 @@ dreamd_db_status dreamd_key_signing_key(dreamd_db *db, const char *publishable_k
         DREAMD_PARAMS(dreamd_text(publishable_key), dreamd_text(key_id)), &rows);
     *out_found = rows != NULL;
     const void *sealed = rows ? dreamd_rows_blob(rows, 0, &size) : NULL;
-    if (rows && (size != SEALED_SIZE ||
-                 !dream_aead_open(master_key, publishable_key, strlen(publishable_key), sealed, size, out))) {
+    if (rows
+        && (size != SEALED_SIZE
+            || !dream_aead_open(master_key, publishable_key, strlen(publishable_key), sealed, size, out))) {
         dreamd_log(DREAMD_LOG_ERROR, "signing_key_not_opened", dreamd_log_text("key", publishable_key));
         status = DREAMD_DB_ERROR;
     }

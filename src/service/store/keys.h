@@ -14,8 +14,8 @@ enum { DREAMD_SIGNING_KEY_SIZE = 32, DREAMD_KEY_ID_SIZE = 17 /* 16 hex digits: h
 typedef struct dreamd_new_key {
     const char *platform_id;
     const char *project_id;
-    const char *publishable_key; /* a publishable key may have several secret keys, always in one project */
-    const char *secret_key;      /* not stored */
+    const char *publishable_key;     /* a publishable key may have several secret keys, always in one project */
+    const char *secret_key;          /* not stored */
     const unsigned char *master_key; /* 32 bytes */
 } dreamd_new_key;
 

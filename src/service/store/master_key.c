@@ -32,7 +32,8 @@ dreamd_db_status dreamd_master_key_check(dreamd_db *db, const unsigned char mast
     if (status == DREAMD_DB_OK)
         status = dreamd_row_one(db, "SELECT value FROM meta WHERE name = 'master_key_digest'", DREAMD_NO_PARAMS, &rows);
     /* One that does not fit was not written here: not the right one either. */
-    *out_is_right = rows && dreamd_row_text(rows, 0, stored, sizeof stored) && dream_equal_secret_text(stored, expected);
+    *out_is_right =
+        rows && dreamd_row_text(rows, 0, stored, sizeof stored) && dream_equal_secret_text(stored, expected);
     dreamd_rows_finish(rows);
     return status;
 }

@@ -88,7 +88,7 @@ static const char *const first_step[] = {
     "  description TEXT NOT NULL,"
     "  billing_mode TEXT NOT NULL CHECK (billing_mode IN ('subscription', 'one_off')),"
     "  image_url TEXT,"
-    "  inventory {int} CHECK (inventory >= 0),"     /* NULL = unlimited */
+    "  inventory {int} CHECK (inventory >= 0)," /* NULL = unlimited */
     "  is_sold_out {int} NOT NULL CHECK (is_sold_out IN (0, 1)),"
     "  is_popular {int} NOT NULL CHECK (is_popular IN (0, 1)),"
     "  trial_days {int} CHECK (trial_days >= 0),"
@@ -289,8 +289,8 @@ static dreamd_db_status step_once(dreamd_db *db, int64_t *out_version)
     dreamd_db_status status = dreamd_db_begin(db);
     if (status != DREAMD_DB_OK)
         return status;
-    status = dreamd_db_script(
-        db, "CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER NOT NULL PRIMARY KEY)");
+    status =
+        dreamd_db_script(db, "CREATE TABLE IF NOT EXISTS schema_migrations (version INTEGER NOT NULL PRIMARY KEY)");
     if (status == DREAMD_DB_OK)
         status = read_version(db, out_version);
     if (status == DREAMD_DB_OK && *out_version < CURRENT_VERSION) {
@@ -309,11 +309,14 @@ static bool explain_version(int64_t version, char error[256])
     if (version == CURRENT_VERSION)
         return true;
     if (version > CURRENT_VERSION)
-        (void)snprintf(error, 256,
-                       "The database has schema version %lld, made by a newer program; this one knows up to %d: use the "
-                       "newer one", (long long)version, (int)CURRENT_VERSION);
+        (void)snprintf(
+            error, 256,
+            "The database has schema version %lld, made by a newer program; this one knows up to %d: use the "
+            "newer one",
+            (long long)version, (int)CURRENT_VERSION);
     else
-        (void)snprintf(error, 256, "The database has schema version %lld, this program needs %d: run `dreamapid migrate`",
+        (void)snprintf(error, 256,
+                       "The database has schema version %lld, this program needs %d: run `dreamapid migrate`",
                        (long long)version, (int)CURRENT_VERSION);
     return false;
 }

@@ -14,12 +14,12 @@
 #include "service/settings.h"
 
 enum {
-    DREAMD_ID_SIZE = 48,         /* "plt_" or "prj_" and 32 hex digits, with room */
-    DREAMD_KEY_SIZE = 128,       /* a publishable or secret key */
+    DREAMD_ID_SIZE = 48,   /* "plt_" or "prj_" and 32 hex digits, with room */
+    DREAMD_KEY_SIZE = 128, /* a publishable or secret key */
     DREAMD_PLAN_SIZE = 128,
     DREAMD_NAME_SIZE = 128,
-    DREAMD_WORD_SIZE = 24,       /* a type or status: "membership", "incomplete_expired" */
-    DREAMD_GRACE_DAYS = 7        /* how long a platform works on after its paid period ended */
+    DREAMD_WORD_SIZE = 24, /* a type or status: "membership", "incomplete_expired" */
+    DREAMD_GRACE_DAYS = 7  /* how long a platform works on after its paid period ended */
 };
 
 /* One project in one mode, and what its platform has paid. */
@@ -28,7 +28,7 @@ typedef struct dreamd_project {
     char project_id[DREAMD_ID_SIZE];       /* internal; a project may have several key pairs */
     char publishable_key[DREAMD_KEY_SIZE]; /* the one the request came with, or of its secret key */
     enum dreamd_mode mode;
-    char type[DREAMD_WORD_SIZE];           /* "saas", "store" or "membership" */
+    char type[DREAMD_WORD_SIZE]; /* "saas", "store" or "membership" */
     char name[DREAMD_NAME_SIZE];
     bool is_tax_enabled;
     char subscription_status[DREAMD_WORD_SIZE]; /* of the platform's own billing; "" = no record */

@@ -78,7 +78,8 @@ static int64_t monotonic_us(void)
 /* Conflicts and busy are answers; these an operator must hear of. */
 static void log_fault(dreamd_db *db, const char *event, dreamd_db_status status)
 {
-    if (status == DREAMD_DB_FULL || status == DREAMD_DB_CORRUPT || status == DREAMD_DB_NOMEM || status == DREAMD_DB_ERROR)
+    if (status == DREAMD_DB_FULL || status == DREAMD_DB_CORRUPT || status == DREAMD_DB_NOMEM
+        || status == DREAMD_DB_ERROR)
         dreamd_log(DREAMD_LOG_ERROR, event, dreamd_log_int("status", status),
                    dreamd_log_text("message", dreamd_db_message(db)));
 }
@@ -355,16 +356,18 @@ static void make_metrics(dreamd_store *store, dreamd_metrics *metrics)
     if (!metrics)
         return;
     store->metrics = (store_metrics){
-        .queue_depth = dreamd_metrics_gauge(metrics, "dreamapid_store_queue_depth", "Writes waiting for the writer.", ""),
-        .batches = dreamd_metrics_counter(metrics, "dreamapid_store_batches_total",
-                                          "Batches of writes; writes by batches is the mean size of a group commit.", ""),
+        .queue_depth =
+            dreamd_metrics_gauge(metrics, "dreamapid_store_queue_depth", "Writes waiting for the writer.", ""),
+        .batches =
+            dreamd_metrics_counter(metrics, "dreamapid_store_batches_total",
+                                   "Batches of writes; writes by batches is the mean size of a group commit.", ""),
         .writes = dreamd_metrics_counter(metrics, "dreamapid_store_writes_total", "Writes run.", ""),
         .retries = dreamd_metrics_counter(metrics, "dreamapid_store_retries_total",
                                           "Batches tried again because the database was busy.", ""),
         .failures = dreamd_metrics_counter(metrics, "dreamapid_store_failures_total",
                                            "Writes that failed or were refused because the queue was full.", ""),
-        .commit_seconds = dreamd_metrics_histogram(metrics, "dreamapid_store_commit_seconds",
-                                                   "Time to make a batch durable.", ""),
+        .commit_seconds =
+            dreamd_metrics_histogram(metrics, "dreamapid_store_commit_seconds", "Time to make a batch durable.", ""),
     };
 }
 

@@ -82,8 +82,8 @@ static dreamd_db_status read_stored(dreamd_db *db, const dreamd_event *event, st
         out->is_known = true;
         out->last_created_s = dreamd_rows_int(rows, 0);
         out->last_rank = dreamd_rows_int(rows, 1);
-        if (!dreamd_row_text(rows, 2, out->plan, sizeof out->plan) ||
-            !dreamd_row_text(rows, 3, out->status, sizeof out->status))
+        if (!dreamd_row_text(rows, 2, out->plan, sizeof out->plan)
+            || !dreamd_row_text(rows, 3, out->status, sizeof out->status))
             status = DREAMD_DB_CORRUPT;
     }
     dreamd_rows_finish(rows);
@@ -92,13 +92,13 @@ static dreamd_db_status read_stored(dreamd_db *db, const dreamd_event *event, st
 
 static dreamd_db_status has_named_one(dreamd_db *db, const dreamd_event *event, bool *out_found)
 {
-    return dreamd_row_exists(db,
-                             "SELECT 1 FROM subscriptions WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 "
-                             "AND subscription_id <> ''",
-                             DREAMD_PARAMS(dreamd_text(event->project->platform_id),
-                                           dreamd_text(event->project->project_id),
-                                           dreamd_text(event->subscription->user_id)),
-                             out_found);
+    return dreamd_row_exists(
+        db,
+        "SELECT 1 FROM subscriptions WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 "
+        "AND subscription_id <> ''",
+        DREAMD_PARAMS(dreamd_text(event->project->platform_id), dreamd_text(event->project->project_id),
+                      dreamd_text(event->subscription->user_id)),
+        out_found);
 }
 
 static dreamd_db_status is_stale(dreamd_db *db, const dreamd_event *event, stored *out_stored, bool *out_is_stale)
@@ -110,8 +110,8 @@ static dreamd_db_status is_stale(dreamd_db *db, const dreamd_event *event, store
     if (!event->subscription->subscription_id[0])
         return has_named_one(db, event, out_is_stale);
     if (out_stored->is_known)
-        *out_is_stale = event->created_s < out_stored->last_created_s ||
-                        (event->created_s == out_stored->last_created_s && rank_of(event) < out_stored->last_rank);
+        *out_is_stale = event->created_s < out_stored->last_created_s
+                        || (event->created_s == out_stored->last_created_s && rank_of(event) < out_stored->last_rank);
     return DREAMD_DB_OK;
 }
 
@@ -139,15 +139,15 @@ dreamd_db_status dreamd_event_look(dreamd_db *db, const dreamd_event *event, dre
 
 static dreamd_db_status record_event(dreamd_db *db, const dreamd_event *event, bool is_old, int64_t now_ms)
 {
-    return dreamd_db_run(db,
-                         "INSERT INTO events (platform_id, source, event_id, project_id, type, created_s, is_stale, "
-                         "payload, recorded_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-                         DREAMD_PARAMS(dreamd_text(platform_of(event)), dreamd_text(event->source),
-                                       dreamd_text(event->event_id),
-                                       dreamd_text(event->project ? event->project->project_id : NULL),
-                                       dreamd_text(event->type), dreamd_int(event->created_s), dreamd_int(is_old),
-                                       dreamd_text(event->payload), dreamd_int(now_ms)),
-                         NULL);
+    return dreamd_db_run(
+        db,
+        "INSERT INTO events (platform_id, source, event_id, project_id, type, created_s, is_stale, "
+        "payload, recorded_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        DREAMD_PARAMS(dreamd_text(platform_of(event)), dreamd_text(event->source), dreamd_text(event->event_id),
+                      dreamd_text(event->project ? event->project->project_id : NULL), dreamd_text(event->type),
+                      dreamd_int(event->created_s), dreamd_int(is_old), dreamd_text(event->payload),
+                      dreamd_int(now_ms)),
+        NULL);
 }
 
 static dreamd_param told_amount(const dreamd_subscription *subscription)
@@ -155,8 +155,8 @@ static dreamd_param told_amount(const dreamd_subscription *subscription)
     return subscription->amount_minor < 0 ? dreamd_null() : dreamd_int(subscription->amount_minor);
 }
 
-static dreamd_db_status record_history(dreamd_db *db, const dreamd_event *event, const dreamd_subscription *subscription,
-                                       bool is_old, int64_t now_ms)
+static dreamd_db_status record_history(dreamd_db *db, const dreamd_event *event,
+                                       const dreamd_subscription *subscription, bool is_old, int64_t now_ms)
 {
     return dreamd_db_run(
         db,
@@ -175,13 +175,13 @@ static dreamd_db_status record_history(dreamd_db *db, const dreamd_event *event,
 
 static dreamd_db_status drop_nameless(dreamd_db *db, const dreamd_event *event)
 {
-    return dreamd_db_run(db,
-                         "DELETE FROM subscriptions WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND "
-                         "subscription_id = ''",
-                         DREAMD_PARAMS(dreamd_text(event->project->platform_id),
-                                       dreamd_text(event->project->project_id),
-                                       dreamd_text(event->subscription->user_id)),
-                         NULL);
+    return dreamd_db_run(
+        db,
+        "DELETE FROM subscriptions WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND "
+        "subscription_id = ''",
+        DREAMD_PARAMS(dreamd_text(event->project->platform_id), dreamd_text(event->project->project_id),
+                      dreamd_text(event->subscription->user_id)),
+        NULL);
 }
 
 static dreamd_db_status put_subscription(dreamd_db *db, const dreamd_event *event,
@@ -190,8 +190,10 @@ static dreamd_db_status put_subscription(dreamd_db *db, const dreamd_event *even
     int64_t period_end_ms = subscription->current_period_end_ms;
     return dreamd_db_run(
         db,
-        "INSERT INTO subscriptions (platform_id, project_id, user_id, subscription_id, stripe_customer_id, plan, status, "
-        "price_id, product_id, amount_minor, currency, current_period_end_ms, canceled_at_ms, cancel_reason, started_s, "
+        "INSERT INTO subscriptions (platform_id, project_id, user_id, subscription_id, stripe_customer_id, plan, "
+        "status, "
+        "price_id, product_id, amount_minor, currency, current_period_end_ms, canceled_at_ms, cancel_reason, "
+        "started_s, "
         "last_created_s, last_rank, updated_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
         "CASE WHEN $13 > 0 THEN $13 END, $14, $15, $15, $16, $17) "
         "ON CONFLICT (platform_id, project_id, user_id, subscription_id) DO UPDATE SET "
@@ -254,8 +256,8 @@ static dreamd_db_status apply(dreamd_db *db, const dreamd_event *event, const st
     dreamd_subscription subscription = *event->subscription;
     if (!subscription.plan)
         subscription.plan = before->plan;
-    if (!subscription.plan[0] || strlen(subscription.plan) >= DREAMD_PLAN_SIZE ||
-        strlen(subscription.status) >= DREAMD_WORD_SIZE)
+    if (!subscription.plan[0] || strlen(subscription.plan) >= DREAMD_PLAN_SIZE
+        || strlen(subscription.status) >= DREAMD_WORD_SIZE)
         return DREAMD_DB_CONFLICT;
     if (rank_of(event) == RANK_CHECKOUT && gives_plan(before->status))
         subscription.status = before->status;
@@ -289,9 +291,9 @@ static bool read_subscription(const dreamd_rows *rows, dream_arena *arena, dream
         .current_period_end_ms = dreamd_row_int(rows, 10, -1),
         .canceled_at_ms = dreamd_row_int(rows, 11, 0),
     };
-    const char **const texts[] = { &out->user_id,  &out->subscription_id, &out->stripe_customer_id,
-                                   &out->plan,     &out->status,          &out->price_id,
-                                   &out->product_id, &out->currency,      &out->cancel_reason };
+    const char **const texts[] = { &out->user_id,    &out->subscription_id, &out->stripe_customer_id,
+                                   &out->plan,       &out->status,          &out->price_id,
+                                   &out->product_id, &out->currency,        &out->cancel_reason };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         if (!dreamd_row_dup(rows, (int)i, arena, texts[i]))
             return false;

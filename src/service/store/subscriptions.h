@@ -28,19 +28,22 @@ typedef struct dreamd_subscription {
     const char *product_id;
     const char *currency;
     const char *cancel_reason;
-    int64_t amount_minor;           /* -1 = not told */
-    int64_t current_period_end_ms;  /* -1 = not told */
-    int64_t canceled_at_ms;         /* -1 = not told, 0 = not canceled (any more) */
+    int64_t amount_minor;          /* -1 = not told */
+    int64_t current_period_end_ms; /* -1 = not told */
+    int64_t canceled_at_ms;        /* -1 = not told, 0 = not canceled (any more) */
 } dreamd_subscription;
 
-#define DREAMD_SUBSCRIPTION_INIT { .amount_minor = -1, .current_period_end_ms = -1, .canceled_at_ms = -1 }
+#define DREAMD_SUBSCRIPTION_INIT                                                                                       \
+    {                                                                                                                  \
+        .amount_minor = -1, .current_period_end_ms = -1, .canceled_at_ms = -1                                          \
+    }
 
 typedef struct dreamd_event {
-    const char *source;       /* "stripe-live", "stripe-test", "import" */
+    const char *source; /* "stripe-live", "stripe-test", "import" */
     const char *event_id;
-    const char *type;         /* "customer.subscription.updated" */
-    int64_t created_s;        /* the provider's time */
-    const char *payload;      /* as received; may be NULL */
+    const char *type;                        /* "customer.subscription.updated" */
+    int64_t created_s;                       /* the provider's time */
+    const char *payload;                     /* as received; may be NULL */
     const dreamd_project *project;           /* NULL: of no project we know; recorded only */
     const dreamd_subscription *subscription; /* NULL: the type has no effect on one; recorded only */
 } dreamd_event;

@@ -9,8 +9,8 @@
 
 typedef struct dreamd_platform {
     char platform_id[DREAMD_ID_SIZE];
-    char email[256];         /* "" = none */
-    char clerk_user_id[128]; /* the developer at the identity provider; "" = none */
+    char email[256];                            /* "" = none */
+    char clerk_user_id[128];                    /* the developer at the identity provider; "" = none */
     char subscription_status[DREAMD_WORD_SIZE]; /* "" = no record */
     bool has_current_period_end;
     int64_t current_period_end_ms;
@@ -31,8 +31,9 @@ dreamd_db_status dreamd_project_exists(dreamd_db *db, const char *platform_id, e
                                        bool *out_found);
 
 typedef struct dreamd_stripe_account {
-    char account_id[128];   /* acct_... */
-    char access_token[256]; /* "" = none: the platform key with Stripe-Account is used. A secret: dream_wipe the struct after use */
+    char account_id[128]; /* acct_... */
+    char access_token
+        [256]; /* "" = none: the platform key with Stripe-Account is used. A secret: dream_wipe the struct after use */
 } dreamd_stripe_account;
 
 /* Puts or replaces the account of that platform and mode; the token is sealed with the master key before it is stored. */

@@ -33,15 +33,15 @@ dreamd_db_status dreamd_tier_insert(dreamd_db *db, const dreamd_project *project
         return DREAMD_DB_CONFLICT;
     return dreamd_db_run(
         db,
-        "INSERT INTO tiers (platform_id, project_id, name, display_name, price_minor, usage_limit, rate_limit, price_id, "
+        "INSERT INTO tiers (platform_id, project_id, name, display_name, price_minor, usage_limit, rate_limit, "
+        "price_id, "
         "product_id, features_json, description, billing_mode, image_url, inventory, is_sold_out, is_popular, "
         "trial_days, meters_json, created_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, "
         "$15, $16, $17, $18, $19)",
         DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(tier->name),
-                      dreamd_text(tier->display_name ? tier->display_name : tier->name),
-                      dreamd_int(tier->price_minor), unless(tier->limit, DREAMD_UNLIMITED),
-                      unless(tier->rate_limit, DREAMD_UNLIMITED), dreamd_text(tier->price_id),
-                      dreamd_text(tier->product_id), dreamd_text(tier->features_json),
+                      dreamd_text(tier->display_name ? tier->display_name : tier->name), dreamd_int(tier->price_minor),
+                      unless(tier->limit, DREAMD_UNLIMITED), unless(tier->rate_limit, DREAMD_UNLIMITED),
+                      dreamd_text(tier->price_id), dreamd_text(tier->product_id), dreamd_text(tier->features_json),
                       dreamd_text(tier->description), dreamd_text(tier->billing_mode), dreamd_text(tier->image_url),
                       unless(tier->inventory, DREAMD_UNLIMITED), dreamd_int(tier->is_sold_out),
                       dreamd_int(tier->is_popular), unless(tier->trial_days, DREAMD_NO_TRIAL),
@@ -49,9 +49,9 @@ dreamd_db_status dreamd_tier_insert(dreamd_db *db, const dreamd_project *project
         NULL);
 }
 
-#define SELECT_TIER                                                                                \
-    "SELECT name, display_name, price_minor, usage_limit, rate_limit, price_id, product_id, features_json, " \
-    "description, billing_mode, image_url, inventory, is_sold_out, is_popular, trial_days, meters_json FROM tiers " \
+#define SELECT_TIER                                                                                                    \
+    "SELECT name, display_name, price_minor, usage_limit, rate_limit, price_id, product_id, features_json, "           \
+    "description, billing_mode, image_url, inventory, is_sold_out, is_popular, trial_days, meters_json FROM tiers "    \
     "WHERE platform_id = $1 AND project_id = $2 "
 
 static dreamd_db_status read_tier(const dreamd_rows *rows, dream_arena *arena, dreamd_tier *out)
@@ -65,22 +65,20 @@ static dreamd_db_status read_tier(const dreamd_rows *rows, dream_arena *arena, d
         .is_popular = dreamd_rows_int(rows, 13) != 0,
         .trial_days = dreamd_row_int(rows, 14, DREAMD_NO_TRIAL),
     };
-    bool is_copied = dreamd_row_dup(rows, 0, arena, &out->name) && dreamd_row_dup(rows, 1, arena, &out->display_name) &&
-                     dreamd_row_dup(rows, 5, arena, &out->price_id) &&
-                     dreamd_row_dup(rows, 6, arena, &out->product_id) &&
-                     dreamd_row_dup(rows, 7, arena, &out->features_json) &&
-                     dreamd_row_dup(rows, 8, arena, &out->description) &&
-                     dreamd_row_dup(rows, 9, arena, &out->billing_mode) &&
-                     dreamd_row_dup(rows, 10, arena, &out->image_url) &&
-                     dreamd_row_dup(rows, 15, arena, &out->meters_json);
+    bool is_copied =
+        dreamd_row_dup(rows, 0, arena, &out->name) && dreamd_row_dup(rows, 1, arena, &out->display_name)
+        && dreamd_row_dup(rows, 5, arena, &out->price_id) && dreamd_row_dup(rows, 6, arena, &out->product_id)
+        && dreamd_row_dup(rows, 7, arena, &out->features_json) && dreamd_row_dup(rows, 8, arena, &out->description)
+        && dreamd_row_dup(rows, 9, arena, &out->billing_mode) && dreamd_row_dup(rows, 10, arena, &out->image_url)
+        && dreamd_row_dup(rows, 15, arena, &out->meters_json);
     return is_copied ? DREAMD_DB_OK : DREAMD_DB_NOMEM;
 }
 
 /* The table's own checks keep numbers in range; an older or repaired database may still hold anything. */
 static bool makes_sense(const dreamd_tier *tier)
 {
-    return tier->name[0] && tier->price_minor >= 0 && tier->limit >= 0 && tier->rate_limit >= 0 &&
-           tier->inventory >= 0 && tier->trial_days >= DREAMD_NO_TRIAL && is_json(tier->features_json, JSON_ARRAY);
+    return tier->name[0] && tier->price_minor >= 0 && tier->limit >= 0 && tier->rate_limit >= 0 && tier->inventory >= 0
+           && tier->trial_days >= DREAMD_NO_TRIAL && is_json(tier->features_json, JSON_ARRAY);
 }
 
 static void log_bad_row(const dreamd_project *project, const char *name)
@@ -131,11 +129,11 @@ static dreamd_db_status find_tier(dreamd_db *db, const char *sql, const dreamd_p
                                   const char *second, dream_arena *arena, dreamd_tier *out, bool *out_found)
 {
     dreamd_rows *rows = NULL;
-    dreamd_db_status status = dreamd_row_one(db, sql,
-                                             DREAMD_PARAMS(dreamd_text(project->platform_id),
-                                                           dreamd_text(project->project_id), dreamd_text(first),
-                                                           dreamd_text(second)),
-                                             &rows);
+    dreamd_db_status status =
+        dreamd_row_one(db, sql,
+                       DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id),
+                                     dreamd_text(first), dreamd_text(second)),
+                       &rows);
     *out_found = false;
     if (rows) {
         status = read_tier(rows, arena, out);
@@ -154,9 +152,9 @@ dreamd_db_status dreamd_tier_find(dreamd_db *db, const dreamd_project *project, 
     if (!lower)
         return DREAMD_DB_NOMEM;
     dreamd_lower(lower);
-    dreamd_db_status status = find_tier(
-        db, SELECT_TIER "AND (name = $3 OR name = $4) ORDER BY CASE WHEN name = $3 THEN 0 ELSE 1 END LIMIT 1", project, lower,
-        name, arena, out, out_found);
+    dreamd_db_status status =
+        find_tier(db, SELECT_TIER "AND (name = $3 OR name = $4) ORDER BY CASE WHEN name = $3 THEN 0 ELSE 1 END LIMIT 1",
+                  project, lower, name, arena, out, out_found);
     if (status != DREAMD_DB_OK || *out_found || by == DREAMD_TIER_BY_NAME)
         return status;
     return find_tier(db,
@@ -172,13 +170,13 @@ dreamd_db_status dreamd_tier_take_stock(dreamd_db *db, const dreamd_project *pro
     *out_found = false;
     if (quantity <= 0)
         return DREAMD_DB_CONFLICT;
-    dreamd_db_status status = dreamd_db_run(
-        db,
-        "UPDATE tiers SET inventory = CASE WHEN inventory > $4 THEN inventory - $4 ELSE 0 END "
-        "WHERE platform_id = $1 AND project_id = $2 AND price_id = $3 AND inventory IS NOT NULL",
-        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(price_id),
-                      dreamd_int(quantity)),
-        &changed);
+    dreamd_db_status status =
+        dreamd_db_run(db,
+                      "UPDATE tiers SET inventory = CASE WHEN inventory > $4 THEN inventory - $4 ELSE 0 END "
+                      "WHERE platform_id = $1 AND project_id = $2 AND price_id = $3 AND inventory IS NOT NULL",
+                      DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id),
+                                    dreamd_text(price_id), dreamd_int(quantity)),
+                      &changed);
     *out_found = changed > 0;
     return status;
 }

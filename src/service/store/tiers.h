@@ -28,15 +28,16 @@ typedef struct dreamd_tier {
     int64_t inventory;         /* DREAMD_UNLIMITED */
     bool is_sold_out;          /* as set by the developer; an inventory of 0 is sold out too */
     bool is_popular;
-    int64_t trial_days;        /* DREAMD_NO_TRIAL */
-    const char *meters_json;   /* text of a JSON object, {"tokens":{"limit":1000}}; may be NULL */
+    int64_t trial_days;      /* DREAMD_NO_TRIAL */
+    const char *meters_json; /* text of a JSON object, {"tokens":{"limit":1000}}; may be NULL */
 } dreamd_tier;
 
 /* What a tier is where nothing is said: unlimited, 100 calls a minute, a subscription, no features. */
-#define DREAMD_TIER_INIT                                                                           \
-    { .limit = DREAMD_UNLIMITED, .rate_limit = DREAMD_DEFAULT_RATE_LIMIT, .features_json = "[]",   \
-      .description = "", .billing_mode = "subscription", .inventory = DREAMD_UNLIMITED,            \
-      .trial_days = DREAMD_NO_TRIAL }
+#define DREAMD_TIER_INIT                                                                                               \
+    {                                                                                                                  \
+        .limit = DREAMD_UNLIMITED, .rate_limit = DREAMD_DEFAULT_RATE_LIMIT, .features_json = "[]", .description = "",  \
+        .billing_mode = "subscription", .inventory = DREAMD_UNLIMITED, .trial_days = DREAMD_NO_TRIAL                   \
+    }
 
 /* CONFLICT when the project has a tier of that name, or a value is out of range (price, limit or stock below 0, features no
  * JSON array, meters no JSON object). `display_name` NULL: the name. */

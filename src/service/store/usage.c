@@ -86,15 +86,15 @@ static dreamd_db_status find_caller(dreamd_db *db, const dreamd_usage_request *r
 {
     dreamd_rows *rows = NULL;
     *who = (caller){ .is_known = false };
-    dreamd_db_status status = dreamd_db_query(
-        db,
-        "SELECT c.status, c.plan, s.plan, s.started_s FROM customers c LEFT JOIN subscriptions s ON "
-        "s.platform_id = c.platform_id AND s.project_id = c.project_id AND s.user_id = c.user_id AND "
-        "(s.status = 'active' OR s.status = 'trialing') "
-        "WHERE c.platform_id = $1 AND c.project_id = $2 AND c.user_id = $3",
-        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
-                      dreamd_text(request->user_id)),
-        &rows);
+    dreamd_db_status status =
+        dreamd_db_query(db,
+                        "SELECT c.status, c.plan, s.plan, s.started_s FROM customers c LEFT JOIN subscriptions s ON "
+                        "s.platform_id = c.platform_id AND s.project_id = c.project_id AND s.user_id = c.user_id AND "
+                        "(s.status = 'active' OR s.status = 'trialing') "
+                        "WHERE c.platform_id = $1 AND c.project_id = $2 AND c.user_id = $3",
+                        DREAMD_PARAMS(dreamd_text(request->project->platform_id),
+                                      dreamd_text(request->project->project_id), dreamd_text(request->user_id)),
+                        &rows);
     if (status == DREAMD_DB_OK)
         status = read_caller(rows, request, who, out);
     dreamd_rows_finish(rows);
@@ -155,40 +155,40 @@ static dreamd_db_status find_limits(dreamd_db *db, const dreamd_usage_request *r
 
 static dreamd_db_status forget_old_windows(dreamd_db *db, const dreamd_usage_request *request, int64_t minute)
 {
-    return dreamd_db_run(db,
-                         "DELETE FROM rate_windows WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND "
-                         "window_minute < $4",
-                         DREAMD_PARAMS(dreamd_text(request->project->platform_id),
-                                       dreamd_text(request->project->project_id), dreamd_text(request->user_id),
-                                       dreamd_int(minute - RATE_KEEP_MINUTES)),
-                         NULL);
+    return dreamd_db_run(
+        db,
+        "DELETE FROM rate_windows WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND "
+        "window_minute < $4",
+        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
+                      dreamd_text(request->user_id), dreamd_int(minute - RATE_KEEP_MINUTES)),
+        NULL);
 }
 
 /* Takes one of a window that was begun. */
 static dreamd_db_status take_begun(dreamd_db *db, const dreamd_usage_request *request, int64_t minute, int64_t limit,
                                    int64_t *out_taken)
 {
-    return dreamd_db_run(db,
-                         "UPDATE rate_windows SET calls = calls + 1 WHERE platform_id = $1 AND project_id = $2 AND "
-                         "user_id = $3 AND window_minute = $4 AND calls < $5",
-                         DREAMD_PARAMS(dreamd_text(request->project->platform_id),
-                                       dreamd_text(request->project->project_id), dreamd_text(request->user_id),
-                                       dreamd_int(minute), dreamd_int(limit)),
-                         out_taken);
+    return dreamd_db_run(
+        db,
+        "UPDATE rate_windows SET calls = calls + 1 WHERE platform_id = $1 AND project_id = $2 AND "
+        "user_id = $3 AND window_minute = $4 AND calls < $5",
+        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
+                      dreamd_text(request->user_id), dreamd_int(minute), dreamd_int(limit)),
+        out_taken);
 }
 
 /* Begins the window with its first call, if nobody has. */
 static dreamd_db_status take_first(dreamd_db *db, const dreamd_usage_request *request, int64_t minute,
                                    int64_t *out_taken)
 {
-    return dreamd_db_run(db,
-                         "INSERT INTO rate_windows (platform_id, project_id, user_id, window_minute, calls) "
-                         "VALUES ($1, $2, $3, $4, 1) ON CONFLICT (platform_id, project_id, user_id, window_minute) "
-                         "DO NOTHING",
-                         DREAMD_PARAMS(dreamd_text(request->project->platform_id),
-                                       dreamd_text(request->project->project_id), dreamd_text(request->user_id),
-                                       dreamd_int(minute)),
-                         out_taken);
+    return dreamd_db_run(
+        db,
+        "INSERT INTO rate_windows (platform_id, project_id, user_id, window_minute, calls) "
+        "VALUES ($1, $2, $3, $4, 1) ON CONFLICT (platform_id, project_id, user_id, window_minute) "
+        "DO NOTHING",
+        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
+                      dreamd_text(request->user_id), dreamd_int(minute)),
+        out_taken);
 }
 
 static dreamd_db_status take_from_window(dreamd_db *db, const dreamd_usage_request *request, int64_t minute,
@@ -381,14 +381,14 @@ dreamd_db_status dreamd_usage_read(dreamd_db *db, const dreamd_usage_request *re
 static dreamd_db_status overlaps_another(dreamd_db *db, const dreamd_project *project, const dreamd_usage_row *row,
                                          const char *meter, bool *out_overlaps)
 {
-    return dreamd_row_exists(db,
-                             "SELECT 1 FROM usage_counts WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 "
-                             "AND meter = $4 AND period_start_day <> $5 AND period_start_day <= $6 AND "
-                             "period_end_day >= $5",
-                             DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id),
-                                           dreamd_text(row->user_id), dreamd_text(meter),
-                                           dreamd_int(row->period_start_day), dreamd_int(row->period_end_day)),
-                             out_overlaps);
+    return dreamd_row_exists(
+        db,
+        "SELECT 1 FROM usage_counts WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 "
+        "AND meter = $4 AND period_start_day <> $5 AND period_start_day <= $6 AND "
+        "period_end_day >= $5",
+        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(row->user_id),
+                      dreamd_text(meter), dreamd_int(row->period_start_day), dreamd_int(row->period_end_day)),
+        out_overlaps);
 }
 
 static dreamd_db_status put_count(dreamd_db *db, const dreamd_project *project, const dreamd_usage_row *row,

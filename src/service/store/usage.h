@@ -35,7 +35,7 @@ typedef struct dreamd_usage_request {
     const char *token_plan; /* NULL if the token has none or there is no token */
     const char *email;      /* NULL if not known; stored when it is news */
     int64_t now_ms;
-    bool is_server_side;    /* no token vouches for the user: an unknown one is refused, not made */
+    bool is_server_side; /* no token vouches for the user: an unknown one is refused, not made */
 } dreamd_usage_request;
 
 typedef struct dreamd_usage_result {

@@ -9,12 +9,14 @@
 
 #include <cmocka.h>
 
-static void test_arena__free_takes_null(void **state) {
+static void test_arena__free_takes_null(void **state)
+{
     (void)state;
     dream_arena_free(NULL);
 }
 
-static void test_arena__allocations_are_zeroed_aligned_and_apart(void **state) {
+static void test_arena__allocations_are_zeroed_aligned_and_apart(void **state)
+{
     static const size_t sizes[] = { 0, 1, 15, 16, 17, 900, 1024, 1025, 4096, 4097, 100000, 3 };
     unsigned char *given[12 * 40];
     dream_arena *arena = dream_arena_new();
@@ -43,7 +45,8 @@ static void test_arena__allocations_are_zeroed_aligned_and_apart(void **state) {
     dream_arena_free(arena);
 }
 
-static void test_arena__refuses_a_size_that_overflows(void **state) {
+static void test_arena__refuses_a_size_that_overflows(void **state)
+{
     dream_arena *arena = dream_arena_new();
 
     (void)state;
@@ -53,7 +56,8 @@ static void test_arena__refuses_a_size_that_overflows(void **state) {
     dream_arena_free(arena);
 }
 
-static void test_arena__copies_texts(void **state) {
+static void test_arena__copies_texts(void **state)
+{
     dream_arena *arena = dream_arena_new();
     char source[] = "hello";
     char *copy = dream_arena_strdup(arena, source);
@@ -70,7 +74,8 @@ static void test_arena__copies_texts(void **state) {
     dream_arena_free(arena);
 }
 
-static void test_arena__prints_texts_of_any_length(void **state) {
+static void test_arena__prints_texts_of_any_length(void **state)
+{
     dream_arena *arena = dream_arena_new();
 
     (void)state;
@@ -80,7 +85,8 @@ static void test_arena__prints_texts_of_any_length(void **state) {
     dream_arena_free(arena);
 }
 
-int main(void) {
+int main(void)
+{
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arena__free_takes_null),
         cmocka_unit_test(test_arena__allocations_are_zeroed_aligned_and_apart),

@@ -9,7 +9,8 @@
 
 #include <cmocka.h>
 
-static void test_buffer__is_an_empty_text_before_any_append(void **state) {
+static void test_buffer__is_an_empty_text_before_any_append(void **state)
+{
     dream_buffer buffer = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -18,7 +19,8 @@ static void test_buffer__is_an_empty_text_before_any_append(void **state) {
     dream_buffer_clear(&buffer);
 }
 
-static void test_buffer__builds_a_text_from_all_kinds_of_appends(void **state) {
+static void test_buffer__builds_a_text_from_all_kinds_of_appends(void **state)
+{
     dream_buffer buffer = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -33,7 +35,8 @@ static void test_buffer__builds_a_text_from_all_kinds_of_appends(void **state) {
     dream_buffer_clear(&buffer);
 }
 
-static void test_buffer__keeps_content_while_growing(void **state) {
+static void test_buffer__keeps_content_while_growing(void **state)
+{
     dream_buffer plain = DREAM_BUFFER_INIT;
     dream_buffer secret = DREAM_BUFFER_INIT;
     size_t i;
@@ -53,7 +56,8 @@ static void test_buffer__keeps_content_while_growing(void **state) {
     dream_buffer_clear(&secret);
 }
 
-static void test_buffer__accepts_exactly_its_limit(void **state) {
+static void test_buffer__accepts_exactly_its_limit(void **state)
+{
     dream_buffer buffer = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -66,7 +70,8 @@ static void test_buffer__accepts_exactly_its_limit(void **state) {
     dream_buffer_clear(&buffer);
 }
 
-static void test_buffer__append_after_failure_does_nothing(void **state) {
+static void test_buffer__append_after_failure_does_nothing(void **state)
+{
     dream_buffer buffer = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -79,7 +84,8 @@ static void test_buffer__append_after_failure_does_nothing(void **state) {
     assert_null(dream_buffer_take(&buffer));
 }
 
-static void test_buffer__refuses_a_size_that_overflows(void **state) {
+static void test_buffer__refuses_a_size_that_overflows(void **state)
+{
     dream_buffer buffer = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -89,7 +95,8 @@ static void test_buffer__refuses_a_size_that_overflows(void **state) {
     dream_buffer_clear(&buffer);
 }
 
-static void test_buffer__take_hands_over_and_leaves_it_usable(void **state) {
+static void test_buffer__take_hands_over_and_leaves_it_usable(void **state)
+{
     dream_buffer buffer = DREAM_BUFFER_INIT;
     char *text;
 
@@ -108,7 +115,8 @@ static void test_buffer__take_hands_over_and_leaves_it_usable(void **state) {
     dream_buffer_clear(&buffer);
 }
 
-static void test_buffer__clear_forgets_a_failure_but_keeps_the_limit(void **state) {
+static void test_buffer__clear_forgets_a_failure_but_keeps_the_limit(void **state)
+{
     dream_buffer buffer = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -122,7 +130,8 @@ static void test_buffer__clear_forgets_a_failure_but_keeps_the_limit(void **stat
     dream_buffer_clear(&buffer);
 }
 
-int main(void) {
+int main(void)
+{
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_buffer__is_an_empty_text_before_any_append),
         cmocka_unit_test(test_buffer__builds_a_text_from_all_kinds_of_appends),

@@ -14,14 +14,16 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-static size_t from_hex(const char *text, unsigned char *out) {
+static size_t from_hex(const char *text, unsigned char *out)
+{
     size_t size = strlen(text) / 2;
 
     assert_true(dream_hex_decode(text, strlen(text), out, size));
     return size;
 }
 
-static void test_sha256__matches_the_vectors(void **state) {
+static void test_sha256__matches_the_vectors(void **state)
+{
     char out[65];
 
     (void)state;
@@ -33,7 +35,8 @@ static void test_sha256__matches_the_vectors(void **state) {
     assert_string_equal(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
-static void test_hmac__matches_rfc_4231(void **state) {
+static void test_hmac__matches_rfc_4231(void **state)
+{
     static const struct {
         const char *key_hex, *data_hex, *mac_hex;
     } vectors[] = {
@@ -66,11 +69,13 @@ static void test_hmac__matches_rfc_4231(void **state) {
     /* Test case 6: a key longer than a block is hashed first. */
     memset(long_key, 0xaa, sizeof(long_key));
     from_hex("60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54", expected);
-    assert_true(dream_hmac_sha256(long_key, sizeof(long_key), "Test Using Larger Than Block-Size Key - Hash Key First", 54, out));
+    assert_true(dream_hmac_sha256(long_key, sizeof(long_key), "Test Using Larger Than Block-Size Key - Hash Key First",
+                                  54, out));
     assert_memory_equal(out, expected, 32);
 }
 
-static void test_hmac__takes_empty_inputs(void **state) {
+static void test_hmac__takes_empty_inputs(void **state)
+{
     unsigned char expected[32], out[32];
 
     (void)state;
@@ -79,7 +84,8 @@ static void test_hmac__takes_empty_inputs(void **state) {
     assert_memory_equal(out, expected, 32);
 }
 
-static void test_hkdf__matches_rfc_5869(void **state) {
+static void test_hkdf__matches_rfc_5869(void **state)
+{
     unsigned char key[22], salt[13], expected[42], out[42];
 
     (void)state;
@@ -95,7 +101,8 @@ static void test_hkdf__matches_rfc_5869(void **state) {
     assert_memory_equal(out, expected, 42);
 }
 
-static void test_hkdf__refuses_more_than_it_can_give(void **state) {
+static void test_hkdf__refuses_more_than_it_can_give(void **state)
+{
     static unsigned char out[255 * 32 + 1];
 
     (void)state;
@@ -103,7 +110,8 @@ static void test_hkdf__refuses_more_than_it_can_give(void **state) {
     assert_false(dream_hkdf_sha256("k", 1, NULL, 0, "i", out, sizeof(out)));
 }
 
-static void test_aead__opens_a_published_vector(void **state) {
+static void test_aead__opens_a_published_vector(void **state)
+{
     static const unsigned char key[32] = { 0 };
     static const unsigned char zeroes[16] = { 0 };
     unsigned char sealed[44], out[16];
@@ -116,7 +124,8 @@ static void test_aead__opens_a_published_vector(void **state) {
     assert_memory_equal(out, zeroes, 16);
 }
 
-static void test_aead__opens_what_it_sealed(void **state) {
+static void test_aead__opens_what_it_sealed(void **state)
+{
     static const unsigned char key[32] = "0123456789abcdef0123456789abcde";
     unsigned char sealed[5 + DREAM_AEAD_OVERHEAD], again[5 + DREAM_AEAD_OVERHEAD], out[5];
 
@@ -130,7 +139,8 @@ static void test_aead__opens_what_it_sealed(void **state) {
     assert_true(dream_aead_open(key, NULL, 0, sealed, DREAM_AEAD_OVERHEAD, out));
 }
 
-static void test_aead__refuses_any_change(void **state) {
+static void test_aead__refuses_any_change(void **state)
+{
     unsigned char key[32] = "0123456789abcdef0123456789abcde";
     unsigned char sealed[5 + DREAM_AEAD_OVERHEAD], out[5];
     size_t i;
@@ -150,7 +160,8 @@ static void test_aead__refuses_any_change(void **state) {
     assert_false(dream_aead_open(key, "row 1", 5, sealed, sizeof(sealed), out));
 }
 
-static void test_random__fills_all_of_it(void **state) {
+static void test_random__fills_all_of_it(void **state)
+{
     unsigned char first[300] = { 0 }, second[300] = { 0 };
 
     (void)state;
@@ -158,11 +169,13 @@ static void test_random__fills_all_of_it(void **state) {
     assert_true(dream_random(second, sizeof(second)));
     assert_memory_not_equal(first, second, sizeof(first));
     /* 44 zero bytes at the end by chance: once in 2^352. */
-    assert_memory_not_equal(first + 256, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 44);
+    assert_memory_not_equal(
+        first + 256, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 44);
     assert_true(dream_random(NULL, 0));
 }
 
-static void test_equal_secret__compares_all_bytes(void **state) {
+static void test_equal_secret__compares_all_bytes(void **state)
+{
     (void)state;
     assert_true(dream_equal_secret("abc", "abc", 3));
     assert_true(dream_equal_secret("abc", "xyz", 0));
@@ -171,7 +184,8 @@ static void test_equal_secret__compares_all_bytes(void **state) {
     assert_false(dream_equal_secret("a\0c", "a\0d", 3));
 }
 
-static void test_equal_secret_text__differs_by_length_and_null(void **state) {
+static void test_equal_secret_text__differs_by_length_and_null(void **state)
+{
     (void)state;
     assert_true(dream_equal_secret_text("", ""));
     assert_true(dream_equal_secret_text("abc", "abc"));
@@ -182,7 +196,8 @@ static void test_equal_secret_text__differs_by_length_and_null(void **state) {
     assert_false(dream_equal_secret_text(NULL, NULL));
 }
 
-static void test_wipe__leaves_zeroes(void **state) {
+static void test_wipe__leaves_zeroes(void **state)
+{
     static const char zeroes[8] = { 0 };
     char bytes[8] = "secret!";
     char text[8] = "abc\0def";
@@ -198,7 +213,8 @@ static void test_wipe__leaves_zeroes(void **state) {
     dream_free_secret(strdup("secret"));
 }
 
-int main(void) {
+int main(void)
+{
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sha256__matches_the_vectors),
         cmocka_unit_test(test_hmac__matches_rfc_4231),

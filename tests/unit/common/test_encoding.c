@@ -10,7 +10,8 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-static void test_hex__encodes_in_lower_case(void **state) {
+static void test_hex__encodes_in_lower_case(void **state)
+{
     static const unsigned char bytes[] = { 0x00, 0x01, 0x7f, 0x80, 0xab, 0xff };
     char out[13];
 
@@ -21,7 +22,8 @@ static void test_hex__encodes_in_lower_case(void **state) {
     assert_string_equal(out, "");
 }
 
-static void test_hex__decodes_either_case(void **state) {
+static void test_hex__decodes_either_case(void **state)
+{
     static const unsigned char expected[] = { 0x00, 0xab, 0xCD, 0xef };
     unsigned char out[4];
 
@@ -31,7 +33,8 @@ static void test_hex__decodes_either_case(void **state) {
     assert_true(dream_hex_decode("", 0, out, 0));
 }
 
-static void test_hex__refuses_what_does_not_fit_exactly(void **state) {
+static void test_hex__refuses_what_does_not_fit_exactly(void **state)
+{
     static const char *const bad[] = { "0", "000", "0g", "g0", "0 ", "0x", "-1", "+1", "\xc3\xa9" };
     unsigned char out[4];
     size_t i;
@@ -58,7 +61,8 @@ static const struct {
     { "\xff", "/w==", "_w" },
 };
 
-static void test_base64__encodes_the_vectors(void **state) {
+static void test_base64__encodes_the_vectors(void **state)
+{
     size_t i;
 
     (void)state;
@@ -74,7 +78,8 @@ static void test_base64__encodes_the_vectors(void **state) {
     }
 }
 
-static void test_base64__decodes_the_vectors(void **state) {
+static void test_base64__decodes_the_vectors(void **state)
+{
     size_t i;
 
     (void)state;
@@ -90,7 +95,8 @@ static void test_base64__decodes_the_vectors(void **state) {
     }
 }
 
-static void test_base64__every_byte_survives_both_ways(void **state) {
+static void test_base64__every_byte_survives_both_ways(void **state)
+{
     unsigned char bytes[256 + 2];
     size_t size, i;
 
@@ -109,9 +115,11 @@ static void test_base64__every_byte_survives_both_ways(void **state) {
     }
 }
 
-static void test_base64__refuses_anything_but_the_one_spelling(void **state) {
-    static const char *const bad[] = { "Z",    "Zg",   "Zg=",   "Zg===",   "Z===", "====", "=",    "Zm8",    "Zm9v=",
-                                       "Zm9v====", "Zh==", "Zm9=", "Zm-v", "Zm_v", "Zm 9", "Zm9\n", "Zg==Zg==", "Z=g=" };
+static void test_base64__refuses_anything_but_the_one_spelling(void **state)
+{
+    static const char *const bad[] = { "Z",    "Zg",   "Zg=",   "Zg===",    "Z===",     "====",
+                                       "=",    "Zm8",  "Zm9v=", "Zm9v====", "Zh==",     "Zm9=",
+                                       "Zm-v", "Zm_v", "Zm 9",  "Zm9\n",    "Zg==Zg==", "Z=g=" };
     size_t i;
 
     (void)state;
@@ -124,8 +132,10 @@ static void test_base64__refuses_anything_but_the_one_spelling(void **state) {
     }
 }
 
-static void test_base64url__refuses_anything_but_the_one_spelling(void **state) {
-    static const char *const bad[] = { "Z", "Zg==", "Zm8=", "Zh", "Zm9", "Zm9vY", "Zm+v", "Zm/v", "Zm 9", "Zm.v", "\xc3\xa9" };
+static void test_base64url__refuses_anything_but_the_one_spelling(void **state)
+{
+    static const char *const bad[] = { "Z",    "Zg==", "Zm8=", "Zh",   "Zm9",     "Zm9vY",
+                                       "Zm+v", "Zm/v", "Zm 9", "Zm.v", "\xc3\xa9" };
     dream_buffer out = DREAM_BUFFER_INIT;
     size_t i;
 
@@ -140,7 +150,8 @@ static void test_base64url__refuses_anything_but_the_one_spelling(void **state) 
     dream_buffer_clear(&out);
 }
 
-static void test_base64__reports_a_buffer_that_failed(void **state) {
+static void test_base64__reports_a_buffer_that_failed(void **state)
+{
     dream_buffer out = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -150,7 +161,8 @@ static void test_base64__reports_a_buffer_that_failed(void **state) {
     dream_buffer_clear(&out);
 }
 
-static void test_percent__keeps_only_unreserved_characters(void **state) {
+static void test_percent__keeps_only_unreserved_characters(void **state)
+{
     dream_buffer out = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -159,7 +171,8 @@ static void test_percent__keeps_only_unreserved_characters(void **state) {
     dream_buffer_clear(&out);
 }
 
-static void test_percent__decodes_with_and_without_form_rules(void **state) {
+static void test_percent__decodes_with_and_without_form_rules(void **state)
+{
     dream_buffer form = DREAM_BUFFER_INIT, plain = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -171,7 +184,8 @@ static void test_percent__decodes_with_and_without_form_rules(void **state) {
     dream_buffer_clear(&plain);
 }
 
-static void test_percent__refuses_bad_escapes_and_nul(void **state) {
+static void test_percent__refuses_bad_escapes_and_nul(void **state)
+{
     static const char *const bad[] = { "%", "a%", "%4", "%g0", "%0g", "%%41", "%00", "a%00b", "% 1" };
     size_t i;
 
@@ -185,7 +199,8 @@ static void test_percent__refuses_bad_escapes_and_nul(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hex__encodes_in_lower_case),
         cmocka_unit_test(test_hex__decodes_either_case),

@@ -9,7 +9,8 @@
 
 #include <cmocka.h>
 
-static void test_uuid4__sets_version_and_variant_only(void **state) {
+static void test_uuid4__sets_version_and_variant_only(void **state)
+{
     static const unsigned char zeroes[16] = { 0 };
     unsigned char ones[16];
     char out[37];
@@ -22,7 +23,8 @@ static void test_uuid4__sets_version_and_variant_only(void **state) {
     assert_string_equal(out, "ffffffff-ffff-4fff-bfff-ffffffffffff");
 }
 
-static void test_uuid4__matches_the_standard_example(void **state) {
+static void test_uuid4__matches_the_standard_example(void **state)
+{
     static const unsigned char random[16] = { 0x91, 0x91, 0x08, 0xf7, 0x52, 0xd1, 0x33, 0x20,
                                               0x5b, 0xac, 0xf8, 0x47, 0xdb, 0x41, 0x48, 0xa8 };
     char out[37];
@@ -32,7 +34,8 @@ static void test_uuid4__matches_the_standard_example(void **state) {
     assert_string_equal(out, "919108f7-52d1-4320-9bac-f847db4148a8");
 }
 
-static void test_uuid7__matches_the_standard_example(void **state) {
+static void test_uuid7__matches_the_standard_example(void **state)
+{
     static const unsigned char random[16] = { 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0x0c, 0xc3,
                                               0x18, 0xc4, 0xdc, 0x0c, 0x0c, 0x07, 0x39, 0x8f };
     char out[37];
@@ -42,7 +45,8 @@ static void test_uuid7__matches_the_standard_example(void **state) {
     assert_string_equal(out, "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
 }
 
-static void test_uuid7__sorts_by_time(void **state) {
+static void test_uuid7__sorts_by_time(void **state)
+{
     static const unsigned char zeroes[16] = { 0 };
     unsigned char ones[16];
     char earlier[37], later[37];
@@ -56,7 +60,8 @@ static void test_uuid7__sorts_by_time(void **state) {
     assert_string_equal(earlier, "00000000-0000-7000-8000-000000000000");
 }
 
-static void test_random_id__is_a_prefix_and_lower_hex(void **state) {
+static void test_random_id__is_a_prefix_and_lower_hex(void **state)
+{
     char first[4 + 2 * 100 + 1], second[sizeof(first)];
 
     (void)state;
@@ -69,7 +74,8 @@ static void test_random_id__is_a_prefix_and_lower_hex(void **state) {
     assert_string_not_equal(first, second);
 }
 
-static void test_random_id__of_no_bytes_is_the_prefix(void **state) {
+static void test_random_id__of_no_bytes_is_the_prefix(void **state)
+{
     char out[4];
 
     (void)state;
@@ -77,7 +83,8 @@ static void test_random_id__of_no_bytes_is_the_prefix(void **state) {
     assert_string_equal(out, "a_");
 }
 
-int main(void) {
+int main(void)
+{
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_uuid4__sets_version_and_variant_only),
         cmocka_unit_test(test_uuid4__matches_the_standard_example),

@@ -15,7 +15,8 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
-static bool is_json(const char *text, size_t size) {
+static bool is_json(const char *text, size_t size)
+{
     bool out_of_memory = true;
     cJSON *value = dream_json_parse(text, size, &out_of_memory);
 
@@ -24,7 +25,8 @@ static bool is_json(const char *text, size_t size) {
     return value != NULL;
 }
 
-static void test_json__accepts_all_kinds_of_values(void **state) {
+static void test_json__accepts_all_kinds_of_values(void **state)
+{
     static const char *const good[] = {
         "{}",
         "[]",
@@ -52,16 +54,70 @@ static void test_json__accepts_all_kinds_of_values(void **state) {
     }
 }
 
-static void test_json__refuses_what_the_standard_does(void **state) {
+static void test_json__refuses_what_the_standard_does(void **state)
+{
     static const char *const bad[] = {
-        "",        " ",        "{",         "}",          "[",           "[1",         "{\"a\"",    "{\"a\":",
-        "{\"a\":1", "{\"a\" 1}", "{a:1}",    "{1:1}",      "{\"a\":1,}",  "[1,]",       "[,1]",      "[1 2]",
-        "{,}",     "nul",      "nulll",     "True",       "tru",         "NaN",        "Infinity",  "-Infinity",
-        "01",      "-",        "-01",       "+1",         ".5",          "1.",         "1.e1",      "1e",
-        "1e+",     "0x10",     "1-2",       "--1",        "'a'",         "\"",         "\"a",       "\"\\",
-        "\"\\x\"", "\"\\u12\"", "\"\\u12g4\"", "\"\\u\"",  "\"\t\"",      "\"\n\"",     "\"\x01\"",  "// x\n1",
-        "/* */1",  "1 1",      "{} {}",     "[]x",        "{}]",         "\f1",        "\v1",       "\xef\xbb\xbf{}",
-        ("\xc2\xa0" "1"), "[1}",  "{\"a\":1]", "\"\\U0041\"",
+        "",
+        " ",
+        "{",
+        "}",
+        "[",
+        "[1",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1",
+        "{\"a\" 1}",
+        "{a:1}",
+        "{1:1}",
+        "{\"a\":1,}",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        "{,}",
+        "nul",
+        "nulll",
+        "True",
+        "tru",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "01",
+        "-",
+        "-01",
+        "+1",
+        ".5",
+        "1.",
+        "1.e1",
+        "1e",
+        "1e+",
+        "0x10",
+        "1-2",
+        "--1",
+        "'a'",
+        "\"",
+        "\"a",
+        "\"\\",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u12g4\"",
+        "\"\\u\"",
+        "\"\t\"",
+        "\"\n\"",
+        "\"\x01\"",
+        "// x\n1",
+        "/* */1",
+        "1 1",
+        "{} {}",
+        "[]x",
+        "{}]",
+        "\f1",
+        "\v1",
+        "\xef\xbb\xbf{}",
+        ("\xc2\xa0"
+         "1"),
+        "[1}",
+        "{\"a\":1]",
+        "\"\\U0041\"",
     };
     size_t i;
 
@@ -73,7 +129,8 @@ static void test_json__refuses_what_the_standard_does(void **state) {
     assert_null(dream_json_parse(NULL, 0, NULL));
 }
 
-static void test_json__refuses_nul_in_any_form(void **state) {
+static void test_json__refuses_nul_in_any_form(void **state)
+{
     (void)state;
     assert_false(is_json("{}\0", 3));
     assert_false(is_json("\0{}", 3));
@@ -83,7 +140,8 @@ static void test_json__refuses_nul_in_any_form(void **state) {
     assert_true(is_json("\"\\\\u0000\"", 9));
 }
 
-static void test_json__reads_no_further_than_told(void **state) {
+static void test_json__reads_no_further_than_told(void **state)
+{
     (void)state;
     assert_true(is_json("{}garbage", 2));
     assert_true(is_json("12345", 2));
@@ -92,16 +150,36 @@ static void test_json__reads_no_further_than_told(void **state) {
     assert_false(is_json("\"\\u0041\"", 6));
 }
 
-static void test_json__refuses_broken_utf8_and_lone_surrogates(void **state) {
+static void test_json__refuses_broken_utf8_and_lone_surrogates(void **state)
+{
     static const char *const bad[] = {
-        "\"\x80\"",         "\"\xc3\"",             "\"\xc3(\"",         "\"\xc0\xaf\"",         "\"\xc1\xbf\"",
-        "\"\xe0\x80\xaf\"", "\"\xe0\x9f\xbf\"",     "\"\xed\xa0\x80\"",  "\"\xed\xbf\xbf\"",     "\"\xe2\x82\"",
-        "\"\xf0\x80\x80\xaf\"", "\"\xf0\x8f\xbf\xbf\"", "\"\xf4\x90\x80\x80\"", "\"\xf5\x80\x80\x80\"", "\"\xff\"",
-        "\"\xf0\x9f\x98\"", "\"\\ud83d\"",          "\"\\ude00\"",       "\"\\ud83dx\"",         "\"\\ud83d\\n\"",
-        "\"\\ud83d\\ud83d\"", "\"\\ude00\\ud83d\"", "\"\\ud83d\\u0041\"",
+        "\"\x80\"",
+        "\"\xc3\"",
+        "\"\xc3(\"",
+        "\"\xc0\xaf\"",
+        "\"\xc1\xbf\"",
+        "\"\xe0\x80\xaf\"",
+        "\"\xe0\x9f\xbf\"",
+        "\"\xed\xa0\x80\"",
+        "\"\xed\xbf\xbf\"",
+        "\"\xe2\x82\"",
+        "\"\xf0\x80\x80\xaf\"",
+        "\"\xf0\x8f\xbf\xbf\"",
+        "\"\xf4\x90\x80\x80\"",
+        "\"\xf5\x80\x80\x80\"",
+        "\"\xff\"",
+        "\"\xf0\x9f\x98\"",
+        "\"\\ud83d\"",
+        "\"\\ude00\"",
+        "\"\\ud83dx\"",
+        "\"\\ud83d\\n\"",
+        "\"\\ud83d\\ud83d\"",
+        "\"\\ude00\\ud83d\"",
+        "\"\\ud83d\\u0041\"",
     };
-    static const char *const good[] = { "\"\xc2\x80\"", "\"\xdf\xbf\"", "\"\xe0\xa0\x80\"", "\"\xed\x9f\xbf\"",
-                                        "\"\xee\x80\x80\"", "\"\xef\xbf\xbf\"", "\"\xf0\x90\x80\x80\"", "\"\xf4\x8f\xbf\xbf\"" };
+    static const char *const good[] = { "\"\xc2\x80\"",         "\"\xdf\xbf\"",        "\"\xe0\xa0\x80\"",
+                                        "\"\xed\x9f\xbf\"",     "\"\xee\x80\x80\"",    "\"\xef\xbf\xbf\"",
+                                        "\"\xf0\x90\x80\x80\"", "\"\xf4\x8f\xbf\xbf\"" };
     size_t i;
 
     (void)state;
@@ -115,7 +193,8 @@ static void test_json__refuses_broken_utf8_and_lone_surrogates(void **state) {
     }
 }
 
-static char *nested(const char *open, const char *close, int depth) {
+static char *nested(const char *open, const char *close, int depth)
+{
     dream_buffer text = DREAM_BUFFER_INIT;
     int i;
 
@@ -127,7 +206,8 @@ static char *nested(const char *open, const char *close, int depth) {
     return dream_buffer_take(&text);
 }
 
-static void test_json__stops_at_the_depth_limit(void **state) {
+static void test_json__stops_at_the_depth_limit(void **state)
+{
     static const struct {
         const char *open, *close;
         int depth;
@@ -153,12 +233,11 @@ static void test_json__stops_at_the_depth_limit(void **state) {
     }
 }
 
-static void test_json__refuses_a_key_named_twice(void **state) {
+static void test_json__refuses_a_key_named_twice(void **state)
+{
     static const char *const bad[] = {
-        "{\"a\":1,\"a\":1}",
-        "{\"a\":1,\"b\":2,\"c\":3,\"a\":null}",
-        "{\"a\":1,\"\\u0061\":2}",
-        "[[{\"x\":{\"a\":1,\"a\":2}}]]",
+        "{\"a\":1,\"a\":1}",       "{\"a\":1,\"b\":2,\"c\":3,\"a\":null}",
+        "{\"a\":1,\"\\u0061\":2}", "[[{\"x\":{\"a\":1,\"a\":2}}]]",
         "{\"\":1,\"\":2}",
     };
     size_t i;
@@ -170,7 +249,8 @@ static void test_json__refuses_a_key_named_twice(void **state) {
     }
 }
 
-static void test_json__checks_many_keys_without_comparing_all_pairs(void **state) {
+static void test_json__checks_many_keys_without_comparing_all_pairs(void **state)
+{
     dream_buffer text = DREAM_BUFFER_INIT;
     int i;
 
@@ -185,7 +265,8 @@ static void test_json__checks_many_keys_without_comparing_all_pairs(void **state
     dream_buffer_clear(&text);
 }
 
-static void test_json__refuses_a_number_too_long_to_read(void **state) {
+static void test_json__refuses_a_number_too_long_to_read(void **state)
+{
     char text[80];
 
     (void)state;
@@ -194,7 +275,8 @@ static void test_json__refuses_a_number_too_long_to_read(void **state) {
     assert_false(is_json(text, 64));
 }
 
-static void test_json_int__takes_whole_numbers_in_range_only(void **state) {
+static void test_json_int__takes_whole_numbers_in_range_only(void **state)
+{
     static const struct {
         const char *text;
         bool is_good;
@@ -238,7 +320,8 @@ static void test_json_int__takes_whole_numbers_in_range_only(void **state) {
     }
 }
 
-static void test_json_readers__tell_absent_from_wrong_type(void **state) {
+static void test_json_readers__tell_absent_from_wrong_type(void **state)
+{
     static const char text[] = "{\"s\":\"text\",\"e\":\"\",\"t\":true,\"f\":false,\"n\":null,\"i\":7,\"S\":\"upper\"}";
     cJSON *root = dream_json_parse(text, sizeof(text) - 1, NULL);
     int64_t value;
@@ -261,7 +344,8 @@ static void test_json_readers__tell_absent_from_wrong_type(void **state) {
     cJSON_Delete(root);
 }
 
-static void test_json_readers__take_null_and_other_values(void **state) {
+static void test_json_readers__take_null_and_other_values(void **state)
+{
     cJSON *array = dream_json_parse("[1]", 3, NULL);
     int64_t value;
 
@@ -274,7 +358,8 @@ static void test_json_readers__take_null_and_other_values(void **state) {
     cJSON_Delete(array);
 }
 
-static void test_json_writers__make_the_expected_text(void **state) {
+static void test_json_writers__make_the_expected_text(void **state)
+{
     cJSON *root = cJSON_CreateObject();
     char *text;
 
@@ -289,15 +374,19 @@ static void test_json_writers__make_the_expected_text(void **state) {
     assert_true(dream_json_set_null(root, "n"));
     assert_true(dream_json_set(root, "list", cJSON_CreateArray()));
     text = dream_json_print(root);
-    assert_string_equal(text, "{\"s\":\"a\\\"b\\n\xc3\xa9\",\"none\":null,\"max\":9007199254740991,\"time\":1700000000123,"
-                              "\"negative\":-5,\"t\":true,\"f\":false,\"n\":null,\"list\":[]}");
+    assert_string_equal(text,
+                        "{\"s\":\"a\\\"b\\n\xc3\xa9\",\"none\":null,\"max\":9007199254740991,\"time\":1700000000123,"
+                        "\"negative\":-5,\"t\":true,\"f\":false,\"n\":null,\"list\":[]}");
     free(text);
     cJSON_Delete(root);
 }
 
-static void test_json_print__numbers_read_back_the_same(void **state) {
-    static const char *const numbers[] = { "0",    "-1",   "0.1",  "-2.5",     "1000000000000000", "9007199254740991",
-                                           "0.30000000000000004", "1e+300", "5e-324", "123456789.125" };
+static void test_json_print__numbers_read_back_the_same(void **state)
+{
+    static const char *const numbers[] = {
+        "0",      "-1",     "0.1",          "-2.5", "1000000000000000", "9007199254740991", "0.30000000000000004",
+        "1e+300", "5e-324", "123456789.125"
+    };
     size_t i;
 
     (void)state;
@@ -313,8 +402,10 @@ static void test_json_print__numbers_read_back_the_same(void **state) {
     }
 }
 
-static void test_json_print__escapes_what_must_be(void **state) {
-    static const char text[] = "{\"k\\n\":[\"\\u0001\\b\\t\\n\\u000b\\f\\r\\u001f\\\"\\\\/\x7f\xc3\xa9\",[],{},[{\"a\":null}]]}";
+static void test_json_print__escapes_what_must_be(void **state)
+{
+    static const char text[] =
+        "{\"k\\n\":[\"\\u0001\\b\\t\\n\\u000b\\f\\r\\u001f\\\"\\\\/\x7f\xc3\xa9\",[],{},[{\"a\":null}]]}";
     cJSON *value = dream_json_parse(text, sizeof(text) - 1, NULL);
     char *printed = dream_json_print(value);
 
@@ -330,7 +421,8 @@ static void test_json_print__escapes_what_must_be(void **state) {
     assert_null(dream_json_print(NULL));
 }
 
-static void test_json_writers__replace_a_name_already_set(void **state) {
+static void test_json_writers__replace_a_name_already_set(void **state)
+{
     cJSON *root = cJSON_CreateObject();
     char *text;
 
@@ -344,7 +436,8 @@ static void test_json_writers__replace_a_name_already_set(void **state) {
     cJSON_Delete(root);
 }
 
-static void test_json_writers__report_a_missing_object(void **state) {
+static void test_json_writers__report_a_missing_object(void **state)
+{
     (void)state;
     assert_false(dream_json_set_string(NULL, "a", "b"));
     assert_false(dream_json_set_int(NULL, "a", 1));
@@ -354,7 +447,8 @@ static void test_json_writers__report_a_missing_object(void **state) {
     assert_false(dream_json_set(NULL, "a", cJSON_CreateObject()));
 }
 
-int main(void) {
+int main(void)
+{
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_json__accepts_all_kinds_of_values),
         cmocka_unit_test(test_json__refuses_what_the_standard_does),

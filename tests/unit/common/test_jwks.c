@@ -16,12 +16,15 @@
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 #define NUMBERS "\"n\":\"" VECTOR_MODULUS "\",\"e\":\"AQAB\""
 
-static dream_jwks *parse(const char *text) {
+static dream_jwks *parse(const char *text)
+{
     return dream_jwks_parse(text, strlen(text));
 }
 
-static void test_jwks__lists_a_key_that_verifies(void **state) {
-    dream_jwks *jwks = parse("{\"keys\":[{\"use\":\"sig\",\"kty\":\"RSA\",\"kid\":\"a\",\"alg\":\"RS256\"," NUMBERS "}]}");
+static void test_jwks__lists_a_key_that_verifies(void **state)
+{
+    dream_jwks *jwks =
+        parse("{\"keys\":[{\"use\":\"sig\",\"kty\":\"RSA\",\"kid\":\"a\",\"alg\":\"RS256\"," NUMBERS "}]}");
     unsigned char signature[256];
 
     (void)state;
@@ -38,7 +41,8 @@ static void test_jwks__lists_a_key_that_verifies(void **state) {
     dream_jwks_unref(jwks);
 }
 
-static void test_jwks__passes_over_keys_it_cannot_use(void **state) {
+static void test_jwks__passes_over_keys_it_cannot_use(void **state)
+{
     static const struct {
         const char *members;
         size_t count;
@@ -82,9 +86,11 @@ static void test_jwks__passes_over_keys_it_cannot_use(void **state) {
     }
 }
 
-static void test_jwks__keeps_good_keys_beside_bad_ones(void **state) {
-    dream_jwks *jwks = parse("{\"keys\":[7,null,{},{\"kty\":\"EC\",\"kid\":\"x\"},{\"kty\":\"RSA\",\"kid\":\"a\"," NUMBERS
-                             "},\"text\",{\"kty\":\"RSA\",\"kid\":\"b\"," NUMBERS "}],\"more\":1}");
+static void test_jwks__keeps_good_keys_beside_bad_ones(void **state)
+{
+    dream_jwks *jwks =
+        parse("{\"keys\":[7,null,{},{\"kty\":\"EC\",\"kid\":\"x\"},{\"kty\":\"RSA\",\"kid\":\"a\"," NUMBERS
+              "},\"text\",{\"kty\":\"RSA\",\"kid\":\"b\"," NUMBERS "}],\"more\":1}");
 
     (void)state;
     assert_int_equal(dream_jwks_count(jwks), 2);
@@ -93,9 +99,10 @@ static void test_jwks__keeps_good_keys_beside_bad_ones(void **state) {
     dream_jwks_unref(jwks);
 }
 
-static void test_jwks__first_of_two_keys_with_one_name_counts(void **state) {
-    dream_jwks *jwks = parse("{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"a\"," NUMBERS "},{\"kty\":\"RSA\",\"kid\":\"a\",\"n\":\"" VECTOR_MODULUS
-                             "\",\"e\":\"Aw\"}]}");
+static void test_jwks__first_of_two_keys_with_one_name_counts(void **state)
+{
+    dream_jwks *jwks = parse("{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"a\"," NUMBERS
+                             "},{\"kty\":\"RSA\",\"kid\":\"a\",\"n\":\"" VECTOR_MODULUS "\",\"e\":\"Aw\"}]}");
     unsigned char signature[256];
 
     (void)state;
@@ -106,7 +113,8 @@ static void test_jwks__first_of_two_keys_with_one_name_counts(void **state) {
     dream_jwks_unref(jwks);
 }
 
-static void test_jwks__bounds_the_number_of_keys(void **state) {
+static void test_jwks__bounds_the_number_of_keys(void **state)
+{
     dream_buffer text = DREAM_BUFFER_INIT;
     dream_jwks *jwks;
     int i;
@@ -122,9 +130,18 @@ static void test_jwks__bounds_the_number_of_keys(void **state) {
     dream_buffer_clear(&text);
 }
 
-static void test_jwks__refuses_what_is_no_key_set(void **state) {
-    static const char *const bad[] = { "", "x", "[]", "null", "{}", "{\"keys\":{}}", "{\"keys\":null}", "{\"keys\":[]",
-                                       "{\"keys\":[],\"keys\":[]}", "<html></html>" };
+static void test_jwks__refuses_what_is_no_key_set(void **state)
+{
+    static const char *const bad[] = { "",
+                                       "x",
+                                       "[]",
+                                       "null",
+                                       "{}",
+                                       "{\"keys\":{}}",
+                                       "{\"keys\":null}",
+                                       "{\"keys\":[]",
+                                       "{\"keys\":[],\"keys\":[]}",
+                                       "<html></html>" };
     size_t i;
 
     (void)state;
@@ -132,7 +149,8 @@ static void test_jwks__refuses_what_is_no_key_set(void **state) {
         assert_null(parse(bad[i]));
 }
 
-static void test_jwks__an_empty_set_is_a_set(void **state) {
+static void test_jwks__an_empty_set_is_a_set(void **state)
+{
     dream_jwks *jwks = parse("{\"keys\":[]}");
 
     (void)state;
@@ -142,7 +160,8 @@ static void test_jwks__an_empty_set_is_a_set(void **state) {
     dream_jwks_unref(jwks);
 }
 
-static void test_jwks__lives_until_the_last_reference(void **state) {
+static void test_jwks__lives_until_the_last_reference(void **state)
+{
     dream_jwks *jwks = parse("{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"a\"," NUMBERS "}]}");
 
     (void)state;
@@ -156,7 +175,8 @@ static void test_jwks__lives_until_the_last_reference(void **state) {
     assert_int_equal(dream_jwks_count(NULL), 0);
 }
 
-int main(void) {
+int main(void)
+{
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_jwks__lists_a_key_that_verifies),
         cmocka_unit_test(test_jwks__passes_over_keys_it_cannot_use),

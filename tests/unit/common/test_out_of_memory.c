@@ -33,7 +33,8 @@ char *__wrap_strdup(const char *text);
 static int grants_left = -1; /* allocations until one is refused; negative: none ever */
 static bool was_refused;
 
-static bool is_refused(void) {
+static bool is_refused(void)
+{
     if (grants_left < 0)
         return false;
     if (grants_left > 0) {
@@ -44,23 +45,28 @@ static bool is_refused(void) {
     return true;
 }
 
-void *__wrap_malloc(size_t size) {
+void *__wrap_malloc(size_t size)
+{
     return is_refused() ? NULL : __real_malloc(size);
 }
 
-void *__wrap_calloc(size_t count, size_t size) {
+void *__wrap_calloc(size_t count, size_t size)
+{
     return is_refused() ? NULL : __real_calloc(count, size);
 }
 
-void *__wrap_realloc(void *bytes, size_t size) {
+void *__wrap_realloc(void *bytes, size_t size)
+{
     return is_refused() ? NULL : __real_realloc(bytes, size);
 }
 
-char *__wrap_strdup(const char *text) {
+char *__wrap_strdup(const char *text)
+{
     return is_refused() ? NULL : __real_strdup(text);
 }
 
-static int hook_cjson(void **state) {
+static int hook_cjson(void **state)
+{
     cJSON_Hooks hooks = { __wrap_malloc, free };
 
     (void)state;
@@ -68,7 +74,8 @@ static int hook_cjson(void **state) {
     return 0;
 }
 
-static int unhook_cjson(void **state) {
+static int unhook_cjson(void **state)
+{
     (void)state;
     cJSON_InitHooks(NULL);
     return 0;
@@ -81,7 +88,8 @@ static dream_jwks *jwks;
 
 /* Each scenario returns whether it succeeded, and checks itself what a failure looks like. */
 
-static bool run_json(void) {
+static bool run_json(void)
+{
     static const char text[] = "{\"a\":[1,2,{\"b\":\"text\",\"c\":null}],\"d\":\"a longer text\\n\",\"e\":true}";
     bool out_of_memory;
     cJSON *value = dream_json_parse(text, sizeof(text) - 1, &out_of_memory);
@@ -94,7 +102,8 @@ static bool run_json(void) {
     return is_good;
 }
 
-static bool run_json_writers(void) {
+static bool run_json_writers(void)
+{
     cJSON *object = cJSON_CreateObject();
     bool is_good = dream_json_set_string(object, "s", "text");
 
@@ -107,7 +116,8 @@ static bool run_json_writers(void) {
     return is_good;
 }
 
-static bool run_buffer(bool is_secret) {
+static bool run_buffer(bool is_secret)
+{
     dream_buffer buffer = DREAM_BUFFER_INIT;
     char *text;
     int i;
@@ -123,15 +133,18 @@ static bool run_buffer(bool is_secret) {
     return text != NULL;
 }
 
-static bool run_plain_buffer(void) {
+static bool run_plain_buffer(void)
+{
     return run_buffer(false);
 }
 
-static bool run_secret_buffer(void) {
+static bool run_secret_buffer(void)
+{
     return run_buffer(true);
 }
 
-static bool run_arena(void) {
+static bool run_arena(void)
+{
     dream_arena *arena = dream_arena_new();
     bool is_good;
 
@@ -144,7 +157,8 @@ static bool run_arena(void) {
     return is_good;
 }
 
-static bool run_jwks(void) {
+static bool run_jwks(void)
+{
     dream_jwks *parsed = dream_jwks_parse(JWKS_TEXT, sizeof(JWKS_TEXT) - 1);
     bool is_good = dream_jwks_count(parsed) == 1;
 
@@ -152,7 +166,8 @@ static bool run_jwks(void) {
     return is_good;
 }
 
-static bool run_token(void) {
+static bool run_token(void)
+{
     dream_claims *claims;
     char message[256];
     dream_token_status status = dream_token_verify(VECTOR_JWT, jwks, NOW_MS, &claims, message);
@@ -166,7 +181,8 @@ static bool run_token(void) {
     return status == DREAM_TOKEN_OK;
 }
 
-static bool run_cache(void) {
+static bool run_cache(void)
+{
     char user[] = "user_1", json[] = "{}";
     dream_claims claims = { user, NULL, NULL, NULL, NULL, json, 0, NOW_MS / 1000 };
     dream_token_cache *cache = dream_token_cache_new(2);
@@ -183,17 +199,19 @@ static bool run_cache(void) {
     return is_found;
 }
 
-static bool run_webhook(void) {
+static bool run_webhook(void)
+{
     dream_buffer header = DREAM_BUFFER_INIT;
-    bool is_good = dream_stripe_signature_make(&header, "whsec", "{}", 2, 1) &&
-                   dream_stripe_signature_verify(dream_buffer_str(&header), "whsec", "{}", 2, 1, 0);
+    bool is_good = dream_stripe_signature_make(&header, "whsec", "{}", 2, 1)
+                   && dream_stripe_signature_verify(dream_buffer_str(&header), "whsec", "{}", 2, 1, 0);
 
     dream_buffer_clear(&header);
     return is_good;
 }
 
 /* Refuses the 1st, 2nd, ... allocation until the scenario no longer comes that far. */
-static void refuse_each(bool (*run)(void)) {
+static void refuse_each(bool (*run)(void))
+{
     bool is_good;
     int grants;
 
@@ -214,20 +232,23 @@ static void refuse_each(bool (*run)(void)) {
     fail_msg("never enough memory");
 }
 
-static void test_out_of_memory__json_reports_it(void **state) {
+static void test_out_of_memory__json_reports_it(void **state)
+{
     (void)state;
     refuse_each(run_json);
     refuse_each(run_json_writers);
 }
 
-static void test_out_of_memory__buffers_and_arenas_report_it(void **state) {
+static void test_out_of_memory__buffers_and_arenas_report_it(void **state)
+{
     (void)state;
     refuse_each(run_plain_buffer);
     refuse_each(run_secret_buffer);
     refuse_each(run_arena);
 }
 
-static void test_out_of_memory__key_sets_and_tokens_report_it(void **state) {
+static void test_out_of_memory__key_sets_and_tokens_report_it(void **state)
+{
     (void)state;
     refuse_each(run_jwks);
     jwks = dream_jwks_parse(JWKS_TEXT, sizeof(JWKS_TEXT) - 1);
@@ -236,13 +257,15 @@ static void test_out_of_memory__key_sets_and_tokens_report_it(void **state) {
     dream_jwks_unref(jwks);
 }
 
-static void test_out_of_memory__caches_and_webhooks_report_it(void **state) {
+static void test_out_of_memory__caches_and_webhooks_report_it(void **state)
+{
     (void)state;
     refuse_each(run_cache);
     refuse_each(run_webhook);
 }
 
-int main(void) {
+int main(void)
+{
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_out_of_memory__json_reports_it),
         cmocka_unit_test(test_out_of_memory__buffers_and_arenas_report_it),

@@ -28,19 +28,22 @@ static const struct {
 
 static dream_rsa_key *own; /* generated once: that takes most of a second */
 
-static int make_own(void **state) {
+static int make_own(void **state)
+{
     (void)state;
     own = dream_rsa_generate(2048);
     return own != NULL ? 0 : -1;
 }
 
-static int free_own(void **state) {
+static int free_own(void **state)
+{
     (void)state;
     dream_rsa_free(own);
     return 0;
 }
 
-static dream_rsa_key *from_parts(const char *modulus64, const char *exponent64) {
+static dream_rsa_key *from_parts(const char *modulus64, const char *exponent64)
+{
     dream_buffer modulus = DREAM_BUFFER_INIT, exponent = DREAM_BUFFER_INIT;
     dream_rsa_key *key;
 
@@ -52,14 +55,16 @@ static dream_rsa_key *from_parts(const char *modulus64, const char *exponent64) 
     return key;
 }
 
-static bool verify_hex(const dream_rsa_key *key, dream_rsa_hash hash, const char *text, const char *hex) {
+static bool verify_hex(const dream_rsa_key *key, dream_rsa_hash hash, const char *text, const char *hex)
+{
     unsigned char signature[256];
 
     assert_true(dream_hex_decode(hex, strlen(hex), signature, sizeof(signature)));
     return dream_rsa_verify(key, hash, text, strlen(text), signature, sizeof(signature));
 }
 
-static void test_rsa__verifies_foreign_signatures_of_each_hash(void **state) {
+static void test_rsa__verifies_foreign_signatures_of_each_hash(void **state)
+{
     dream_rsa_key *keys[2];
     size_t i, j, k;
 
@@ -70,13 +75,15 @@ static void test_rsa__verifies_foreign_signatures_of_each_hash(void **state) {
         assert_non_null(keys[i]);
         for (j = 0; j < COUNT(signatures); j++) {
             for (k = 0; k < COUNT(signatures); k++)
-                assert_int_equal(verify_hex(keys[i], signatures[j].hash, VECTOR_TEXT, signatures[k].signature_hex), j == k);
+                assert_int_equal(verify_hex(keys[i], signatures[j].hash, VECTOR_TEXT, signatures[k].signature_hex),
+                                 j == k);
         }
         dream_rsa_free(keys[i]);
     }
 }
 
-static void test_rsa__refuses_any_change(void **state) {
+static void test_rsa__refuses_any_change(void **state)
+{
     dream_rsa_key *key = from_parts(VECTOR_MODULUS, VECTOR_EXPONENT);
     unsigned char signature[257] = { 0 };
     static const size_t places[] = { 0, 1, 100, 254, 255 };
@@ -105,7 +112,8 @@ static void test_rsa__refuses_any_change(void **state) {
     dream_rsa_free(key);
 }
 
-static void test_rsa__refuses_unusable_numbers(void **state) {
+static void test_rsa__refuses_unusable_numbers(void **state)
+{
     unsigned char modulus[1100], exponent[9] = { 1, 0, 0, 0, 0, 0, 0, 0, 1 };
 
     (void)state;
@@ -128,7 +136,8 @@ static void test_rsa__refuses_unusable_numbers(void **state) {
     assert_null(dream_rsa_public(modulus, 256, "\1\0\1", 3));
 }
 
-static void test_rsa__ignores_leading_zeroes(void **state) {
+static void test_rsa__ignores_leading_zeroes(void **state)
+{
     dream_buffer modulus = DREAM_BUFFER_INIT, n = DREAM_BUFFER_INIT, e = DREAM_BUFFER_INIT;
     dream_rsa_key *key;
 
@@ -149,7 +158,8 @@ static void test_rsa__ignores_leading_zeroes(void **state) {
     dream_rsa_free(key);
 }
 
-static void test_rsa__refuses_texts_that_are_no_rsa_key(void **state) {
+static void test_rsa__refuses_texts_that_are_no_rsa_key(void **state)
+{
     static const char *const bad[] = { "", "x", "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n",
                                        "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", VECTOR_EC_PEM };
     size_t i;
@@ -161,7 +171,8 @@ static void test_rsa__refuses_texts_that_are_no_rsa_key(void **state) {
     dream_rsa_free(NULL);
 }
 
-static void test_rsa__generates_usable_sizes_only(void **state) {
+static void test_rsa__generates_usable_sizes_only(void **state)
+{
     (void)state;
     assert_null(dream_rsa_generate(0));
     assert_null(dream_rsa_generate(1024));
@@ -170,7 +181,8 @@ static void test_rsa__generates_usable_sizes_only(void **state) {
     assert_null(dream_rsa_generate(8194));
 }
 
-static void test_rsa__verifies_what_it_signed(void **state) {
+static void test_rsa__verifies_what_it_signed(void **state)
+{
     size_t i;
 
     (void)state;
@@ -185,7 +197,8 @@ static void test_rsa__verifies_what_it_signed(void **state) {
     }
 }
 
-static void test_rsa__private_pem_makes_the_same_key(void **state) {
+static void test_rsa__private_pem_makes_the_same_key(void **state)
+{
     dream_buffer pem = DREAM_BUFFER_INIT, first = DREAM_BUFFER_INIT, second = DREAM_BUFFER_INIT;
     dream_rsa_key *copy;
 
@@ -204,7 +217,8 @@ static void test_rsa__private_pem_makes_the_same_key(void **state) {
     dream_rsa_free(copy);
 }
 
-static void test_rsa__public_pem_verifies_but_cannot_sign(void **state) {
+static void test_rsa__public_pem_verifies_but_cannot_sign(void **state)
+{
     dream_buffer pem = DREAM_BUFFER_INIT, signature = DREAM_BUFFER_INIT, none = DREAM_BUFFER_INIT;
     dream_rsa_key *half;
 
@@ -222,7 +236,8 @@ static void test_rsa__public_pem_verifies_but_cannot_sign(void **state) {
     dream_rsa_free(half);
 }
 
-static void test_rsa__public_pem_of_a_foreign_key_is_unchanged(void **state) {
+static void test_rsa__public_pem_of_a_foreign_key_is_unchanged(void **state)
+{
     dream_rsa_key *key = from_parts(VECTOR_MODULUS, VECTOR_EXPONENT);
     dream_buffer pem = DREAM_BUFFER_INIT;
 
@@ -233,7 +248,8 @@ static void test_rsa__public_pem_of_a_foreign_key_is_unchanged(void **state) {
     dream_rsa_free(key);
 }
 
-static void test_rsa__reports_a_buffer_that_failed(void **state) {
+static void test_rsa__reports_a_buffer_that_failed(void **state)
+{
     dream_buffer out = DREAM_BUFFER_INIT, other = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -249,7 +265,8 @@ static void test_rsa__reports_a_buffer_that_failed(void **state) {
 static atomic_int wrong_answers;
 
 /* Half of the threads check signatures and half make them, all with one key. */
-static void *use_own_key(void *argument) {
+static void *use_own_key(void *argument)
+{
     const dream_buffer *signature = argument;
     int i;
 
@@ -260,15 +277,17 @@ static void *use_own_key(void *argument) {
             atomic_fetch_add(&wrong_answers, 1);
         if (dream_rsa_verify(own, DREAM_RSA_SHA256, "other", 5, (unsigned char *)signature->data, signature->size))
             atomic_fetch_add(&wrong_answers, 1);
-        if (i % 5 == 0 && (!dream_rsa_sign(own, DREAM_RSA_SHA256, "text", 4, &made) ||
-                           memcmp(made.data, signature->data, signature->size) != 0))
+        if (i % 5 == 0
+            && (!dream_rsa_sign(own, DREAM_RSA_SHA256, "text", 4, &made)
+                || memcmp(made.data, signature->data, signature->size) != 0))
             atomic_fetch_add(&wrong_answers, 1);
         dream_buffer_clear(&made);
     }
     return NULL;
 }
 
-static void test_rsa__one_key_serves_many_threads(void **state) {
+static void test_rsa__one_key_serves_many_threads(void **state)
+{
     dream_buffer signature = DREAM_BUFFER_INIT;
     pthread_t threads[4];
     size_t i;
@@ -283,7 +302,8 @@ static void test_rsa__one_key_serves_many_threads(void **state) {
     dream_buffer_clear(&signature);
 }
 
-int main(void) {
+int main(void)
+{
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rsa__verifies_foreign_signatures_of_each_hash),
         cmocka_unit_test(test_rsa__refuses_any_change),

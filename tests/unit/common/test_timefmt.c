@@ -15,7 +15,8 @@
 #define DAY_MS INT64_C(86400000)
 #define LAST_MS INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
 
-static void test_clocks__are_sane(void **state) {
+static void test_clocks__are_sane(void **state)
+{
     int64_t first = dream_monotonic_ms();
 
     (void)state;
@@ -23,14 +24,15 @@ static void test_clocks__are_sane(void **state) {
     assert_true(dream_monotonic_ms() >= first);
 }
 
-static void test_day__knows_leap_years_and_centuries(void **state) {
+static void test_day__knows_leap_years_and_centuries(void **state)
+{
     static const struct {
         int32_t day;
         const char *text;
     } cases[] = {
-        { 0, "1970-01-01" },     { 11016, "2000-02-29" }, { 11017, "2000-03-01" },   { 19722, "2023-12-31" },
-        { 19723, "2024-01-01" }, { 19782, "2024-02-29" }, { 47540, "2100-02-28" },   { 47541, "2100-03-01" },
-        { 2932896, "9999-12-31" },
+        { 0, "1970-01-01" },     { 11016, "2000-02-29" }, { 11017, "2000-03-01" },
+        { 19722, "2023-12-31" }, { 19723, "2024-01-01" }, { 19782, "2024-02-29" },
+        { 47540, "2100-02-28" }, { 47541, "2100-03-01" }, { 2932896, "9999-12-31" },
     };
     char out[11];
     size_t i;
@@ -45,12 +47,13 @@ static void test_day__knows_leap_years_and_centuries(void **state) {
     }
 }
 
-static void test_day__shows_days_before_1970_and_clamps_the_rest(void **state) {
+static void test_day__shows_days_before_1970_and_clamps_the_rest(void **state)
+{
     static const struct {
         int32_t day;
         const char *text;
     } cases[] = {
-        { -1, "1969-12-31" },      { -719162, "0001-01-01" },  { -719163, "0000-12-31" },     { -719528, "0000-01-01" },
+        { -1, "1969-12-31" },      { -719162, "0001-01-01" },   { -719163, "0000-12-31" }, { -719528, "0000-01-01" },
         { -719529, "0000-01-01" }, { INT32_MIN, "0000-01-01" }, { 2932897, "9999-12-31" }, { INT32_MAX, "9999-12-31" },
     };
     char out[11];
@@ -63,7 +66,8 @@ static void test_day__shows_days_before_1970_and_clamps_the_rest(void **state) {
     }
 }
 
-static void test_day__agrees_with_the_c_library_every_day(void **state) {
+static void test_day__agrees_with_the_c_library_every_day(void **state)
+{
     char ours[11], theirs[24];
     int32_t day, back;
 
@@ -80,7 +84,8 @@ static void test_day__agrees_with_the_c_library_every_day(void **state) {
     }
 }
 
-static void test_day_of_ms__rounds_down_and_stays_in_range(void **state) {
+static void test_day_of_ms__rounds_down_and_stays_in_range(void **state)
+{
     (void)state;
     assert_int_equal(dream_day_of_ms(0), 0);
     assert_int_equal(dream_day_of_ms(DAY_MS - 1), 0);
@@ -92,11 +97,13 @@ static void test_day_of_ms__rounds_down_and_stays_in_range(void **state) {
     assert_int_equal(dream_day_of_ms(INT64_MIN), INT32_MIN);
 }
 
-static void test_day_parse__takes_a_day_or_a_time_and_nothing_else(void **state) {
+static void test_day_parse__takes_a_day_or_a_time_and_nothing_else(void **state)
+{
     static const char *const bad[] = {
-        "",           "2024",       "2024-1-1",   "2024-01",     "2024-01-",   "2024-01-0",  "2024-00-10", "2024-13-01",
-        "2024-01-00", "2024-01-32", "2023-02-29", "2100-02-29",  "2024-04-31", "1969-12-31", "0000-01-01", "24-01-01",
-        " 2024-01-01", "2024-01-01 ", "2024-01-011", "2024/01/01", "+024-01-01", "2024-01-1T", "2024-0a-01",
+        "",           "2024",       "2024-1-1",    "2024-01",     "2024-01-",    "2024-01-0",  "2024-00-10",
+        "2024-13-01", "2024-01-00", "2024-01-32",  "2023-02-29",  "2100-02-29",  "2024-04-31", "1969-12-31",
+        "0000-01-01", "24-01-01",   " 2024-01-01", "2024-01-01 ", "2024-01-011", "2024/01/01", "+024-01-01",
+        "2024-01-1T", "2024-0a-01",
     };
     int32_t day = 5;
     size_t i;
@@ -112,7 +119,8 @@ static void test_day_parse__takes_a_day_or_a_time_and_nothing_else(void **state)
     assert_int_equal(day, 19782);
 }
 
-static void test_texts__show_one_moment_in_each_form(void **state) {
+static void test_texts__show_one_moment_in_each_form(void **state)
+{
     char iso[25], utc[20], http[30];
     int64_t moment = INT64_C(784111777) * 1000 + 7;
 
@@ -125,7 +133,8 @@ static void test_texts__show_one_moment_in_each_form(void **state) {
     assert_string_equal(http, "Sun, 06 Nov 1994 08:49:37 GMT");
 }
 
-static void test_texts__clamp_times_that_have_no_text(void **state) {
+static void test_texts__clamp_times_that_have_no_text(void **state)
+{
     char iso[25], http[30];
 
     (void)state;
@@ -143,7 +152,8 @@ static void test_texts__clamp_times_that_have_no_text(void **state) {
     assert_string_equal(iso, "9999-12-31T23:59:59.999Z");
 }
 
-static void test_http_date__names_every_weekday_and_month(void **state) {
+static void test_http_date__names_every_weekday_and_month(void **state)
+{
     char ours[30], theirs[40];
     int day;
 
@@ -162,7 +172,8 @@ static void test_http_date__names_every_weekday_and_month(void **state) {
     }
 }
 
-static void test_iso_parse__takes_fractions_and_offsets(void **state) {
+static void test_iso_parse__takes_fractions_and_offsets(void **state)
+{
     static const struct {
         const char *text;
         int64_t ms;
@@ -188,7 +199,8 @@ static void test_iso_parse__takes_fractions_and_offsets(void **state) {
     }
 }
 
-static void test_iso_parse__refuses_what_is_no_moment(void **state) {
+static void test_iso_parse__refuses_what_is_no_moment(void **state)
+{
     static const char *const bad[] = {
         "",
         "2024-01-01",
@@ -227,7 +239,8 @@ static void test_iso_parse__refuses_what_is_no_moment(void **state) {
     assert_int_equal(ms, -7);
 }
 
-static void test_http_date_parse__takes_all_three_forms(void **state) {
+static void test_http_date_parse__takes_all_three_forms(void **state)
+{
     static const char *const same[] = { "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT",
                                         "Sun Nov  6 08:49:37 1994" };
     int64_t ms;
@@ -247,7 +260,8 @@ static void test_http_date_parse__takes_all_three_forms(void **state) {
     assert_int_equal(ms, INT64_C(3155759999000)); /* 2069 */
 }
 
-static void test_http_date_parse__refuses_other_forms(void **state) {
+static void test_http_date_parse__refuses_other_forms(void **state)
+{
     static const char *const bad[] = {
         "",
         "Sun",
@@ -282,7 +296,8 @@ static void test_http_date_parse__refuses_other_forms(void **state) {
     assert_false(dream_http_date_parse(NULL, &ms));
 }
 
-static void test_retry_after__takes_seconds_and_dates(void **state) {
+static void test_retry_after__takes_seconds_and_dates(void **state)
+{
     static const int64_t now = INT64_C(784111777000);
     static const struct {
         const char *text;
@@ -315,9 +330,21 @@ static void test_retry_after__takes_seconds_and_dates(void **state) {
     }
 }
 
-static void test_retry_after__refuses_what_says_nothing(void **state) {
-    static const char *const bad[] = { "", " ", "-1", "+1", "1.5", "1s", "1 2", "soon", "0x10", "1e3",
-                                       "Sun, 06 Nov 1994 08:49:37 GMT, and then a text that is far too long for a date" };
+static void test_retry_after__refuses_what_says_nothing(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        " ",
+        "-1",
+        "+1",
+        "1.5",
+        "1s",
+        "1 2",
+        "soon",
+        "0x10",
+        "1e3",
+        "Sun, 06 Nov 1994 08:49:37 GMT, and then a text that is far too long for a date"
+    };
     int64_t ms = -7;
     size_t i;
 
@@ -330,7 +357,8 @@ static void test_retry_after__refuses_what_says_nothing(void **state) {
     assert_int_equal(ms, -7);
 }
 
-static void test_retry_after__copes_with_any_clock(void **state) {
+static void test_retry_after__copes_with_any_clock(void **state)
+{
     int64_t ms;
 
     (void)state;
@@ -340,7 +368,8 @@ static void test_retry_after__copes_with_any_clock(void **state) {
     assert_int_equal(ms, 0);
 }
 
-int main(void) {
+int main(void)
+{
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_clocks__are_sane),
         cmocka_unit_test(test_day__knows_leap_years_and_centuries),

@@ -22,14 +22,15 @@
 #define NOW_TEXT "Tue, 14 Nov 2023 22:13:20 GMT"
 #define HEADER "{\"alg\":\"RS256\",\"kid\":\"live\",\"typ\":\"JWT\"}"
 #define PAYLOAD "{\"sub\":\"user_1\",\"exp\":1700000060}"
-#define GENERATED_HINT                                                                                               \
-    "of the provided session token. Please make sure that the __session cookie or the HTTP authorization header " \
+#define GENERATED_HINT                                                                                                 \
+    "of the provided session token. Please make sure that the __session cookie or the HTTP authorization header "      \
     "contain a Clerk-generated session JWT. The following kid is available: "
 
 static dream_rsa_key *key, *rogue;
 static dream_jwks *jwks;
 
-static void append_jwk(dream_buffer *out, const char *kid, const dream_rsa_key *from) {
+static void append_jwk(dream_buffer *out, const char *kid, const dream_rsa_key *from)
+{
     dream_buffer n = DREAM_BUFFER_INIT, e = DREAM_BUFFER_INIT;
 
     dream_rsa_public_parts(from, &n, &e);
@@ -42,7 +43,8 @@ static void append_jwk(dream_buffer *out, const char *kid, const dream_rsa_key *
     dream_buffer_clear(&e);
 }
 
-static int make_keys(void **state) {
+static int make_keys(void **state)
+{
     dream_buffer text = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -58,7 +60,8 @@ static int make_keys(void **state) {
     return jwks != NULL ? 0 : -1;
 }
 
-static int free_keys(void **state) {
+static int free_keys(void **state)
+{
     (void)state;
     dream_rsa_free(key);
     dream_rsa_free(rogue);
@@ -67,7 +70,8 @@ static int free_keys(void **state) {
 }
 
 /* Owned. */
-static char *make_token(const dream_rsa_key *signer, dream_rsa_hash hash, const char *header, const char *payload) {
+static char *make_token(const dream_rsa_key *signer, dream_rsa_hash hash, const char *header, const char *payload)
+{
     dream_buffer token = DREAM_BUFFER_INIT, signature = DREAM_BUFFER_INIT;
 
     dream_base64url_encode(&token, header, strlen(header));
@@ -80,7 +84,8 @@ static char *make_token(const dream_rsa_key *signer, dream_rsa_hash hash, const 
     return dream_buffer_take(&token);
 }
 
-static dream_token_status verify(const char *token, char message[256]) {
+static dream_token_status verify(const char *token, char message[256])
+{
     dream_claims *claims = NULL;
     dream_token_status status = dream_token_verify(token, jwks, NOW_MS, &claims, message);
 
@@ -89,7 +94,8 @@ static dream_token_status verify(const char *token, char message[256]) {
     return status;
 }
 
-static void test_token__verifies_one_signed_elsewhere(void **state) {
+static void test_token__verifies_one_signed_elsewhere(void **state)
+{
     dream_claims *claims;
     char message[256] = "old";
 
@@ -110,7 +116,8 @@ static void test_token__verifies_one_signed_elsewhere(void **state) {
     dream_claims_free(claims);
 }
 
-static void test_token__verifies_each_hash(void **state) {
+static void test_token__verifies_each_hash(void **state)
+{
     static const struct {
         const char *header;
         dream_rsa_hash hash;
@@ -134,7 +141,8 @@ static void test_token__verifies_each_hash(void **state) {
 }
 
 /* What each header or payload is answered with; `message` is the beginning of the text. */
-static void test_token__refuses_in_the_words_of_the_contract(void **state) {
+static void test_token__refuses_in_the_words_of_the_contract(void **state)
+{
     static const struct {
         const char *header, *payload;
         dream_token_status status;
@@ -148,7 +156,8 @@ static void test_token__refuses_in_the_words_of_the_contract(void **state) {
         { "{\"alg\":\"HS256\",\"kid\":\"live\"}", PAYLOAD, DREAM_TOKEN_INVALID, "Invalid JWT algorithm \"HS256\"." },
         { "{\"alg\":\"rs256\",\"kid\":\"live\"}", PAYLOAD, DREAM_TOKEN_INVALID, "Invalid JWT algorithm \"rs256\"." },
         { "{\"alg\":null,\"kid\":\"live\"}", PAYLOAD, DREAM_TOKEN_INVALID, "Invalid JWT algorithm null." },
-        { "{\"alg\":[\"RS256\"],\"kid\":\"live\"}", PAYLOAD, DREAM_TOKEN_INVALID, "Invalid JWT algorithm [\"RS256\"]." },
+        { "{\"alg\":[\"RS256\"],\"kid\":\"live\"}", PAYLOAD, DREAM_TOKEN_INVALID,
+          "Invalid JWT algorithm [\"RS256\"]." },
         { "{\"kid\":\"live\"}", PAYLOAD, DREAM_TOKEN_INVALID, "Invalid JWT algorithm undefined." },
         { "{\"alg\":\"RS256\",\"kid\":\"live\",\"typ\":\"JWE\"}", PAYLOAD, DREAM_TOKEN_INVALID,
           "Invalid JWT type \"JWE\". Expected \"JWT\"." },
@@ -164,7 +173,8 @@ static void test_token__refuses_in_the_words_of_the_contract(void **state) {
         { "{\"alg\":\"RS256\",\"kid\":\"x\"}", PAYLOAD, DREAM_TOKEN_UNKNOWN_KEY,
           "Unable to find a signing key in JWKS that matches the kid='x' " GENERATED_HINT "live, py-key" },
         { "{\"alg\":\"RS256\",\"kid\":\"a\\nb\\u00e9\"}", PAYLOAD, DREAM_TOKEN_UNKNOWN_KEY,
-          "Unable to find a signing key in JWKS that matches the kid='a?b?" "?' " },
+          "Unable to find a signing key in JWKS that matches the kid='a?b?"
+          "?' " },
         { HEADER, "{\"exp\":1700000060}", DREAM_TOKEN_INVALID,
           "Subject claim (sub) is required and must be a string. Received undefined." },
         { HEADER, "{\"sub\":7,\"exp\":1700000060}", DREAM_TOKEN_INVALID,
@@ -176,7 +186,8 @@ static void test_token__refuses_in_the_words_of_the_contract(void **state) {
           "Invalid JWT expiry date claim (exp) undefined. Expected number." },
         { HEADER, "{\"sub\":\"user_1\",\"exp\":\"1700000060\"}", DREAM_TOKEN_INVALID,
           "Invalid JWT expiry date claim (exp) \"1700000060\". Expected number." },
-        { HEADER, "{\"sub\":\"user_1\",\"exp\":1e300}", DREAM_TOKEN_INVALID, "Invalid JWT expiry date claim (exp) 1e+300." },
+        { HEADER, "{\"sub\":\"user_1\",\"exp\":1e300}", DREAM_TOKEN_INVALID,
+          "Invalid JWT expiry date claim (exp) 1e+300." },
         { HEADER, "{\"sub\":\"user_1\",\"exp\":1e999}", DREAM_TOKEN_INVALID, "Invalid JWT expiry date claim (exp) " },
         { HEADER, "{\"sub\":\"user_1\",\"exp\":1699996400}", DREAM_TOKEN_INVALID,
           "JWT is expired. Expiry date: Tue, 14 Nov 2023 21:13:20 GMT, Current date: " NOW_TEXT "." },
@@ -199,7 +210,8 @@ static void test_token__refuses_in_the_words_of_the_contract(void **state) {
           "date: " NOW_TEXT ";" },
         { HEADER, "{\"sub\":\"user_1\",\"exp\":1700007200,\"iat\":\"now\"}", DREAM_TOKEN_INVALID,
           "Invalid JWT issued at date claim (iat) \"now\". Expected number." },
-        { HEADER, "{\"sub\":\"user_1\",\"sub\":\"user_2\",\"exp\":1700000060}", DREAM_TOKEN_INVALID, "Invalid JWT form." },
+        { HEADER, "{\"sub\":\"user_1\",\"sub\":\"user_2\",\"exp\":1700000060}", DREAM_TOKEN_INVALID,
+          "Invalid JWT form." },
         { HEADER, "[\"user_1\"]", DREAM_TOKEN_INVALID, "Invalid JWT form. The payload is not a JSON object." },
         { HEADER, "{\"sub\":\"user_1\\u0000x\",\"exp\":1700000060}", DREAM_TOKEN_INVALID, "Invalid JWT form." },
         { "\"RS256\"", PAYLOAD, DREAM_TOKEN_INVALID, "Invalid JWT form. The header is not a JSON object." },
@@ -220,7 +232,8 @@ static void test_token__refuses_in_the_words_of_the_contract(void **state) {
     }
 }
 
-static void test_token__bad_signature_is_refused(void **state) {
+static void test_token__bad_signature_is_refused(void **state)
+{
     char *token = make_token(rogue, DREAM_RSA_SHA256, HEADER, PAYLOAD);
     char message[256];
     char *dot;
@@ -239,7 +252,8 @@ static void test_token__bad_signature_is_refused(void **state) {
     free(token);
 }
 
-static void test_token__every_changed_character_is_refused(void **state) {
+static void test_token__every_changed_character_is_refused(void **state)
+{
     char *token = make_token(key, DREAM_RSA_SHA256, HEADER, PAYLOAD);
     size_t size = strlen(token);
     size_t i;
@@ -260,7 +274,8 @@ static void test_token__every_changed_character_is_refused(void **state) {
     free(token);
 }
 
-static void test_token__malformed_texts_are_refused(void **state) {
+static void test_token__malformed_texts_are_refused(void **state)
+{
     static const struct {
         const char *token, *message;
     } cases[] = {
@@ -295,7 +310,8 @@ static void test_token__malformed_texts_are_refused(void **state) {
     assert_int_equal(verify(NULL, message), DREAM_TOKEN_INVALID);
 }
 
-static void test_token__size_is_bounded(void **state) {
+static void test_token__size_is_bounded(void **state)
+{
     dream_buffer payload = DREAM_BUFFER_INIT;
     char *token;
     size_t size;
@@ -326,7 +342,8 @@ static void test_token__size_is_bounded(void **state) {
     fail_msg("no token was too long");
 }
 
-static void test_token__without_a_key_set_every_key_is_unknown(void **state) {
+static void test_token__without_a_key_set_every_key_is_unknown(void **state)
+{
     char *token = make_token(key, DREAM_RSA_SHA256, HEADER, PAYLOAD);
     dream_claims *claims;
     char message[256];
@@ -343,7 +360,8 @@ static void test_token__without_a_key_set_every_key_is_unknown(void **state) {
     free(token);
 }
 
-static void test_token__long_texts_do_not_overflow_the_message(void **state) {
+static void test_token__long_texts_do_not_overflow_the_message(void **state)
+{
     char kid[400], header[500], message[256 + 1];
     char *token;
 
@@ -359,14 +377,17 @@ static void test_token__long_texts_do_not_overflow_the_message(void **state) {
     free(token);
 }
 
-static void test_token__claims_are_read_nested_then_flat(void **state) {
+static void test_token__claims_are_read_nested_then_flat(void **state)
+{
     static const struct {
         const char *members, *publishable_key, *plan, *email;
     } cases[] = {
-        { "\"publicMetadata\":{\"publishableKey\":\"n\",\"plan\":\"pro\"},\"publishableKey\":\"f\",\"plan\":\"free\"", "n", "pro", NULL },
+        { "\"publicMetadata\":{\"publishableKey\":\"n\",\"plan\":\"pro\"},\"publishableKey\":\"f\",\"plan\":\"free\"",
+          "n", "pro", NULL },
         { "\"publishableKey\":\"f\",\"plan\":\"free\",\"email\":\"e\"", "f", "free", "e" },
         { "\"public_metadata\":{\"publishableKey\":\"s\",\"plan\":\"pro\",\"email\":\"m\"}", "s", "pro", "m" },
-        { "\"publicMetadata\":{\"plan\":\"pro\"},\"public_metadata\":{\"plan\":\"x\"},\"publishableKey\":\"f\"", "f", "pro", NULL },
+        { "\"publicMetadata\":{\"plan\":\"pro\"},\"public_metadata\":{\"plan\":\"x\"},\"publishableKey\":\"f\"", "f",
+          "pro", NULL },
         { "\"publicMetadata\":null,\"plan\":\"free\"", NULL, "free", NULL },
         { "\"publicMetadata\":\"text\",\"plan\":7,\"publishableKey\":null", NULL, NULL, NULL },
         { "\"publicMetadata\":{\"plan\":\"\"},\"plan\":\"free\",\"email\":\"\"", NULL, "free", NULL },
@@ -406,22 +427,25 @@ static void test_token__claims_are_read_nested_then_flat(void **state) {
 
 /* ---- cache ---- */
 
-static dream_claims sample(const char *user_id, int64_t expires_at_s) {
+static dream_claims sample(const char *user_id, int64_t expires_at_s)
+{
     dream_claims claims = { 0 };
 
     claims.user_id = (char *)(uintptr_t)user_id;
-    claims.json = (char *)(uintptr_t)"{}";
+    claims.json = (char *)(uintptr_t) "{}";
     claims.expires_at_s = expires_at_s;
     return claims;
 }
 
-static void put(dream_token_cache *cache, const char *realm, const char *token, int64_t expires_at_s) {
+static void put(dream_token_cache *cache, const char *realm, const char *token, int64_t expires_at_s)
+{
     dream_claims claims = sample(token, expires_at_s);
 
     dream_token_cache_put(cache, realm, token, &claims);
 }
 
-static bool has(dream_token_cache *cache, const char *realm, const char *token, int64_t now_s) {
+static bool has(dream_token_cache *cache, const char *realm, const char *token, int64_t now_s)
+{
     dream_claims *claims = NULL;
     bool is_known = dream_token_cache_get(cache, realm, token, now_s * 1000, &claims);
 
@@ -432,7 +456,8 @@ static bool has(dream_token_cache *cache, const char *realm, const char *token, 
     return is_known;
 }
 
-static void test_cache__answers_with_copies(void **state) {
+static void test_cache__answers_with_copies(void **state)
+{
     dream_token_cache *cache = dream_token_cache_new(4);
     char user[] = "user_1", plan[] = "pro", json[] = "{}", email[] = "e", pk[] = "pk", sid[] = "s";
     dream_claims claims = { user, email, pk, plan, sid, json, 5, NOW };
@@ -456,7 +481,8 @@ static void test_cache__answers_with_copies(void **state) {
     dream_token_cache_free(NULL);
 }
 
-static void test_cache__keeps_realms_and_tokens_apart(void **state) {
+static void test_cache__keeps_realms_and_tokens_apart(void **state)
+{
     dream_token_cache *cache = dream_token_cache_new(8);
 
     (void)state;
@@ -469,7 +495,8 @@ static void test_cache__keeps_realms_and_tokens_apart(void **state) {
     dream_token_cache_free(cache);
 }
 
-static void test_cache__entry_answers_until_expiry_and_skew(void **state) {
+static void test_cache__entry_answers_until_expiry_and_skew(void **state)
+{
     dream_token_cache *cache = dream_token_cache_new(8);
 
     (void)state;
@@ -481,7 +508,8 @@ static void test_cache__entry_answers_until_expiry_and_skew(void **state) {
     dream_token_cache_free(cache);
 }
 
-static void test_cache__drops_the_expired_first_then_the_oldest(void **state) {
+static void test_cache__drops_the_expired_first_then_the_oldest(void **state)
+{
     dream_token_cache *cache = dream_token_cache_new(3);
 
     (void)state;
@@ -501,7 +529,8 @@ static void test_cache__drops_the_expired_first_then_the_oldest(void **state) {
     dream_token_cache_free(cache);
 }
 
-static void test_cache__put_again_replaces(void **state) {
+static void test_cache__put_again_replaces(void **state)
+{
     dream_token_cache *cache = dream_token_cache_new(2);
 
     (void)state;
@@ -517,7 +546,8 @@ static void test_cache__put_again_replaces(void **state) {
     dream_token_cache_free(cache);
 }
 
-static void test_cache__forgets_one_realm(void **state) {
+static void test_cache__forgets_one_realm(void **state)
+{
     dream_token_cache *cache = dream_token_cache_new(100);
     char token[20];
     int i;
@@ -538,7 +568,8 @@ static void test_cache__forgets_one_realm(void **state) {
     dream_token_cache_free(cache);
 }
 
-static void test_cache__of_no_entries_keeps_nothing(void **state) {
+static void test_cache__of_no_entries_keeps_nothing(void **state)
+{
     dream_token_cache *cache = dream_token_cache_new(0);
 
     (void)state;
@@ -549,7 +580,8 @@ static void test_cache__of_no_entries_keeps_nothing(void **state) {
 }
 
 /* Compares the cache with a plain array over many steps, so that heap, list and chains must stay in step. */
-static void test_cache__agrees_with_a_simple_model(void **state) {
+static void test_cache__agrees_with_a_simple_model(void **state)
+{
     enum { TOKENS = 40, ROOM = 13, STEPS = 6000 };
     dream_token_cache *cache = dream_token_cache_new(ROOM);
     struct {
@@ -598,7 +630,8 @@ static void test_cache__agrees_with_a_simple_model(void **state) {
 
 static atomic_int wrong_answers;
 
-static void *use_cache(void *argument) {
+static void *use_cache(void *argument)
+{
     dream_token_cache *cache = argument;
     char token[20];
     int i;
@@ -621,7 +654,8 @@ static void *use_cache(void *argument) {
     return NULL;
 }
 
-static void test_cache__serves_many_threads(void **state) {
+static void test_cache__serves_many_threads(void **state)
+{
     dream_token_cache *cache = dream_token_cache_new(16);
     pthread_t threads[4];
     size_t i;
@@ -635,7 +669,8 @@ static void test_cache__serves_many_threads(void **state) {
     dream_token_cache_free(cache);
 }
 
-int main(void) {
+int main(void)
+{
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_token__verifies_one_signed_elsewhere),
         cmocka_unit_test(test_token__verifies_each_hash),

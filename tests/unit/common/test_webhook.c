@@ -19,11 +19,13 @@
 static const char body[] = "{\"id\":\"evt_1\",\"object\":\"event\",\"type\":\"checkout.session.completed\"}";
 static const char secret[] = "whsec_test_secret";
 
-static bool verify(const char *header) {
+static bool verify(const char *header)
+{
     return dream_stripe_signature_verify(header, secret, body, sizeof(body) - 1, NOW, DREAM_WEBHOOK_TOLERANCE_S);
 }
 
-static void test_webhook__accepts_every_way_to_write_a_good_header(void **state) {
+static void test_webhook__accepts_every_way_to_write_a_good_header(void **state)
+{
     static const char *const good[] = {
         "t=1700000000,v1=" GOOD,
         "v1=" GOOD ",t=1700000000",
@@ -43,7 +45,8 @@ static void test_webhook__accepts_every_way_to_write_a_good_header(void **state)
     }
 }
 
-static void test_webhook__refuses_every_bad_header(void **state) {
+static void test_webhook__refuses_every_bad_header(void **state)
+{
     static const char *const bad[] = {
         "",
         ",",
@@ -77,7 +80,8 @@ static void test_webhook__refuses_every_bad_header(void **state) {
     assert_false(verify(NULL));
 }
 
-static void test_webhook__refuses_a_changed_body_or_secret(void **state) {
+static void test_webhook__refuses_a_changed_body_or_secret(void **state)
+{
     static const char header[] = "t=1700000000,v1=" GOOD;
     char other[sizeof(body)];
 
@@ -91,7 +95,8 @@ static void test_webhook__refuses_a_changed_body_or_secret(void **state) {
     assert_false(dream_stripe_signature_verify(header, NULL, body, sizeof(body) - 1, NOW, 300));
 }
 
-static void test_webhook__tolerates_age_in_both_directions(void **state) {
+static void test_webhook__tolerates_age_in_both_directions(void **state)
+{
     static const char header[] = "t=1700000000,v1=" GOOD;
     static const struct {
         int64_t now_s, tolerance_s;
@@ -105,14 +110,15 @@ static void test_webhook__tolerates_age_in_both_directions(void **state) {
 
     (void)state;
     for (i = 0; i < COUNT(cases); i++) {
-        if (dream_stripe_signature_verify(header, secret, body, sizeof(body) - 1, cases[i].now_s,
-                                          cases[i].tolerance_s) != cases[i].is_good)
+        if (dream_stripe_signature_verify(header, secret, body, sizeof(body) - 1, cases[i].now_s, cases[i].tolerance_s)
+            != cases[i].is_good)
             fail_msg("case %zu", i);
     }
 }
 
 /* A header of exactly `size` characters. */
-static bool verify_of_size(size_t size) {
+static bool verify_of_size(size_t size)
+{
     dream_buffer header = DREAM_BUFFER_INIT;
     bool is_good;
 
@@ -125,7 +131,8 @@ static bool verify_of_size(size_t size) {
 }
 
 /* The good signature after `others` that do not match. */
-static bool verify_after(int others) {
+static bool verify_after(int others)
+{
     dream_buffer header = DREAM_BUFFER_INIT;
     bool is_good;
     int i;
@@ -139,7 +146,8 @@ static bool verify_after(int others) {
     return is_good;
 }
 
-static void test_webhook__bounds_the_header(void **state) {
+static void test_webhook__bounds_the_header(void **state)
+{
     (void)state;
     assert_true(verify_of_size(4096));
     assert_false(verify_of_size(4097));
@@ -147,7 +155,8 @@ static void test_webhook__bounds_the_header(void **state) {
     assert_false(verify_after(16));
 }
 
-static void test_webhook__makes_the_expected_header(void **state) {
+static void test_webhook__makes_the_expected_header(void **state)
+{
     dream_buffer out = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -157,7 +166,8 @@ static void test_webhook__makes_the_expected_header(void **state) {
     dream_buffer_clear(&out);
 }
 
-static void test_webhook__makes_nothing_without_a_secret(void **state) {
+static void test_webhook__makes_nothing_without_a_secret(void **state)
+{
     dream_buffer out = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -169,7 +179,8 @@ static void test_webhook__makes_nothing_without_a_secret(void **state) {
     dream_buffer_clear(&out);
 }
 
-static void test_webhook__signs_bodies_with_nul_and_no_body(void **state) {
+static void test_webhook__signs_bodies_with_nul_and_no_body(void **state)
+{
     dream_buffer out = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -182,7 +193,8 @@ static void test_webhook__signs_bodies_with_nul_and_no_body(void **state) {
     dream_buffer_clear(&out);
 }
 
-int main(void) {
+int main(void)
+{
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_webhook__accepts_every_way_to_write_a_good_header),
         cmocka_unit_test(test_webhook__refuses_every_bad_header),

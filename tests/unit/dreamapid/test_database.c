@@ -67,7 +67,10 @@ static void test_database__finds_a_default_place_and_makes_its_folders(void **st
         const char *set[3];
         for (int j = 0; j < 3; j++) {
             const char *rest = formats[j] && strncmp(formats[j], "%s", 2) == 0 ? formats[j] + 2 : NULL;
-            (void)snprintf(values[j], sizeof values[j], "%s%s", rest ? folder : "", rest ? rest : formats[j] ? formats[j] : "");
+            (void)snprintf(values[j], sizeof values[j], "%s%s", rest ? folder : "",
+                           rest         ? rest
+                           : formats[j] ? formats[j]
+                                        : "");
             set[j] = formats[j] ? values[j] : NULL;
         }
         set_variables(set[0], set[1], set[2]);
@@ -84,7 +87,9 @@ static void test_database__finds_a_default_place_and_makes_its_folders(void **st
     assert_null(dreamd_database_locate(NULL, &is_misuse, error));
     assert_false(is_misuse);
     assert_non_null(strstr(error, "--db"));
-    static const char *const made[] = { "h/.local/share/dreamapid", "h/.local/share", "h/.local", "h", "d/dreamapid", "d", "s" };
+    static const char *const made[] = {
+        "h/.local/share/dreamapid", "h/.local/share", "h/.local", "h", "d/dreamapid", "d", "s"
+    };
     for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
         (void)snprintf(expected, sizeof expected, "%s/%s", folder, made[i]);
         assert_int_equal(rmdir(expected), 0);

@@ -81,9 +81,19 @@ static void test_fixture_file__reads_billing_prose_literally(void **state)
 static void test_fixture_file__refuses_billing_prose_it_does_not_know(void **state)
 {
     static const char *const rows[] = {
-        "",       "Active",  "canceled,", "canceled, soon", "canceled, grace ended x days ago", "canceled, grace ended 3 days",
-        "gone",   "active ", "canceled, 5 weeks of grace left", "canceled, -5 days of grace left",
-        "canceled, 99999999999999999999 days of grace left", "no record, 5 days of grace left", "canceled, 5 days of grace left!",
+        "",
+        "Active",
+        "canceled,",
+        "canceled, soon",
+        "canceled, grace ended x days ago",
+        "canceled, grace ended 3 days",
+        "gone",
+        "active ",
+        "canceled, 5 weeks of grace left",
+        "canceled, -5 days of grace left",
+        "canceled, 99999999999999999999 days of grace left",
+        "no record, 5 days of grace left",
+        "canceled, 5 days of grace left!",
     };
     dreamd_platform platform;
     (void)state;
@@ -96,8 +106,10 @@ static const char two_platforms[] =
     "\"<platform>\":{\"subscription\":\"active\",\"stripe_connected\":true,\"projects\":["
     "{\"pk\":\"<pk>\",\"sk\":\"<sk>\",\"mode\":\"live\",\"type\":\"saas\",\"name\":\"App\",\"tiers\":["
     "{\"name\":\"free\",\"displayName\":\"Free\",\"price\":0,\"limit\":5,\"priceId\":null,\"productId\":null},"
-    "{\"name\":\"pro\",\"displayName\":\"Pro\",\"price\":2900,\"limit\":null,\"priceId\":\"price_pro\",\"productId\":\"prod_pro\"}]},"
-    "{\"pk\":\"<pk-test>\",\"sk\":\"<sk-test>\",\"mode\":\"test\",\"type\":\"membership\",\"name\":\"Club\",\"tax\":true,"
+    "{\"name\":\"pro\",\"displayName\":\"Pro\",\"price\":2900,\"limit\":null,\"priceId\":\"price_pro\",\"productId\":"
+    "\"prod_pro\"}]},"
+    "{\"pk\":\"<pk-test>\",\"sk\":\"<sk-test>\",\"mode\":\"test\",\"type\":\"membership\",\"name\":\"Club\",\"tax\":"
+    "true,"
     "\"status\":\"revoked\"}]},"
     "\"<platform-other>\":{\"subscription\":\"no record\",\"stripe_connected\":true,\"projects\":["
     "{\"pk\":\"pk_live_given\",\"sk\":\"sk_live_given\",\"mode\":\"live\",\"type\":\"store\",\"tiers\":[]}]},"
@@ -154,7 +166,8 @@ static void test_fixture_file__connects_stripe_accounts_in_order_with_a_token_fo
     assert_string_equal(platforms[1].accounts[DREAMD_LIVE].account_id, "acct_b");
     assert_string_equal(platforms[0].accounts[DREAMD_LIVE].access_token, value_of(&reading, "<connected-token-live>"));
     assert_string_equal(platforms[0].accounts[DREAMD_TEST].access_token, value_of(&reading, "<connected-token-test>"));
-    assert_string_equal(platforms[1].accounts[DREAMD_LIVE].access_token, value_of(&reading, "<connected-token-live-other>"));
+    assert_string_equal(platforms[1].accounts[DREAMD_LIVE].access_token,
+                        value_of(&reading, "<connected-token-live-other>"));
     assert_false(platforms[2].is_stripe_connected);
     end(&reading);
 }
@@ -167,14 +180,18 @@ static void test_fixture_file__reads_rows_with_their_placeholders(void **state)
     (void)snprintf(
         text, sizeof text,
         "{\"about\":\"a document that has it inside\",\"fixture\":%s,"
-        "\"users\":[{\"platformId\":\"<platform>\",\"publishableKey\":\"<pk>\",\"clerkUserId\":\"<user>\",\"email\":\"a@b.test\","
+        "\"users\":[{\"platformId\":\"<platform>\",\"publishableKey\":\"<pk>\",\"clerkUserId\":\"<user>\",\"email\":"
+        "\"a@b.test\","
         "\"status\":\"deleted\",\"createdAt\":\"2026-01-02T03:04:05.678Z\",\"plan\":\"pro\"}],"
         "\"usage\":[{\"publishableKey\":\"<pk>\",\"userId\":\"<user>\",\"plan\":\"pro\",\"usageCount\":9,"
         "\"periodStart\":\"<today-40>\",\"periodEnd\":\"<today-11>\"},"
         "{\"publishableKey\":\"pk_live_given\",\"userId\":\"user_x\",\"usageCount\":0,\"meter\":\"tokens\"}],"
-        "\"subscriptions\":[{\"publishableKey\":\"<pk>\",\"userId\":\"<user>\",\"plan\":\"pro\",\"status\":\"trialing\","
-        "\"subscriptionId\":\"sub_1\",\"stripeCustomerId\":\"cus_1\",\"priceId\":\"price_pro\",\"productId\":null,\"amount\":2900,"
-        "\"currency\":\"usd\",\"currentPeriodEnd\":\"<today+20>\",\"canceledAt\":null,\"createdAt\":\"2026-11-01T00:00:00.000Z\"}],"
+        "\"subscriptions\":[{\"publishableKey\":\"<pk>\",\"userId\":\"<user>\",\"plan\":\"pro\",\"status\":"
+        "\"trialing\","
+        "\"subscriptionId\":\"sub_1\",\"stripeCustomerId\":\"cus_1\",\"priceId\":\"price_pro\",\"productId\":null,"
+        "\"amount\":2900,"
+        "\"currency\":\"usd\",\"currentPeriodEnd\":\"<today+20>\",\"canceledAt\":null,\"createdAt\":\"2026-11-01T00:00:"
+        "00.000Z\"}],"
         "\"rates\":[{\"publishableKey\":\"<pk>\",\"userId\":\"<user>\",\"requestsThisMinute\":99}]}}",
         two_platforms);
     assert_true(read_fixture(&reading, text));
@@ -228,9 +245,11 @@ static void test_fixture_file__says_where_it_stopped_and_why(void **state)
         { "{\"platforms\":{\"<p>\":5}}", "<p>: a JSON object is wanted" },
         { "{\"platforms\":{\"<p>\":{}}}", "<p>: \"projects\" must be a list" },
         { "{\"platforms\":{\"<p>\":{\"subscription\":\"maybe\",\"projects\":[]}}}",
-          "<p>: subscription must be as \"active\", \"no record\", \"past_due\", \"canceled, grace ended 3 days ago\" or "
+          "<p>: subscription must be as \"active\", \"no record\", \"past_due\", \"canceled, grace ended 3 days ago\" "
+          "or "
           "\"canceled, 3 days of grace left\"" },
-        { "{\"platforms\":{\"<p>\":{\"stripe_connected\":1,\"projects\":[]}}}", "<p>: stripe_connected must be true or false" },
+        { "{\"platforms\":{\"<p>\":{\"stripe_connected\":1,\"projects\":[]}}}",
+          "<p>: stripe_connected must be true or false" },
         { "{\"platforms\":{\"<p>\":{\"projects\":[{\"sk\":\"<s>\"}]}}}", "<p> projects[0]: pk is missing" },
         { "{\"platforms\":{\"<p>\":{\"projects\":[{\"pk\":\"pk_test_1\",\"sk\":\"<s>\"}]}}}",
           "<p> projects[0]: pk must begin with pk_live_ or pk_test_, as its mode says" },
@@ -275,15 +294,16 @@ static void test_fixture_file__refuses_rows_that_make_no_sense(void **state)
         { "subscriptions", "\"plan\":\"pro\"", "status is missing" },
         { "subscriptions", "\"plan\":\"pro\",\"status\":\"active\",\"amount\":1.5",
           "amount must be a whole number from 0 to 9007199254740991" },
-        { "subscriptions", "\"plan\":\"pro\",\"status\":\"a status that is longer than any\"", "status must not be longer than 23 bytes" },
+        { "subscriptions", "\"plan\":\"pro\",\"status\":\"a status that is longer than any\"",
+          "status must not be longer than 23 bytes" },
         { "rates", "\"requestsThisMinute\":10001", "requestsThisMinute must be a whole number from 0 to 10000" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct reading reading;
         char text[4096], expected[256];
-        (void)snprintf(text, sizeof text, "%s,\"%s\":[{\"publishableKey\":\"<pk>\",\"userId\":\"<user>\",%s}]}", two_platforms,
-                       rows[i][0], rows[i][1]);
+        (void)snprintf(text, sizeof text, "%s,\"%s\":[{\"publishableKey\":\"<pk>\",\"userId\":\"<user>\",%s}]}",
+                       two_platforms, rows[i][0], rows[i][1]);
         assert_false(read_fixture(&reading, text));
         (void)snprintf(expected, sizeof expected, "%s[0]: %s", rows[i][0], rows[i][2]);
         assert_string_equal(reading.error, expected);

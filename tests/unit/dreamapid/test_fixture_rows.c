@@ -58,7 +58,8 @@ static dreamd_db_status load(struct place *place, struct loaded *loaded, const c
     loaded->arena = dream_arena_new();
     if (!dreamd_fixture_read(loaded->document, dream_wall_ms(), loaded->arena, &loaded->fixture, error))
         fail_msg("%s", error);
-    loaded->rows = (dreamd_fixture_rows){ .fixture = &loaded->fixture, .master_key = master_key,
+    loaded->rows = (dreamd_fixture_rows){ .fixture = &loaded->fixture,
+                                          .master_key = master_key,
                                           .now_ms = loaded->fixture.placeholders.now_ms };
     return dreamd_store_write_now(place->store, dreamd_fixture_write, &loaded->rows);
 }
@@ -88,11 +89,12 @@ static void assert_invariants_hold(struct place *place)
     assert_int_equal(violations, 0);
 }
 
-#define PROJECT(PK, SK, MORE)                                                                      \
-    "{\"pk\":\"" PK "\",\"sk\":\"" SK "\",\"mode\":\"live\",\"type\":\"saas\",\"name\":\"App\",\"tiers\":["                    \
-    "{\"name\":\"free\",\"price\":0,\"limit\":5},{\"name\":\"pro\",\"price\":2900,\"limit\":100,\"rateLimit\":3}]" MORE "}"
-#define PLATFORMS                                                                                  \
-    "\"platforms\":{\"<platform>\":{\"subscription\":\"canceled, 5 days of grace left\",\"stripe_connected\":true,"         \
+#define PROJECT(PK, SK, MORE)                                                                                          \
+    "{\"pk\":\"" PK "\",\"sk\":\"" SK "\",\"mode\":\"live\",\"type\":\"saas\",\"name\":\"App\",\"tiers\":["            \
+    "{\"name\":\"free\",\"price\":0,\"limit\":5},{\"name\":\"pro\",\"price\":2900,\"limit\":100,\"rateLimit\":3}"      \
+    "]" MORE "}"
+#define PLATFORMS                                                                                                      \
+    "\"platforms\":{\"<platform>\":{\"subscription\":\"canceled, 5 days of grace left\",\"stripe_connected\":true,"    \
     "\"projects\":[" PROJECT("<pk>", "<sk>", "") "," PROJECT("<pk-old>", "<sk-old>", ",\"status\":\"revoked\"") "]}}"
 
 /* What a request would find. */
@@ -110,10 +112,12 @@ static dreamd_db_status ask_keys(dreamd_db *db, void *arg)
     struct question *question = arg;
     dreamd_project revoked;
     const dreamd_fixture_platform *platform = &question->loaded->fixture.platforms[0];
-    assert_int_equal(dreamd_project_by_secret_key(db, platform->projects[0].secret_key, &question->project, &question->is_found),
-                     DREAMD_DB_OK);
-    assert_int_equal(dreamd_project_by_secret_key(db, platform->projects[1].secret_key, &revoked, &question->is_revoked_found),
-                     DREAMD_DB_OK);
+    assert_int_equal(
+        dreamd_project_by_secret_key(db, platform->projects[0].secret_key, &question->project, &question->is_found),
+        DREAMD_DB_OK);
+    assert_int_equal(
+        dreamd_project_by_secret_key(db, platform->projects[1].secret_key, &revoked, &question->is_revoked_found),
+        DREAMD_DB_OK);
     return dreamd_stripe_account_find(db, platform->platform.platform_id, DREAMD_LIVE, master_key, &question->account,
                                       &question->is_account_found);
 }
@@ -145,7 +149,8 @@ static dreamd_db_status ask_usage(dreamd_db *db, void *arg)
 {
     struct question *question = arg;
     const dreamd_usage_request request = { .project = &question->loaded->fixture.platforms[0].projects[0].project,
-                                           .user_id = question->user_id, .now_ms = question->loaded->rows.now_ms,
+                                           .user_id = question->user_id,
+                                           .now_ms = question->loaded->rows.now_ms,
                                            .is_server_side = true };
     return dreamd_usage_read(db, &request, &question->usage);
 }
@@ -158,13 +163,10 @@ static void test_fixture_rows__make_usage_plans_rates_and_tombstones_that_limits
         const char *plan;
         int64_t used;
     } rows[] = {
-        { "user_old", DREAMD_USAGE_OK, "free", 0 },    /* its period is over */
-        { "user_over", DREAMD_USAGE_OK, "free", 9 },
-        { "user_plan", DREAMD_USAGE_OK, "pro", 3 },
-        { "user_sub", DREAMD_USAGE_OK, "pro", 0 },
-        { "user_gone", DREAMD_USAGE_DELETED, NULL, 0 },
-        { "user_fast", DREAMD_USAGE_RATE_LIMITED, NULL, 0 },
-        { "user_none", DREAMD_USAGE_NO_CUSTOMER, NULL, 0 },
+        { "user_old", DREAMD_USAGE_OK, "free", 0 }, /* its period is over */
+        { "user_over", DREAMD_USAGE_OK, "free", 9 },         { "user_plan", DREAMD_USAGE_OK, "pro", 3 },
+        { "user_sub", DREAMD_USAGE_OK, "pro", 0 },           { "user_gone", DREAMD_USAGE_DELETED, NULL, 0 },
+        { "user_fast", DREAMD_USAGE_RATE_LIMITED, NULL, 0 }, { "user_none", DREAMD_USAGE_NO_CUSTOMER, NULL, 0 },
     };
     struct place place;
     struct loaded loaded;
@@ -174,11 +176,13 @@ static void test_fixture_rows__make_usage_plans_rates_and_tombstones_that_limits
         load(&place, &loaded,
              "{" PLATFORMS ",\"users\":[{\"publishableKey\":\"<pk>\",\"userId\":\"user_gone\",\"status\":\"deleted\"},"
              "{\"publishableKey\":\"<pk>\",\"userId\":\"user_fast\",\"plan\":\"pro\"}],"
-             "\"usage\":[{\"publishableKey\":\"<pk>\",\"userId\":\"user_old\",\"usageCount\":5,\"periodStart\":\"<today-40>\","
+             "\"usage\":[{\"publishableKey\":\"<pk>\",\"userId\":\"user_old\",\"usageCount\":5,\"periodStart\":\"<"
+             "today-40>\","
              "\"periodEnd\":\"<today-11>\"},"
              "{\"publishableKey\":\"<pk>\",\"userId\":\"user_over\",\"usageCount\":9},"
              "{\"publishableKey\":\"<pk>\",\"userId\":\"user_plan\",\"usageCount\":3,\"plan\":\"pro\"}],"
-             "\"subscriptions\":[{\"publishableKey\":\"<pk>\",\"userId\":\"user_sub\",\"plan\":\"pro\",\"status\":\"active\"}],"
+             "\"subscriptions\":[{\"publishableKey\":\"<pk>\",\"userId\":\"user_sub\",\"plan\":\"pro\",\"status\":"
+             "\"active\"}],"
              "\"rates\":[{\"publishableKey\":\"<pk>\",\"userId\":\"user_fast\",\"requestsThisMinute\":3}]}"),
         DREAMD_DB_OK);
     assert_invariants_hold(&place);

@@ -43,8 +43,8 @@ static void test_placeholders__refuses_a_value_longer_than_it_can_make(void **st
 static void test_placeholders__reckons_days_from_the_load(void **state)
 {
     static const char *const rows[][2] = {
-        { "<today>", "2026-11-23" },    { "<today+29>", "2026-12-22" }, { "<today-40>", "2026-10-14" },
-        { "<today+0>", "2026-11-23" },  { "<today-0>", "2026-11-23" },
+        { "<today>", "2026-11-23" },   { "<today+29>", "2026-12-22" }, { "<today-40>", "2026-10-14" },
+        { "<today+0>", "2026-11-23" }, { "<today-0>", "2026-11-23" },
     };
     dreamd_placeholders all;
     char error[256];
@@ -62,7 +62,8 @@ static void test_placeholders__reckons_days_from_the_load(void **state)
 
 static void test_placeholders__resolves_everywhere_in_a_tree_and_leaves_the_rest(void **state)
 {
-    static const char text[] = "{\"a\":[\"<pk>\",\"plain\",\"a <pk> inside\",{\"b\":\"<user>\"}],\"c\":5,\"<pk>\":null,\"d\":\"<user>\"}";
+    static const char text[] =
+        "{\"a\":[\"<pk>\",\"plain\",\"a <pk> inside\",{\"b\":\"<user>\"}],\"c\":5,\"<pk>\":null,\"d\":\"<user>\"}";
     dreamd_placeholders all;
     char error[256];
     (void)state;
@@ -84,8 +85,15 @@ static void test_placeholders__resolves_everywhere_in_a_tree_and_leaves_the_rest
 
 static void test_placeholders__refuses_what_stands_for_nothing(void **state)
 {
-    static const char *const rows[] = { "<nobody>", "<today*2>", "<today+>", "<today+x>", "<today+1x>", "<today+99999999>",
-                                        "<today-99999999999999999999>", "<today-36000>", "<today+-3>" };
+    static const char *const rows[] = { "<nobody>",
+                                        "<today*2>",
+                                        "<today+>",
+                                        "<today+x>",
+                                        "<today+1x>",
+                                        "<today+99999999>",
+                                        "<today-99999999999999999999>",
+                                        "<today-36000>",
+                                        "<today+-3>" };
     dreamd_placeholders all;
     (void)state;
     assert_true(dreamd_placeholders_init(&all, noon_ms));

@@ -41,11 +41,13 @@ static void test_ready_line__tells_every_endpoint_of_the_sandbox(void **state)
     (void)state;
     assert_string_equal(
         line,
-        "{\"api\":\"http://a\",\"platform\":null,\"connect\":null,\"signup\":null,\"dashboard\":null,\"admin\":\"http://b\","
+        "{\"api\":\"http://a\",\"platform\":null,\"connect\":null,\"signup\":null,\"dashboard\":null,\"admin\":\"http:/"
+        "/b\","
         "\"sandbox\":{"
         "\"stripe\":{\"live\":{\"url\":\"http://s:1\",\"secretKey\":\"sk_live_s\",\"webhookSecret\":\"whsec_1\"},"
         "\"test\":{\"url\":\"http://s:2\",\"secretKey\":\"sk_test_s\",\"webhookSecret\":\"whsec_2\"}},"
-        "\"clerkPlatform\":{\"live\":{\"url\":\"http://p:1\",\"secretKey\":\"sk_live_p\",\"webhookSecret\":\"whsec_3\"},"
+        "\"clerkPlatform\":{\"live\":{\"url\":\"http://"
+        "p:1\",\"secretKey\":\"sk_live_p\",\"webhookSecret\":\"whsec_3\"},"
         "\"test\":{\"url\":\"http://p:2\",\"secretKey\":\"sk_test_p\",\"webhookSecret\":\"whsec_4\"}},"
         "\"clerkEndUser\":{\"live\":{\"url\":\"http://e:1\",\"secretKey\":\"sk_live_e\",\"webhookSecret\":\"whsec_5\"},"
         "\"test\":{\"url\":\"http://e:2\",\"secretKey\":\"sk_test_e\",\"webhookSecret\":\"whsec_6\"}}}}");

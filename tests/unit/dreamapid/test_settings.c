@@ -63,10 +63,19 @@ static void test_settings__has_defaults_and_no_keys_where_nothing_is_set(void **
 
 static void test_settings__lets_particular_names_win_over_general_ones(void **state)
 {
-    static const char *const pairs[] = { "CLERK_SECRET_KEY", "sk_live_both", "ENDUSER_CLERK_SECRET_KEY", "sk_live_users",
-                                         "CLERK_API_BASE", "http://127.0.0.1:1/", "PLATFORM_CLERK_API_BASE",
-                                         "https://clerk.example.test/base//", "CLERK_WEBHOOK_SECRET", "whsec_both",
-                                         "PLATFORM_CLERK_WEBHOOK_SECRET", "whsec_platform", NULL };
+    static const char *const pairs[] = { "CLERK_SECRET_KEY",
+                                         "sk_live_both",
+                                         "ENDUSER_CLERK_SECRET_KEY",
+                                         "sk_live_users",
+                                         "CLERK_API_BASE",
+                                         "http://127.0.0.1:1/",
+                                         "PLATFORM_CLERK_API_BASE",
+                                         "https://clerk.example.test/base//",
+                                         "CLERK_WEBHOOK_SECRET",
+                                         "whsec_both",
+                                         "PLATFORM_CLERK_WEBHOOK_SECRET",
+                                         "whsec_platform",
+                                         NULL };
     dreamd_settings settings;
     char error[256];
     (void)state;
@@ -82,9 +91,17 @@ static void test_settings__lets_particular_names_win_over_general_ones(void **st
 
 static void test_settings__never_lends_a_live_secret_to_test_mode_but_does_lend_the_address(void **state)
 {
-    static const char *const pairs[] = { "CLERK_SECRET_KEY", "sk_live_c", "STRIPE_SECRET_KEY", "sk_live_s",
-                                         "STRIPE_WEBHOOK_SECRET", "whsec_s", "STRIPE_API_BASE", "http://127.0.0.1:2",
-                                         "CLERK_API_BASE_TEST", "http://127.0.0.1:3", NULL };
+    static const char *const pairs[] = { "CLERK_SECRET_KEY",
+                                         "sk_live_c",
+                                         "STRIPE_SECRET_KEY",
+                                         "sk_live_s",
+                                         "STRIPE_WEBHOOK_SECRET",
+                                         "whsec_s",
+                                         "STRIPE_API_BASE",
+                                         "http://127.0.0.1:2",
+                                         "CLERK_API_BASE_TEST",
+                                         "http://127.0.0.1:3",
+                                         NULL };
     dreamd_settings settings;
     char error[256];
     (void)state;
@@ -114,8 +131,9 @@ static void test_settings__never_lends_a_test_secret_to_live_mode(void **state)
 
 static void test_settings__takes_an_empty_variable_for_none(void **state)
 {
-    static const char *const pairs[] = { "STRIPE_SECRET_KEY", "", "STRIPE_API_BASE", "", "FRONTEND_URL", "",
-                                         "ALLOWED_ORIGINS", "", NULL };
+    static const char *const pairs[] = {
+        "STRIPE_SECRET_KEY", "", "STRIPE_API_BASE", "", "FRONTEND_URL", "", "ALLOWED_ORIGINS", "", NULL
+    };
     dreamd_settings settings;
     char error[256];
     (void)state;

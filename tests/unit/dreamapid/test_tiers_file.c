@@ -37,10 +37,11 @@ static void test_tiers_file__reads_every_field(void **state)
     struct reading reading;
     (void)state;
     assert_true(read_tiers(
-        &reading, "{\"name\":\"pro\",\"displayName\":\"Pro Plan\",\"price\":2900,\"limit\":100,\"billingMode\":\"subscription\","
-                  "\"description\":\"For teams\",\"imageUrl\":\"https://img.test/p.png\",\"inventory\":7,\"trialDays\":14,"
-                  "\"features\":[\"a\",\"b, c\"],\"popular\":true,\"soldOut\":true,\"rateLimit\":30,"
-                  "\"meters\":{\"tokens\":{\"limit\":1000},\"jobs\":{\"limit\":\"unlimited\"}}}"));
+        &reading,
+        "{\"name\":\"pro\",\"displayName\":\"Pro Plan\",\"price\":2900,\"limit\":100,\"billingMode\":\"subscription\","
+        "\"description\":\"For teams\",\"imageUrl\":\"https://img.test/p.png\",\"inventory\":7,\"trialDays\":14,"
+        "\"features\":[\"a\",\"b, c\"],\"popular\":true,\"soldOut\":true,\"rateLimit\":30,"
+        "\"meters\":{\"tokens\":{\"limit\":1000},\"jobs\":{\"limit\":\"unlimited\"}}}"));
     assert_int_equal(reading.set.count, 1);
     const dreamd_tier *tier = &reading.set.tiers[0];
     assert_string_equal(tier->name, "pro");
@@ -66,7 +67,8 @@ static void test_tiers_file__has_defaults_for_what_is_absent_or_null(void **stat
 {
     static const char *const rows[] = {
         "{\"name\":\"x\",\"price\":0,\"limit\":null}",
-        "{\"name\":\"x\",\"price\":0,\"limit\":\"unlimited\",\"displayName\":null,\"billingMode\":null,\"description\":\"\","
+        "{\"name\":\"x\",\"price\":0,\"limit\":\"unlimited\",\"displayName\":null,\"billingMode\":null,\"description\":"
+        "\"\","
         "\"imageUrl\":null,\"inventory\":null,\"trialDays\":0,\"features\":null,\"meters\":null}",
     };
     (void)state;
@@ -132,7 +134,8 @@ static void test_tiers_file__names_tier_and_field_of_each_mistake(void **state)
         { "\"price\":1,\"limit\":-1", "tier \"pro\": limit must be a whole number from 0 on, or \"unlimited\"" },
         { "\"price\":1,\"limit\":\"many\"", "tier \"pro\": limit must be a whole number from 0 on, or \"unlimited\"" },
         { "\"price\":1,\"limit\":1e300", "tier \"pro\": limit must be a whole number from 0 on, or \"unlimited\"" },
-        { "\"price\":1,\"limit\":1,\"rateLimit\":0", "tier \"pro\": rateLimit must be a whole number from 1 on, or \"unlimited\"" },
+        { "\"price\":1,\"limit\":1,\"rateLimit\":0",
+          "tier \"pro\": rateLimit must be a whole number from 1 on, or \"unlimited\"" },
         { "\"price\":1,\"limit\":1,\"inventory\":-1",
           "tier \"pro\": inventory must be a whole number from 0 on, or \"unlimited\"" },
         { "\"price\":1,\"limit\":1,\"trialDays\":731", "tier \"pro\": trialDays must be a whole number from 0 to 730" },
@@ -141,14 +144,18 @@ static void test_tiers_file__names_tier_and_field_of_each_mistake(void **state)
         { "\"price\":1,\"limit\":1,\"billingMode\":\"yearly\"",
           "tier \"pro\": billingMode must be \"subscription\" or \"one_off\"" },
         { "\"price\":1,\"limit\":1,\"popular\":\"yes\"", "tier \"pro\": popular must be true or false" },
-        { "\"price\":1,\"limit\":1,\"imageUrl\":\"javascript:1\"", "tier \"pro\": imageUrl must be an http or https address" },
-        { "\"price\":1,\"limit\":1,\"displayName\":\"\"", "tier \"pro\": displayName must be a text that is not empty" },
-        { "\"price\":1,\"limit\":1,\"displayName\":\"a\\nb\"", "tier \"pro\": displayName must not hold control characters" },
+        { "\"price\":1,\"limit\":1,\"imageUrl\":\"javascript:1\"",
+          "tier \"pro\": imageUrl must be an http or https address" },
+        { "\"price\":1,\"limit\":1,\"displayName\":\"\"",
+          "tier \"pro\": displayName must be a text that is not empty" },
+        { "\"price\":1,\"limit\":1,\"displayName\":\"a\\nb\"",
+          "tier \"pro\": displayName must not hold control characters" },
         { "\"price\":1,\"limit\":1,\"description\":5", "tier \"pro\": description must be a text that is not empty" },
         { "\"price\":1,\"limit\":1,\"features\":[1]", "tier \"pro\": features must be a list of texts" },
         { "\"price\":1,\"limit\":1,\"features\":{\"a\":\"b\"}", "tier \"pro\": features must be a list of texts" },
         { "\"price\":1,\"limit\":1,\"features\":7", "tier \"pro\": features must be a list of texts" },
-        { "\"price\":1,\"limit\":1,\"meters\":[]", "tier \"pro\": meters must be an object such as {\"tokens\":{\"limit\":1000}}" },
+        { "\"price\":1,\"limit\":1,\"meters\":[]",
+          "tier \"pro\": meters must be an object such as {\"tokens\":{\"limit\":1000}}" },
         { "\"price\":1,\"limit\":1,\"meters\":{\"Big Name\":{\"limit\":1}}",
           "tier \"pro\": meters names must be a-z, 0-9, _ or - (\"default\" is the tier's own limit)" },
         { "\"price\":1,\"limit\":1,\"meters\":{\"default\":{\"limit\":1}}",
@@ -164,7 +171,8 @@ static void test_tiers_file__names_tier_and_field_of_each_mistake(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct reading reading;
         char text[1024];
-        (void)snprintf(text, sizeof text, "{\"name\":\"free\",\"price\":0,\"limit\":5},{\"name\":\"pro\",%s}", rows[i].fields);
+        (void)snprintf(text, sizeof text, "{\"name\":\"free\",\"price\":0,\"limit\":5},{\"name\":\"pro\",%s}",
+                       rows[i].fields);
         assert_false(read_tiers(&reading, text));
         assert_string_equal(reading.error, rows[i].error);
         dream_arena_free(reading.arena);
@@ -191,7 +199,8 @@ static void test_tiers_file__refuses_names_that_differ_in_case_alone(void **stat
 {
     struct reading reading;
     (void)state;
-    assert_false(read_tiers(&reading, "{\"name\":\"Pro\",\"price\":0,\"limit\":1},{\"name\":\"pro\",\"price\":0,\"limit\":1}"));
+    assert_false(
+        read_tiers(&reading, "{\"name\":\"Pro\",\"price\":0,\"limit\":1},{\"name\":\"pro\",\"price\":0,\"limit\":1}"));
     assert_string_equal(reading.error, "tier \"pro\": there are two tiers of this name");
     dream_arena_free(reading.arena);
 }
@@ -220,7 +229,8 @@ static void test_tiers_file__refuses_documents_of_another_shape(void **state)
 
 static void test_tiers_file__takes_ids_and_an_empty_list_in_a_fixture(void **state)
 {
-    static const char text[] = "[{\"name\":\"a\",\"price\":1,\"limit\":null,\"priceId\":\"price_a\",\"productId\":null}]";
+    static const char text[] =
+        "[{\"name\":\"a\",\"price\":1,\"limit\":null,\"priceId\":\"price_a\",\"productId\":null}]";
     dream_arena *arena = dream_arena_new();
     dreamd_tier_set set;
     char error[256];

@@ -11,9 +11,9 @@
 enum { RAW_PATIENCE_MS = 20000, RAW_MAX = 4 << 20 };
 
 typedef struct raw_answer {
-    int status;          /* 0: the connection ended before an answer */
-    char head[8192];     /* with the status line; ends with the empty line */
-    char *body;          /* owned (raw_answer_clear), NUL-terminated */
+    int status;      /* 0: the connection ended before an answer */
+    char head[8192]; /* with the status line; ends with the empty line */
+    char *body;      /* owned (raw_answer_clear), NUL-terminated */
     size_t body_size;
 } raw_answer;
 

@@ -66,7 +66,8 @@ static int set_up(void **state)
         return -1;
     struct place *place = *state;
     place->db = open_path(place->path, DREAMD_DB_READ_WRITE);
-    run(place->db, "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE, units INTEGER CHECK (units < 100), bytes BLOB)");
+    run(place->db,
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT UNIQUE, units INTEGER CHECK (units < 100), bytes BLOB)");
     return 0;
 }
 
@@ -273,9 +274,11 @@ static void test_values__come_back_as_they_went_in(void **state)
     assert_int_equal(dreamd_db_run(place->db, "INSERT INTO v VALUES ($1, $2, $3, $4, $5, $6, $7)",
                                    DREAMD_PARAMS(dreamd_int(INT64_MAX), dreamd_opt_int(&units), dreamd_opt_int(NULL),
                                                  dreamd_text("caf\xc3\xa9"), dreamd_text(NULL),
-                                                 dreamd_blob(bytes, sizeof bytes), dreamd_blob(NULL, 0)), NULL),
+                                                 dreamd_blob(bytes, sizeof bytes), dreamd_blob(NULL, 0)),
+                                   NULL),
                      DREAMD_DB_OK);
-    assert_int_equal(dreamd_db_query(place->db, "SELECT i, o, n, t, u, b, e FROM v", DREAMD_NO_PARAMS, &rows), DREAMD_DB_OK);
+    assert_int_equal(dreamd_db_query(place->db, "SELECT i, o, n, t, u, b, e FROM v", DREAMD_NO_PARAMS, &rows),
+                     DREAMD_DB_OK);
     assert_int_equal(dreamd_rows_next(rows), DREAMD_DB_ROW);
     assert_true(dreamd_rows_int(rows, 0) == INT64_MAX);
     assert_true(dreamd_rows_int(rows, 1) == INT64_MIN);
@@ -297,9 +300,10 @@ static void test_values__number_may_be_used_twice_and_in_any_order(void **state)
 {
     struct place *place = *state;
     dreamd_rows *rows = NULL;
-    assert_int_equal(dreamd_db_query(place->db, "SELECT $2, $1, $2 || $3",
-                                     DREAMD_PARAMS(dreamd_text("one"), dreamd_text("two"), dreamd_text("three")), &rows),
-                     DREAMD_DB_OK);
+    assert_int_equal(
+        dreamd_db_query(place->db, "SELECT $2, $1, $2 || $3",
+                        DREAMD_PARAMS(dreamd_text("one"), dreamd_text("two"), dreamd_text("three")), &rows),
+        DREAMD_DB_OK);
     assert_int_equal(dreamd_rows_next(rows), DREAMD_DB_ROW);
     assert_string_equal(dreamd_rows_text(rows, 0), "two");
     assert_string_equal(dreamd_rows_text(rows, 1), "one");
@@ -322,8 +326,8 @@ static void test_values__of_a_query_are_copied(void **state)
 static void test_values__wrong_number_or_spelling_is_refused(void **state)
 {
     struct place *place = *state;
-    static const char *const spellings[] = { "SELECT ?", "SELECT ?1", "SELECT :a", "SELECT $a", "SELECT $0",
-                                             "SELECT $01", "SELECT @1", "SELECT $99999" };
+    static const char *const spellings[] = { "SELECT ?",  "SELECT ?1",  "SELECT :a", "SELECT $a",
+                                             "SELECT $0", "SELECT $01", "SELECT @1", "SELECT $99999" };
     dreamd_rows *rows = NULL;
     assert_int_equal(dreamd_db_query(place->db, "SELECT $1, $2", DREAMD_PARAMS(dreamd_int(1)), &rows), DREAMD_DB_ERROR);
     assert_null(rows);
@@ -332,7 +336,8 @@ static void test_values__wrong_number_or_spelling_is_refused(void **state)
     assert_int_equal(dreamd_db_query(place->db, "SELECT $1", DREAMD_NO_PARAMS, &rows), DREAMD_DB_ERROR);
     assert_string_not_equal(dreamd_db_message(place->db), "");
     for (size_t i = 0; i < sizeof spellings / sizeof spellings[0]; i++)
-        assert_int_equal(dreamd_db_query(place->db, spellings[i], DREAMD_PARAMS(dreamd_int(1)), &rows), DREAMD_DB_ERROR);
+        assert_int_equal(dreamd_db_query(place->db, spellings[i], DREAMD_PARAMS(dreamd_int(1)), &rows),
+                         DREAMD_DB_ERROR);
 }
 
 static void test_values__do_not_stay_bound(void **state)
@@ -351,10 +356,12 @@ static void test_run__counts_changed_rows(void **state)
     struct place *place = *state;
     int64_t changed = -1;
     run(place->db, "INSERT INTO t (id) VALUES (1), (2), (3)");
-    assert_int_equal(dreamd_db_run(place->db, "UPDATE t SET units=1 WHERE id<$1", DREAMD_PARAMS(dreamd_int(3)), &changed),
-                     DREAMD_DB_OK);
+    assert_int_equal(
+        dreamd_db_run(place->db, "UPDATE t SET units=1 WHERE id<$1", DREAMD_PARAMS(dreamd_int(3)), &changed),
+        DREAMD_DB_OK);
     assert_int_equal(changed, 2);
-    assert_int_equal(dreamd_db_run(place->db, "UPDATE t SET units=1 WHERE id>9", DREAMD_NO_PARAMS, &changed), DREAMD_DB_OK);
+    assert_int_equal(dreamd_db_run(place->db, "UPDATE t SET units=1 WHERE id>9", DREAMD_NO_PARAMS, &changed),
+                     DREAMD_DB_OK);
     assert_int_equal(changed, 0);
     assert_int_equal(dreamd_db_run(place->db, "DELETE FROM t", DREAMD_NO_PARAMS, &changed), DREAMD_DB_OK);
     assert_int_equal(changed, 3);
@@ -364,7 +371,11 @@ static void test_run__counts_changed_rows(void **state)
 
 static void test_run__tells_conflict_from_fault(void **state)
 {
-    static const struct { const char *sql; dreamd_db_status status; const char *words; } rows[] = {
+    static const struct {
+        const char *sql;
+        dreamd_db_status status;
+        const char *words;
+    } rows[] = {
         { "INSERT INTO t (id, name) VALUES (2, 'a')", DREAMD_DB_CONFLICT, "t.name" },
         { "INSERT INTO t (id) VALUES (1)", DREAMD_DB_CONFLICT, "t.id" },
         { "INSERT INTO t (units) VALUES (100)", DREAMD_DB_CONFLICT, "CHECK" },
@@ -405,8 +416,9 @@ static void test_query__returning_gives_rows(void **state)
 {
     struct place *place = *state;
     dreamd_rows *rows = NULL;
-    assert_int_equal(dreamd_db_query(place->db, "INSERT INTO t (name) VALUES ('a'), ('b') RETURNING name", DREAMD_NO_PARAMS,
-                                     &rows), DREAMD_DB_OK);
+    assert_int_equal(
+        dreamd_db_query(place->db, "INSERT INTO t (name) VALUES ('a'), ('b') RETURNING name", DREAMD_NO_PARAMS, &rows),
+        DREAMD_DB_OK);
     assert_int_equal(dreamd_rows_next(rows), DREAMD_DB_ROW);
     assert_string_equal(dreamd_rows_text(rows, 0), "a");
     dreamd_rows_finish(rows); /* early: both rows are in all the same */
@@ -484,8 +496,9 @@ static void test_query__statement_survives_a_schema_change(void **state)
 static void test_script__stops_at_the_first_failure(void **state)
 {
     struct place *place = *state;
-    assert_int_equal(dreamd_db_script(place->db, "INSERT INTO t (id) VALUES (1); INSERT INTO t (id) VALUES (1); DELETE FROM t"),
-                     DREAMD_DB_CONFLICT);
+    assert_int_equal(
+        dreamd_db_script(place->db, "INSERT INTO t (id) VALUES (1); INSERT INTO t (id) VALUES (1); DELETE FROM t"),
+        DREAMD_DB_CONFLICT);
     assert_int_equal(ask(place->db, "SELECT count(*) FROM t"), 1);
 }
 
@@ -523,8 +536,9 @@ static void test_transaction__savepoint_undoes_its_part_only(void **state)
     assert_int_equal(dreamd_db_begin(place->db), DREAMD_DB_OK);
     for (int id = 1; id <= 4; id++) {
         assert_int_equal(dreamd_db_savepoint(place->db), DREAMD_DB_OK);
-        assert_int_equal(dreamd_db_run(place->db, "INSERT INTO t (id) VALUES ($1)", DREAMD_PARAMS(dreamd_int(id)), NULL),
-                         DREAMD_DB_OK);
+        assert_int_equal(
+            dreamd_db_run(place->db, "INSERT INTO t (id) VALUES ($1)", DREAMD_PARAMS(dreamd_int(id)), NULL),
+            DREAMD_DB_OK);
         if (id % 2)
             dreamd_db_rollback_to_savepoint(place->db);
         else
@@ -595,7 +609,8 @@ static void test_transaction__ended_by_the_engine_commits_nothing_more(void **st
                      DREAMD_DB_CONFLICT);
     dreamd_db_rollback_to_savepoint(place->db);
     /* A caller that only undid its part goes on; none of this may reach the file. */
-    assert_int_equal(dreamd_db_run(place->db, "INSERT INTO t (id) VALUES (3)", DREAMD_NO_PARAMS, NULL), DREAMD_DB_ERROR);
+    assert_int_equal(dreamd_db_run(place->db, "INSERT INTO t (id) VALUES (3)", DREAMD_NO_PARAMS, NULL),
+                     DREAMD_DB_ERROR);
     assert_int_equal(dreamd_db_script(place->db, "INSERT INTO t (id) VALUES (4)"), DREAMD_DB_ERROR);
     assert_int_equal(dreamd_db_query(place->db, "SELECT 1", DREAMD_NO_PARAMS, &rows), DREAMD_DB_ERROR);
     assert_int_equal(dreamd_db_commit(place->db), DREAMD_DB_ERROR);

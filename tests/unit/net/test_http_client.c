@@ -106,11 +106,11 @@ struct script {
     pthread_t thread;
     pthread_t workers[CONNECTIONS_MAX];
     atomic_int connections;
-    atomic_int requests;      /* complete ones */
-    const char *text;         /* what serve_text writes */
-    pthread_mutex_t lock;     /* guards what follows */
-    char last[8192];          /* the head of the last request */
-    size_t last_body;         /* bytes its body was to have */
+    atomic_int requests;  /* complete ones */
+    const char *text;     /* what serve_text writes */
+    pthread_mutex_t lock; /* guards what follows */
+    char last[8192];      /* the head of the last request */
+    size_t last_body;     /* bytes its body was to have */
 };
 
 struct connection {
@@ -248,14 +248,25 @@ static void test_send__says_what_it_was_given(void **state)
         const char *line, *has, *has_not;
     } rows[] = {
         { { .method = "GET" }, "GET /x HTTP/1.1\r\n", "\r\nUser-Agent: dreamapid\r\n", "Content-" },
-        { { .method = "POST", .body = "ab", .body_size = 2 }, "POST /x HTTP/1.1\r\n", "\r\nContent-Length: 2\r\n", "Content-Type" },
-        { { .method = "POST", .body = "ab", .body_size = 2, .headers = typed }, "POST /x HTTP/1.1\r\n",
-          "\r\nContent-Type: application/json\r\nX-Key: 1\r\n", "Expect" },
+        { { .method = "POST", .body = "ab", .body_size = 2 },
+          "POST /x HTTP/1.1\r\n",
+          "\r\nContent-Length: 2\r\n",
+          "Content-Type" },
+        { { .method = "POST", .body = "ab", .body_size = 2, .headers = typed },
+          "POST /x HTTP/1.1\r\n",
+          "\r\nContent-Type: application/json\r\nX-Key: 1\r\n",
+          "Expect" },
         { { .method = "POST" }, "POST /x HTTP/1.1\r\n", "\r\nContent-Length: 0\r\n", "Content-Type" },
-        { { .method = "PUT", .body = "ab", .body_size = 2 }, "PUT /x HTTP/1.1\r\n", "\r\nContent-Length: 2\r\n", "Expect" },
+        { { .method = "PUT", .body = "ab", .body_size = 2 },
+          "PUT /x HTTP/1.1\r\n",
+          "\r\nContent-Length: 2\r\n",
+          "Expect" },
         { { .method = "PATCH" }, "PATCH /x HTTP/1.1\r\n", "\r\nContent-Length: 0\r\n", "Transfer-Encoding" },
         { { .method = "DELETE" }, "DELETE /x HTTP/1.1\r\n", "\r\nHost: 127.0.0.1:", "Content-" },
-        { { .method = "DELETE", .body = "ab", .body_size = 2 }, "DELETE /x HTTP/1.1\r\n", "\r\nContent-Length: 2\r\n", "Expect" },
+        { { .method = "DELETE", .body = "ab", .body_size = 2 },
+          "DELETE /x HTTP/1.1\r\n",
+          "\r\nContent-Length: 2\r\n",
+          "Expect" },
     };
     struct script script;
     (void)state;
@@ -322,7 +333,9 @@ static void test_send__connection_is_kept(void **state)
     script.text = ok_text;
     dreamd_http_client *client = dreamd_http_client_new();
     for (int i = 0; i < 5; i++)
-        assert_int_equal(ask(client, &(dreamd_outbound){ .method = "POST", .url = script.url, .body = "a", .body_size = 1 })->status, 200);
+        assert_int_equal(
+            ask(client, &(dreamd_outbound){ .method = "POST", .url = script.url, .body = "a", .body_size = 1 })->status,
+            200);
     assert_int_equal(atomic_load(&script.connections), 1);
     dreamd_http_client_free(client);
     script_stop(&script);
@@ -370,8 +383,9 @@ static void test_send__inputs_are_copied(void **state)
     (void)snprintf(url, sizeof url, "%s", script.url);
     dreamd_http_client *client = dreamd_http_client_new();
     got_init(&got);
-    dreamd_http_client_send(client, &(dreamd_outbound){ .method = method, .url = url, .headers = headers, .body = body,
-                                                        .body_size = 4 }, on_reply, &got);
+    dreamd_http_client_send(
+        client, &(dreamd_outbound){ .method = method, .url = url, .headers = headers, .body = body, .body_size = 4 },
+        on_reply, &got);
     memset(method, 'x', 4);
     memset(url, 'x', sizeof url - 1);
     memset(header, 'x', sizeof header - 1);
@@ -408,7 +422,7 @@ static void test_reply__is_read_or_refused(void **state)
     static const struct {
         const char *text;
         int status;
-        const char *body;        /* of an answer; words of the failure else */
+        const char *body; /* of an answer; words of the failure else */
         int64_t retry_after_ms;
     } rows[] = {
         { "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello", -1 },
@@ -421,7 +435,9 @@ static void test_reply__is_read_or_refused(void **state)
         { "HTTP/1.1 503 No\r\nRetry-After: Thu, 01 Jan 1970 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n", 503, "", 0 },
         { "HTTP/1.1 503 No\r\nRetry-After: soon\r\nContent-Length: 0\r\n\r\n", 503, "", -1 },
         { "HTTP/1.1 503 No\r\nRetry-After: -5\r\nContent-Length: 0\r\n\r\n", 503, "", -1 },
-        { "HTTP/1.1 503 No\r\nRetry-After: 0000000000000000000000000000000000000000000000000000000000000000000000001\r\nContent-Length: 0\r\n\r\n", 503, "", -1 },
+        { "HTTP/1.1 503 No\r\nRetry-After: "
+          "0000000000000000000000000000000000000000000000000000000000000000000000001\r\nContent-Length: 0\r\n\r\n",
+          503, "", -1 },
         { "HTTP/1.1 503 No\r\nRetry-After-Not: 5\r\nContent-Length: 0\r\n\r\n", 503, "", -1 },
         { "HTTP/1.1 103 Hints\r\nRetry-After: 9\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200, "ok", -1 },
         { "HTTP/1.1 500 Oops\r\nContent-Length: 4\r\n\r\noops", 500, "oops", -1 },
@@ -437,7 +453,8 @@ static void test_reply__is_read_or_refused(void **state)
         script_start(&script, serve_text);
         script.text = rows[i].text;
         dreamd_http_client *client = dreamd_http_client_new();
-        struct got *got = ask(client, &(dreamd_outbound){ .method = "POST", .url = script.url, .body = "a", .body_size = 1 });
+        struct got *got =
+            ask(client, &(dreamd_outbound){ .method = "POST", .url = script.url, .body = "a", .body_size = 1 });
         if (got->status != rows[i].status || got->retry_after_ms != rows[i].retry_after_ms)
             fail_msg("row %zu: %d %s %lld", i, got->status, got->failure, (long long)got->retry_after_ms);
         if (got->status)
@@ -452,7 +469,11 @@ static void test_reply__is_read_or_refused(void **state)
 
 static void test_reply__size_is_bounded(void **state)
 {
-    static const struct { size_t max; const char *text; int status; } rows[] = {
+    static const struct {
+        size_t max;
+        const char *text;
+        int status;
+    } rows[] = {
         { 5, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200 },
         { 4, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 0 },
         { 4, "HTTP/1.1 200 OK\r\n\r\nhello", 0 },
@@ -464,7 +485,8 @@ static void test_reply__size_is_bounded(void **state)
         script_start(&script, serve_text);
         script.text = rows[i].text;
         dreamd_http_client *client = dreamd_http_client_new();
-        struct got *got = ask(client, &(dreamd_outbound){ .method = "GET", .url = script.url, .max_response = rows[i].max });
+        struct got *got =
+            ask(client, &(dreamd_outbound){ .method = "GET", .url = script.url, .max_response = rows[i].max });
         assert_int_equal(got->status, rows[i].status);
         if (!got->status)
             assert_string_equal(got->failure, "The answer is larger than allowed");
@@ -507,7 +529,8 @@ static void test_refused__is_unsent(void **state)
     script_start(&script, serve_text);
     script_stop(&script); /* a port where surely nobody listens */
     dreamd_http_client *client = dreamd_http_client_new();
-    struct got *got = ask(client, &(dreamd_outbound){ .method = "POST", .url = script.url, .body = "a", .body_size = 1 });
+    struct got *got =
+        ask(client, &(dreamd_outbound){ .method = "POST", .url = script.url, .body = "a", .body_size = 1 });
     assert_int_equal(got->status, 0);
     assert_true(got->is_unsent);
     assert_false(got->is_timeout);
@@ -529,8 +552,9 @@ static void test_timeout__is_told_and_may_have_arrived(void **state)
     (void)state;
     script_start(&script, serve_silence);
     dreamd_http_client *client = dreamd_http_client_new();
-    struct got *got = ask(client, &(dreamd_outbound){ .method = "POST", .url = script.url, .body = "a", .body_size = 1,
-                                                      .timeout_ms = 200 });
+    struct got *got =
+        ask(client,
+            &(dreamd_outbound){ .method = "POST", .url = script.url, .body = "a", .body_size = 1, .timeout_ms = 200 });
     assert_int_equal(got->status, 0);
     assert_true(got->is_timeout);
     assert_false(got->is_unsent);
@@ -556,7 +580,11 @@ static void test_dead_connection__request_is_sent_twice_only_if_that_is_safe(voi
 {
     static const char *const keyed[] = { "Idempotency-Key: k1", NULL };
     static char large[300000];
-    static const struct { dreamd_outbound outbound; bool is_answered; int requests; } rows[] = {
+    static const struct {
+        dreamd_outbound outbound;
+        bool is_answered;
+        int requests;
+    } rows[] = {
         { { .method = "POST", .body = "pay", .body_size = 3 }, false, 2 },
         { { .method = "POST", .body = large, .body_size = sizeof large }, false, 2 },
         { { .method = "PATCH", .body = "pay", .body_size = 3 }, false, 2 },
@@ -565,7 +593,7 @@ static void test_dead_connection__request_is_sent_twice_only_if_that_is_safe(voi
         { { .method = "PUT", .body = "pay", .body_size = 3 }, true, 3 },
         { { .method = "GET" }, true, 3 },
         { { .method = "DELETE" }, true, 3 },
-        { { .method = "POST" }, true, 2 },  /* no body: on a connection of its own from the start */
+        { { .method = "POST" }, true, 2 }, /* no body: on a connection of its own from the start */
         { { .method = "PATCH" }, true, 2 },
     };
     (void)state;
@@ -596,7 +624,8 @@ static void test_dead_connection__closed_while_idle_is_noticed(void **state)
     script.text = ok_text;
     dreamd_http_client *client = dreamd_http_client_new();
     for (int i = 0; i < 5; i++) {
-        struct got *got = ask(client, &(dreamd_outbound){ .method = "POST", .url = script.url, .body = "a", .body_size = 1 });
+        struct got *got =
+            ask(client, &(dreamd_outbound){ .method = "POST", .url = script.url, .body = "a", .body_size = 1 });
         assert_true(got->status == 200 || (got->status == 0 && !got->is_timeout));
         assert_true(atomic_load(&script.requests) <= i + 1);
         (void)nanosleep(&pause, NULL);
@@ -628,9 +657,11 @@ static void *send_many(void *context)
     for (int i = 0; i < 50; i++) {
         char body[32];
         int size = snprintf(body, sizeof body, "%p/%d", context, i);
-        dreamd_http_client_send(sender->client, &(dreamd_outbound){ .method = "POST", .url = sender->url, .body = body,
-                                                                    .body_size = (size_t)size, .timeout_ms = 60000 },
-                                on_reply, &sender->got[i]);
+        dreamd_http_client_send(
+            sender->client,
+            &(dreamd_outbound){
+                .method = "POST", .url = sender->url, .body = body, .body_size = (size_t)size, .timeout_ms = 60000 },
+            on_reply, &sender->got[i]);
     }
     return NULL;
 }
@@ -681,7 +712,8 @@ struct relay {
 
 static void on_relayed(void *context, const dreamd_reply *reply)
 {
-    dreamd_request_answer(context, reply->status ? (unsigned)reply->status : 502, "text/plain", reply->body, reply->body_size);
+    dreamd_request_answer(context, reply->status ? (unsigned)reply->status : 502, "text/plain", reply->body,
+                          reply->body_size);
 }
 
 static void handle_relay(void *context, dreamd_request *request)
@@ -689,8 +721,10 @@ static void handle_relay(void *context, dreamd_request *request)
     struct relay *relay = context;
     size_t size;
     const void *body = dreamd_request_body(request, &size);
-    dreamd_http_client_send(relay->client, &(dreamd_outbound){ .method = "POST", .url = relay->url, .body = body,
-                                                               .body_size = size, .timeout_ms = 60000 }, on_relayed, request);
+    dreamd_http_client_send(
+        relay->client,
+        &(dreamd_outbound){ .method = "POST", .url = relay->url, .body = body, .body_size = size, .timeout_ms = 60000 },
+        on_relayed, request);
 }
 
 static void test_many__through_a_suspended_handler(void **state)
@@ -713,8 +747,13 @@ static void test_many__through_a_suspended_handler(void **state)
         char body[16];
         int size = snprintf(body, sizeof body, "n%d", i);
         got_init(&got[i]);
-        dreamd_http_client_send(client, &(dreamd_outbound){ .method = "POST", .url = dreamd_http_server_url(front), .body = body,
-                                                            .body_size = (size_t)size, .timeout_ms = 60000 }, on_reply, &got[i]);
+        dreamd_http_client_send(client,
+                                &(dreamd_outbound){ .method = "POST",
+                                                    .url = dreamd_http_server_url(front),
+                                                    .body = body,
+                                                    .body_size = (size_t)size,
+                                                    .timeout_ms = 60000 },
+                                on_reply, &got[i]);
     }
     for (int i = 0; i < REQUESTS; i++) {
         char body[16];
@@ -776,8 +815,8 @@ static void test_free__callbacks_may_send_again(void **state)
     (void)state;
     script_start(&script, serve_silence);
     struct persistent persistent = { .client = dreamd_http_client_new(), .url = script.url };
-    dreamd_http_client_send(persistent.client, &(dreamd_outbound){ .method = "GET", .url = script.url }, on_reply_send_again,
-                            &persistent);
+    dreamd_http_client_send(persistent.client, &(dreamd_outbound){ .method = "GET", .url = script.url },
+                            on_reply_send_again, &persistent);
     dreamd_http_client_free(persistent.client);
     assert_int_equal(persistent.failed, 4);
     script_stop(&script);

@@ -126,8 +126,12 @@ static dreamd_request *take_held(struct fixture *fixture)
 
 static dreamd_http_server_options usual(struct fixture *fixture)
 {
-    return (dreamd_http_server_options){ .name = "test", .listen = "127.0.0.1:0", .max_body = MAX_BODY, .handler = handle,
-                                         .context = fixture, .metrics = fixture->metrics };
+    return (dreamd_http_server_options){ .name = "test",
+                                         .listen = "127.0.0.1:0",
+                                         .max_body = MAX_BODY,
+                                         .handler = handle,
+                                         .context = fixture,
+                                         .metrics = fixture->metrics };
 }
 
 static void start(struct fixture *fixture, const dreamd_http_server_options *options)
@@ -211,19 +215,28 @@ static void assert_has(const raw_answer *answer, const char *name, const char *v
 
 static void test_request__is_seen_as_sent(void **state)
 {
-    static const struct { const char *request, *seen; } rows[] = {
-        { "GET /a%20b/%2e%2E/c HTTP/1.1\r\n" HOST "\r\n", "GET|/a%20b/%2e%2E/c|a=(none)|host=shop.example|(none)|127.0.0.1|0:" },
-        { "POST /p HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello", "POST|/p|a=(none)|host=shop.example|(none)|127.0.0.1|5:hello" },
-        { "PUT /p HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n", "PUT|/p|a=(none)|host=shop.example|(none)|127.0.0.1|0:" },
+    static const struct {
+        const char *request, *seen;
+    } rows[] = {
+        { "GET /a%20b/%2e%2E/c HTTP/1.1\r\n" HOST "\r\n",
+          "GET|/a%20b/%2e%2E/c|a=(none)|host=shop.example|(none)|127.0.0.1|0:" },
+        { "POST /p HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhello",
+          "POST|/p|a=(none)|host=shop.example|(none)|127.0.0.1|5:hello" },
+        { "PUT /p HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\n",
+          "PUT|/p|a=(none)|host=shop.example|(none)|127.0.0.1|0:" },
         { "DELETE /d?a=1 HTTP/1.1\r\n" HOST "\r\n", "DELETE|/d|a=1|host=shop.example|(none)|127.0.0.1|0:" },
-        { "PATCH /p HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n",
+        { "PATCH /p HTTP/1.1\r\n" HOST
+          "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4;x=y\r\ndefg\r\n0\r\nTrailer: t\r\n\r\n",
           "PATCH|/p|a=(none)|host=shop.example|(none)|127.0.0.1|7:abcdefg" },
         { "GET /x HTTP/1.0\r\n\r\n", "GET|/x|a=(none)|host=(none)|(none)|127.0.0.1|0:" },
-        { "GET http://other.example:81/x?a=b HTTP/1.1\r\n" HOST "\r\n", "GET|/x|a=b|host=other.example:81|(none)|127.0.0.1|0:" },
-        { "GET HTTPS://other.example HTTP/1.1\r\n" HOST "\r\n", "GET|/|a=(none)|host=other.example|(none)|127.0.0.1|0:" },
+        { "GET http://other.example:81/x?a=b HTTP/1.1\r\n" HOST "\r\n",
+          "GET|/x|a=b|host=other.example:81|(none)|127.0.0.1|0:" },
+        { "GET HTTPS://other.example HTTP/1.1\r\n" HOST "\r\n",
+          "GET|/|a=(none)|host=other.example|(none)|127.0.0.1|0:" },
         { "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", "OPTIONS|*|a=(none)|host=shop.example|(none)|127.0.0.1|0:" },
         { "GET //x HTTP/1.1\r\n" HOST "\r\n", "GET|//x|a=(none)|host=shop.example|(none)|127.0.0.1|0:" },
-        { "GET /x HTTP/1.1\r\n" HOST "X-Absent:  two  words \r\n\r\n", "GET|/x|a=(none)|host=shop.example|two  words|127.0.0.1|0:" },
+        { "GET /x HTTP/1.1\r\n" HOST "X-Absent:  two  words \r\n\r\n",
+          "GET|/x|a=(none)|host=shop.example|two  words|127.0.0.1|0:" },
         { "GET /x HTTP/1.1\r\n" HOST "X-Absent:\r\n\r\n", "GET|/x|a=(none)|host=shop.example||127.0.0.1|0:" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -232,11 +245,29 @@ static void test_request__is_seen_as_sent(void **state)
 
 static void test_query__is_decoded(void **state)
 {
-    static const struct { const char *query, *value; } rows[] = {
-        { "a=1", "1" }, { "a=", "" }, { "a", "" }, { "b=2&a=1", "1" }, { "a=1&a=2", "1" }, { "", "(none)" },
-        { "aa=1", "(none)" }, { "A=1", "(none)" }, { "a=x%26y%3Dz", "x&y=z" }, { "a=one+two%20three%2B", "one two three+" },
-        { "%61=1", "1" }, { "a=caf%C3%A9", "caf\xc3\xa9" }, { "a=%zz", "(none)" }, { "a=%", "(none)" }, { "a=%00", "(none)" },
-        { "&&a=1&&", "1" }, { "=1&a=2", "2" }, { "a=b=c", "b=c" }, { "a=?x", "?x" }, { "ab=1&a", "" },
+    static const struct {
+        const char *query, *value;
+    } rows[] = {
+        { "a=1", "1" },
+        { "a=", "" },
+        { "a", "" },
+        { "b=2&a=1", "1" },
+        { "a=1&a=2", "1" },
+        { "", "(none)" },
+        { "aa=1", "(none)" },
+        { "A=1", "(none)" },
+        { "a=x%26y%3Dz", "x&y=z" },
+        { "a=one+two%20three%2B", "one two three+" },
+        { "%61=1", "1" },
+        { "a=caf%C3%A9", "caf\xc3\xa9" },
+        { "a=%zz", "(none)" },
+        { "a=%", "(none)" },
+        { "a=%00", "(none)" },
+        { "&&a=1&&", "1" },
+        { "=1&a=2", "2" },
+        { "a=b=c", "b=c" },
+        { "a=?x", "?x" },
+        { "ab=1&a", "" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char request[256], seen[256];
@@ -248,10 +279,19 @@ static void test_query__is_decoded(void **state)
 
 static void test_request_id__is_echoed_if_sane_and_made_if_not(void **state)
 {
-    static const struct { const char *sent; bool is_kept; } rows[] = {
-        { "req_1.2:3-Z", true }, { "", false }, { "a b", false }, { "a\"b", false }, { "<script>", false },
+    static const struct {
+        const char *sent;
+        bool is_kept;
+    } rows[] = {
+        { "req_1.2:3-Z", true },
+        { "", false },
+        { "a b", false },
+        { "a\"b", false },
+        { "<script>", false },
         { "caf\xc3\xa9", false },
-        { "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789", false },
+        { "012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+          "8901234567890123456789",
+          false },
     };
     struct fixture *fixture = *state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -284,8 +324,11 @@ static void test_request_id__made_ones_differ(void **state)
 
 static void test_malformed__is_refused_and_the_connection_closed(void **state)
 {
-    static const struct { const char *request; int status; } rows[] = {
-        { "GET / HTTP/1.1\r\n\r\n", 400 },                                                        /* no Host */
+    static const struct {
+        const char *request;
+        int status;
+    } rows[] = {
+        { "GET / HTTP/1.1\r\n\r\n", 400 }, /* no Host */
         { "GET / HTTP/1.1\r\n" HOST HOST "\r\n", 400 },
         { "GET / HTTP/1.0\r\n" HOST HOST "\r\n", 400 },
         { "GET x HTTP/1.1\r\n" HOST "\r\n", 400 },
@@ -339,7 +382,8 @@ static void test_malformed__is_refused_and_the_connection_closed(void **state)
         (void)close(fd);
         raw_answer_clear(&answer);
     }
-    assert_answer(fixture, "GET /alive HTTP/1.1\r\n" HOST "\r\n", 200, "GET|/alive|a=(none)|host=shop.example|(none)|127.0.0.1|0:");
+    assert_answer(fixture, "GET /alive HTTP/1.1\r\n" HOST "\r\n", 200,
+                  "GET|/alive|a=(none)|host=shop.example|(none)|127.0.0.1|0:");
 }
 
 static void test_malformed__our_refusals_are_json(void **state)
@@ -424,8 +468,14 @@ static raw_answer post_sized(struct fixture *fixture, size_t size)
 
 static void test_body__limit_is_exact(void **state)
 {
-    static const struct { size_t size; int status; } rows[] = {
-        { MAX_BODY - 1, 200 }, { MAX_BODY, 200 }, { MAX_BODY + 1, 413 }, { 2 * MAX_BODY, 413 },
+    static const struct {
+        size_t size;
+        int status;
+    } rows[] = {
+        { MAX_BODY - 1, 200 },
+        { MAX_BODY, 200 },
+        { MAX_BODY + 1, 413 },
+        { 2 * MAX_BODY, 413 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         raw_answer answer = post_sized(*state, rows[i].size);
@@ -515,7 +565,8 @@ static void test_body__arrives_byte_by_byte(void **state)
 
 static void test_slow__client_is_cut_off(void **state)
 {
-    static const char *const starts[] = { "GET /slow HTTP/1.1\r\nHo", "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhel", "" };
+    static const char *const starts[] = { "GET /slow HTTP/1.1\r\nHo",
+                                          "POST / HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nhel", "" };
     struct fixture *fixture = *state;
     dreamd_http_server_options options = usual(fixture);
     options.idle_timeout_s = 1;
@@ -763,7 +814,8 @@ static void test_later__client_gone_meanwhile(void **state)
 
 static void test_client__gone_in_the_midst_of_its_request(void **state)
 {
-    static const char *const parts[] = { "GET /x HT", "GET /x HTTP/1.1\r\nHost: a", "POST / HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nab",
+    static const char *const parts[] = { "GET /x HT", "GET /x HTTP/1.1\r\nHost: a",
+                                         "POST / HTTP/1.1\r\n" HOST "Content-Length: 9\r\n\r\nab",
                                          "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n5\r\nab" };
     struct fixture *fixture = *state;
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -972,9 +1024,24 @@ static void assert_no_start(struct fixture *fixture, const char *listen_at, cons
 
 static void test_start__says_why_it_cannot(void **state)
 {
-    static const char *const bad[] = { NULL, "", ":", ":80", "8787", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:-1",
-                                       "127.0.0.1:65536", "127.0.0.1:80 ", "::1:80", "[::1]", "[::1:80", "[]:80", "shop.example:80",
-                                       "300.0.0.1:80", "127.0.0.1:99999999999999999999" };
+    static const char *const bad[] = { NULL,
+                                       "",
+                                       ":",
+                                       ":80",
+                                       "8787",
+                                       "127.0.0.1",
+                                       "127.0.0.1:",
+                                       "127.0.0.1:x",
+                                       "127.0.0.1:-1",
+                                       "127.0.0.1:65536",
+                                       "127.0.0.1:80 ",
+                                       "::1:80",
+                                       "[::1]",
+                                       "[::1:80",
+                                       "[]:80",
+                                       "shop.example:80",
+                                       "300.0.0.1:80",
+                                       "127.0.0.1:99999999999999999999" };
     struct fixture *fixture = *state;
     char in_use[64];
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -986,8 +1053,12 @@ static void test_start__says_why_it_cannot(void **state)
 
 static void test_start__url_is_one_to_connect_to(void **state)
 {
-    static const struct { const char *listen, *prefix; } rows[] = {
-        { "127.0.0.1:0", "http://127.0.0.1:" }, { "0.0.0.0:0", "http://127.0.0.1:" }, { "localhost:0", "http://127.0.0.1:" },
+    static const struct {
+        const char *listen, *prefix;
+    } rows[] = {
+        { "127.0.0.1:0", "http://127.0.0.1:" },
+        { "0.0.0.0:0", "http://127.0.0.1:" },
+        { "localhost:0", "http://127.0.0.1:" },
         { "127.0.0.2:0", "http://127.0.0.2:" },
     };
     struct fixture *fixture = *state;
@@ -1015,7 +1086,8 @@ static void test_start__ipv6_takes_ipv4_too(void **state)
         return;
     }
     fixture->port = raw_port(dreamd_http_server_url(fixture->server));
-    assert_answer(fixture, "GET /x HTTP/1.1\r\n" HOST "\r\n", 200, "GET|/x|a=(none)|host=shop.example|(none)|127.0.0.1|0:");
+    assert_answer(fixture, "GET /x HTTP/1.1\r\n" HOST "\r\n", 200,
+                  "GET|/x|a=(none)|host=shop.example|(none)|127.0.0.1|0:");
 }
 
 static void test_start__defaults_without_metrics(void **state)
@@ -1096,8 +1168,9 @@ static void test_log__one_line_without_query_or_headers(void **state)
     assert_int_equal(pipe(ends), 0);
     assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
     start(fixture, &options);
-    raw_answer answer = raw_exchange(fixture->port, "POST /bare?code=secret1 HTTP/1.1\r\n" HOST "X-Request-Id: mine\r\n"
-                                     "Authorization: Bearer secret2\r\nContent-Length: 7\r\n\r\nsecret3");
+    raw_answer answer =
+        raw_exchange(fixture->port, "POST /bare?code=secret1 HTTP/1.1\r\n" HOST "X-Request-Id: mine\r\n"
+                                    "Authorization: Bearer secret2\r\nContent-Length: 7\r\n\r\nsecret3");
     dreamd_http_server_stop(fixture->server, 1000);
     fixture->server = NULL;
     assert_true(dup2(before, STDERR_FILENO) >= 0);
@@ -1108,7 +1181,9 @@ static void test_log__one_line_without_query_or_headers(void **state)
     assert_true(size > 0);
     out[size] = '\0';
     assert_int_equal(answer.status, 200);
-    assert_non_null(strstr(out, "\"event\":\"request\",\"server\":\"test\",\"method\":\"POST\",\"path\":\"/bare\",\"status\":200,\"us\":"));
+    assert_non_null(strstr(
+        out,
+        "\"event\":\"request\",\"server\":\"test\",\"method\":\"POST\",\"path\":\"/bare\",\"status\":200,\"us\":"));
     assert_non_null(strstr(out, "\"request_id\":\"mine\",\"remote\":\"127.0.0.1\"}\n"));
     assert_null(strstr(out, "secret"));
     assert_ptr_equal(strchr(out, '\n'), out + size - 1);

@@ -33,9 +33,10 @@ static void test_format__json_line(void **state)
     const dreamd_log_field fields[] = { dreamd_log_text("path", "/a"), dreamd_log_int("status", -200),
                                         dreamd_log_text("none", NULL) };
     (void)state;
-    assert_string_equal(format(false, "request", fields, 3),
-                        "{\"time\":\"2026-01-01T12:00:00.000Z\",\"level\":\"warn\",\"event\":\"request\",\"path\":\"/a\","
-                        "\"status\":-200,\"none\":\"\"}\n");
+    assert_string_equal(
+        format(false, "request", fields, 3),
+        "{\"time\":\"2026-01-01T12:00:00.000Z\",\"level\":\"warn\",\"event\":\"request\",\"path\":\"/a\","
+        "\"status\":-200,\"none\":\"\"}\n");
 }
 
 static void test_format__plain_line(void **state)
@@ -49,19 +50,23 @@ static void test_format__plain_line(void **state)
 
 static void test_format__escapes_what_breaks_a_line(void **state)
 {
-    static const struct { const char *text, *json; } rows[] = {
+    static const struct {
+        const char *text, *json;
+    } rows[] = {
         { "a\"b", "a\\\"b" },
         { "a\\b", "a\\\\b" },
         { "a\nb\r\tc", "a\\u000ab\\u000d\\u0009c" },
         { "\x1b[31m", "\\u001b[31m" },
         { "\x7f", "\\u007f" },
         { "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80" },
-        { "\xc2\x9b" "31m", "\\u009b31m" },               /* a C1 control, in UTF-8 */
-        { "\xc3", "\\ufffd" },                            /* cut short */
+        { "\xc2\x9b"
+          "31m",
+          "\\u009b31m" },      /* a C1 control, in UTF-8 */
+        { "\xc3", "\\ufffd" }, /* cut short */
         { "\xc3(", "\\ufffd(" },
-        { "\xc0\xaf", "\\ufffd\\ufffd" },                 /* overlong */
+        { "\xc0\xaf", "\\ufffd\\ufffd" }, /* overlong */
         { "\xe0\x80\xaf", "\\ufffd\\ufffd\\ufffd" },
-        { "\xed\xa0\x80", "\\ufffd\\ufffd\\ufffd" },      /* a surrogate */
+        { "\xed\xa0\x80", "\\ufffd\\ufffd\\ufffd" }, /* a surrogate */
         { "\xf4\x90\x80\x80", "\\ufffd\\ufffd\\ufffd\\ufffd" },
         { "\xff\xfe", "\\ufffd\\ufffd" },
     };

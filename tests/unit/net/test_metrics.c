@@ -86,11 +86,11 @@ static void test_metrics__histogram_buckets_add_up(void **state)
     dreamd_metrics *metrics = dreamd_metrics_new();
     dreamd_metric *seconds = dreamd_metrics_histogram(metrics, "s", "Time.", "route=\"GET /\"");
     dreamd_metric_observe_us(seconds, -5);
-    dreamd_metric_observe_us(seconds, 500);      /* on the bound: in the bucket */
+    dreamd_metric_observe_us(seconds, 500); /* on the bound: in the bucket */
     dreamd_metric_observe_us(seconds, 501);
     dreamd_metric_observe_us(seconds, 10000000);
     dreamd_metric_observe_us(seconds, 10000001);
-    dreamd_metric_add(seconds, 100);             /* no way to change a histogram */
+    dreamd_metric_add(seconds, 100); /* no way to change a histogram */
     dreamd_metric_set(seconds, 100);
     assert_page(metrics, "# HELP s Time.\n# TYPE s histogram\n"
                          "s_bucket{route=\"GET /\",le=\"0.0005\"} 2\ns_bucket{route=\"GET /\",le=\"0.001\"} 3\n"

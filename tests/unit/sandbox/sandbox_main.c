@@ -20,9 +20,9 @@ static const struct {
 static bool add_endpoint(cJSON *service, const char *mode, const sandbox_endpoint *endpoint)
 {
     cJSON *object = cJSON_AddObjectToObject(service, mode);
-    return dream_json_set_string(object, "url", endpoint->url) &&
-           dream_json_set_string(object, "secretKey", endpoint->secret_key) &&
-           dream_json_set_string(object, "webhookSecret", endpoint->webhook_secret);
+    return dream_json_set_string(object, "url", endpoint->url)
+           && dream_json_set_string(object, "secretKey", endpoint->secret_key)
+           && dream_json_set_string(object, "webhookSecret", endpoint->webhook_secret);
 }
 
 static bool print_endpoints(const sandbox *box)
@@ -31,9 +31,9 @@ static bool print_endpoints(const sandbox *box)
     bool done = line != NULL;
     for (size_t i = 0; i < sizeof services / sizeof *services; i++) {
         cJSON *service = cJSON_AddObjectToObject(line, services[i].name);
-        done = done && service &&
-               add_endpoint(service, "live", sandbox_endpoint_of(box, services[i].service, SANDBOX_LIVE)) &&
-               add_endpoint(service, "test", sandbox_endpoint_of(box, services[i].service, SANDBOX_TEST));
+        done = done && service
+               && add_endpoint(service, "live", sandbox_endpoint_of(box, services[i].service, SANDBOX_LIVE))
+               && add_endpoint(service, "test", sandbox_endpoint_of(box, services[i].service, SANDBOX_TEST));
     }
     char *text = done ? dream_json_print(line) : NULL;
     done = text && printf("%s\n", text) > 0 && fflush(stdout) == 0;
@@ -62,8 +62,8 @@ int main(int argc, char **argv)
         return 1;
     }
     const char *const *urls = (const char *const *)argv + 2;
-    bool done = sandbox_set_webhook_urls(box, SANDBOX_STRIPE, SANDBOX_LIVE, urls) &&
-                sandbox_set_webhook_urls(box, SANDBOX_STRIPE, SANDBOX_TEST, urls) && print_endpoints(box);
+    bool done = sandbox_set_webhook_urls(box, SANDBOX_STRIPE, SANDBOX_LIVE, urls)
+                && sandbox_set_webhook_urls(box, SANDBOX_STRIPE, SANDBOX_TEST, urls) && print_endpoints(box);
     if (done)
         (void)sigwait(&ends, &number);
     sandbox_stop(box, 1000);

@@ -19,7 +19,8 @@ static const char good[] = "4242424242424242";
 static void test_card__test_card_pays_however_it_is_typed(void **state)
 {
     (void)state;
-    static const char *const numbers[] = { "4242424242424242", "4242 4242 4242 4242", "4242-4242-4242-4242", " 42424242 42424242 " };
+    static const char *const numbers[] = { "4242424242424242", "4242 4242 4242 4242", "4242-4242-4242-4242",
+                                           " 42424242 42424242 " };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         sandbox_card_check check = sandbox_card(numbers[i], "12/40", "123", NOW_S);
         assert_true(!check.number && !check.expiry && !check.code && !check.decline);
@@ -29,8 +30,15 @@ static void test_card__test_card_pays_however_it_is_typed(void **state)
 static void test_card__number_must_be_one(void **state)
 {
     (void)state;
-    static const char *const numbers[] = { NULL, "", " ", "4242", "4242424242424241", "42424242424242424242", "4242x4242y4242z4242",
-                                           "0x4242424242424242", "424242424242424\xc2\xb2" };
+    static const char *const numbers[] = { NULL,
+                                           "",
+                                           " ",
+                                           "4242",
+                                           "4242424242424241",
+                                           "42424242424242424242",
+                                           "4242x4242y4242z4242",
+                                           "0x4242424242424242",
+                                           "424242424242424\xc2\xb2" };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         sandbox_card_check check = sandbox_card(numbers[i], "12/40", "123", NOW_S);
         assert_non_null(check.number);
@@ -41,8 +49,9 @@ static void test_card__number_must_be_one(void **state)
 static void test_card__other_numbers_are_declined(void **state)
 {
     (void)state;
-    static const char *const numbers[] = { "4000000000000002", "4000 0000 0000 9995", "4000000000000069", "4000000000000127",
-                                           "4000000000000119", "5555555555554444", "378282246310005" };
+    static const char *const numbers[] = { "4000000000000002", "4000 0000 0000 9995", "4000000000000069",
+                                           "4000000000000127", "4000000000000119",    "5555555555554444",
+                                           "378282246310005" };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         sandbox_card_check check = sandbox_card(numbers[i], "12/40", "123", NOW_S);
         assert_null(check.number);
@@ -54,10 +63,11 @@ static const struct {
     const char *expiry;
     bool is_good;
 } expiries[] = {
-    { "11/26", true },  { "11 / 26", true }, { "1126", true },  { "11/2026", true }, { "1/27", true },  { "01-27", true },
-    { "12/76", true },  { "10/26", false },  { "12/25", false }, { "13/30", false },  { "00/30", false }, { "", false },
-    { "1", false },     { "12", false },     { "12/", false },   { "12/3", false },   { "12/345", false }, { "12/20300", false },
-    { "/1230", false }, { "12/3/0", false }, { "ab/cd", false }, { "12/77", false },  { "12/9999", false }, { NULL, false },
+    { "11/26", true },  { "11 / 26", true }, { "1126", true },      { "11/2026", true }, { "1/27", true },
+    { "01-27", true },  { "12/76", true },   { "10/26", false },    { "12/25", false },  { "13/30", false },
+    { "00/30", false }, { "", false },       { "1", false },        { "12", false },     { "12/", false },
+    { "12/3", false },  { "12/345", false }, { "12/20300", false }, { "/1230", false },  { "12/3/0", false },
+    { "ab/cd", false }, { "12/77", false },  { "12/9999", false },  { NULL, false },
 };
 
 static void test_card__expiry_is_this_month_or_later(void **state)

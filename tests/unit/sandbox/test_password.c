@@ -34,17 +34,25 @@ static void test_password__same_password_is_kept_differently_each_time(void **st
 static void test_password__is_the_published_algorithm(void **state)
 {
     (void)state;
-    assert_true(sandbox_password_matches("password", "pbkdf2_sha256$3$000102030405060708090a0b0c0d0e0f$"
-                                                     "83f02df76177f087db0920644015f81c83c4e71c6ca94cb3af794eee3706630f"));
+    assert_true(sandbox_password_matches("password",
+                                         "pbkdf2_sha256$3$000102030405060708090a0b0c0d0e0f$"
+                                         "83f02df76177f087db0920644015f81c83c4e71c6ca94cb3af794eee3706630f"));
 }
 
 static void test_password__damaged_hash_matches_nothing(void **state)
 {
     (void)state;
     static const char *const damaged[] = {
-        "", "pbkdf2_sha256$", "pbkdf2_sha256$3", "pbkdf2_sha256$0$000102030405060708090a0b0c0d0e0f$83f02df76177f087db0920644015f81c83c4e71c6ca94cb3af794eee3706630f",
-        "pbkdf2_sha256$3$000102030405060708090a0b0c0d0e0f$", "pbkdf2_sha256$3$0g0102030405060708090a0b0c0d0e0f$83f02df76177f087db0920644015f81c83c4e71c6ca94cb3af794eee3706630f",
-        "bcrypt$3$000102030405060708090a0b0c0d0e0f$83f02df76177f087db0920644015f81c83c4e71c6ca94cb3af794eee3706630f", "pbkdf2_sha256$99999999999$00$00",
+        "",
+        "pbkdf2_sha256$",
+        "pbkdf2_sha256$3",
+        "pbkdf2_sha256$0$000102030405060708090a0b0c0d0e0f$"
+        "83f02df76177f087db0920644015f81c83c4e71c6ca94cb3af794eee3706630f",
+        "pbkdf2_sha256$3$000102030405060708090a0b0c0d0e0f$",
+        "pbkdf2_sha256$3$0g0102030405060708090a0b0c0d0e0f$"
+        "83f02df76177f087db0920644015f81c83c4e71c6ca94cb3af794eee3706630f",
+        "bcrypt$3$000102030405060708090a0b0c0d0e0f$83f02df76177f087db0920644015f81c83c4e71c6ca94cb3af794eee3706630f",
+        "pbkdf2_sha256$99999999999$00$00",
     };
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++)
         assert_false(sandbox_password_matches("password", damaged[i]));

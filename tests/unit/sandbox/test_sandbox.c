@@ -79,15 +79,19 @@ static void on_reply(void *context, const dreamd_reply *reply)
 }
 
 /* The status of the answer. The client's own deadline bounds the wait. */
-static int ask(struct place *place, const sandbox_endpoint *endpoint, const char *method, const char *path, const char *body)
+static int ask(struct place *place, const sandbox_endpoint *endpoint, const char *method, const char *path,
+               const char *body)
 {
     struct waiter waiter = { .lock = PTHREAD_MUTEX_INITIALIZER, .landed = PTHREAD_COND_INITIALIZER };
     char url[512], key[160];
     (void)snprintf(url, sizeof url, "%s%s", endpoint->url, path);
     (void)snprintf(key, sizeof key, "Authorization: Bearer %s", endpoint->secret_key);
     const char *headers[] = { key, NULL };
-    dreamd_http_client_send(place->client, &(dreamd_outbound){ .method = method, .url = url, .headers = headers, .body = body,
-                                                               .body_size = body ? strlen(body) : 0 }, on_reply, &waiter);
+    dreamd_http_client_send(
+        place->client,
+        &(dreamd_outbound){
+            .method = method, .url = url, .headers = headers, .body = body, .body_size = body ? strlen(body) : 0 },
+        on_reply, &waiter);
     (void)pthread_mutex_lock(&waiter.lock);
     while (!waiter.is_done)
         (void)pthread_cond_wait(&waiter.landed, &waiter.lock);
@@ -177,7 +181,8 @@ static const struct {
     { SANDBOX_STRIPE, "POST", "/v1/checkout/sessions", "", 400 },
     { SANDBOX_STRIPE, "POST", "/v1/checkout/sessions", "mode=payment&success_url=http://x&line_items=1", 400 },
     { SANDBOX_STRIPE, "POST", "/v1/checkout/sessions", "mode=payment&success_url=http://x&line_items[0]=1", 400 },
-    { SANDBOX_STRIPE, "POST", "/v1/checkout/sessions", "mode=payment&success_url=http://x&line_items[a][price]=1", 400 },
+    { SANDBOX_STRIPE, "POST", "/v1/checkout/sessions", "mode=payment&success_url=http://x&line_items[a][price]=1",
+      400 },
     { SANDBOX_STRIPE, "POST", "/v1/checkout/sessions", "mode=payment&success_url=http://&line_items[0][price]=1", 400 },
     { SANDBOX_STRIPE, "POST", "/v1/subscriptions/sub_1", "items=1", 404 },
     { SANDBOX_STRIPE, "POST", "/v1/accounts", "type=secret", 400 },
@@ -196,7 +201,8 @@ static const struct {
     { SANDBOX_CLERK_END_USER, "POST", "/v1/users", "{\"email_address\":[\"a@b.test\"],\"password\":7}", 422 },
     { SANDBOX_CLERK_END_USER, "POST", "/v1/users", "{\"email_address\":[\"a@b.test\"],\"public_metadata\":[]}", 422 },
     { SANDBOX_CLERK_END_USER, "POST", "/v1/users", "{\"\":1}", 422 },
-    { SANDBOX_CLERK_END_USER, "POST", "/v1/users", "{\"external_id first_name\":\"x\",\"email_address\":[\"n@b.test\"]}", 422 },
+    { SANDBOX_CLERK_END_USER, "POST", "/v1/users",
+      "{\"external_id first_name\":\"x\",\"email_address\":[\"n@b.test\"]}", 422 },
     { SANDBOX_CLERK_END_USER, "PATCH", "/v1/users/user_1", "{}", 404 },
     { SANDBOX_CLERK_END_USER, "PATCH", "/v1/users/user_1/metadata", "{\"public_metadata\":1}", 404 },
     { SANDBOX_CLERK_END_USER, "POST", "/v1/sessions", "{}", 422 },
@@ -214,7 +220,8 @@ static void test_sandbox__malformed_requests_are_refused_and_nothing_breaks(void
         const sandbox_endpoint *endpoint = sandbox_endpoint_of(place->box, refusals[i].service, SANDBOX_LIVE);
         int status = ask(place, endpoint, refusals[i].method, refusals[i].path, refusals[i].body);
         if (status != refusals[i].status)
-            print_error("%s %s %s: %d\n", refusals[i].method, refusals[i].path, refusals[i].body ? refusals[i].body : "", status);
+            print_error("%s %s %s: %d\n", refusals[i].method, refusals[i].path,
+                        refusals[i].body ? refusals[i].body : "", status);
         assert_int_equal(status, refusals[i].status);
     }
 }

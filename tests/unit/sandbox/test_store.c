@@ -185,7 +185,8 @@ static void test_store__scan_goes_by_creation_and_within_bounds(void **state)
 {
     struct place *place = *state;
     sandbox_tx *tx = begin(place->store, true);
-    assert_true(insert(tx, &live, "c", "p", "x") && insert(tx, &live, "a", "q", "x") && insert(tx, &live, "b", "p", NULL));
+    assert_true(insert(tx, &live, "c", "p", "x") && insert(tx, &live, "a", "q", "x")
+                && insert(tx, &live, "b", "p", NULL));
     assert_true(insert(tx, &other, "z", "p", "x"));
     int64_t middle = sandbox_doc_seq(tx, &live, "thing", "a");
     assert_true(middle > 0);
@@ -241,7 +242,7 @@ static void test_store__first_signing_key_stays(void **state)
 static void test_store__replay_is_forgotten_in_time(void **state)
 {
     struct place *place = *state;
-    sandbox_replay kept = { .path = "/v1/x", .hash = "h", .status = 200, .body = (char *)(uintptr_t)"{}" };
+    sandbox_replay kept = { .path = "/v1/x", .hash = "h", .status = 200, .body = (char *)(uintptr_t) "{}" };
     sandbox_replay read = { .body = NULL };
     sandbox_tx *tx = begin(place->store, true);
     sandbox_replay_keep(tx, &live, "key", &kept, 1000, 0);

@@ -9,7 +9,8 @@
 
 #include <cmocka.h>
 
-void script_send(void *transport, const dreamd_outbound *outbound, dreamd_reply_fn *fn, void *context) {
+void script_send(void *transport, const dreamd_outbound *outbound, dreamd_reply_fn *fn, void *context)
+{
     script *self = transport;
     script_call *call = &self->calls[self->count];
 
@@ -28,7 +29,8 @@ void script_send(void *transport, const dreamd_outbound *outbound, dreamd_reply_
     call->context = context;
 }
 
-void script_reply(script *self, int index, int status, const char *body) {
+void script_reply(script *self, int index, int status, const char *body)
+{
     dreamd_reply reply = {
         .status = status,
         .failure = status == 0 ? "connection refused by 10.0.0.1" : NULL,
@@ -51,7 +53,8 @@ static char clerk_test_key[] = "sk_clerk_test";
 static char stripe_live_key[] = "sk_stripe_live";
 static char stripe_test_key[] = "sk_stripe_test";
 
-dreamd_settings script_settings(void) {
+dreamd_settings script_settings(void)
+{
     return (dreamd_settings){
         .clerk_end_user = { [DREAMD_LIVE] = { .api_base = clerk_live, .secret_key = clerk_live_key },
                             [DREAMD_TEST] = { .api_base = clerk_test, .secret_key = clerk_test_key } },

@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-static void test_auth__reads_the_headers_in_the_order_of_the_contract(void **state) {
+static void test_auth__reads_the_headers_in_the_order_of_the_contract(void **state)
+{
     static const struct {
         const char *authorization;
         const char *publishable_key;
@@ -51,7 +52,8 @@ static void test_auth__reads_the_headers_in_the_order_of_the_contract(void **sta
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_auth__reads_the_headers_in_the_order_of_the_contract),
     };

@@ -15,10 +15,10 @@
 #include "common/json.h"
 #include "script.h"
 
-#define USER                                                                                                      \
-    "{\"id\":\"user_1\",\"primary_email_address_id\":\"idn_2\",\"email_addresses\":[{\"id\":\"idn_1\","             \
-    "\"email_address\":\"old@example.test\"},{\"id\":\"idn_2\",\"email_address\":\"ada@example.test\"}],"          \
-    "\"first_name\":\"Ada\",\"last_name\":null,\"created_at\":1700000000123,"                                      \
+#define USER                                                                                                           \
+    "{\"id\":\"user_1\",\"primary_email_address_id\":\"idn_2\",\"email_addresses\":[{\"id\":\"idn_1\","                \
+    "\"email_address\":\"old@example.test\"},{\"id\":\"idn_2\",\"email_address\":\"ada@example.test\"}],"              \
+    "\"first_name\":\"Ada\",\"last_name\":null,\"created_at\":1700000000123,"                                          \
     "\"public_metadata\":{\"publishableKey\":\"pk_live_1\",\"plan\":\"pro\"}}"
 
 static dreamd_settings settings;
@@ -37,7 +37,8 @@ static struct {
     char message[64];
 } heard;
 
-static void hear(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user) {
+static void hear(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user)
+{
     const char *plan = user ? dream_json_string(user->metadata, "plan") : NULL;
 
     (void)context;
@@ -46,17 +47,20 @@ static void hear(void *context, const dreamd_upstream_answer *answer, const drea
     heard.has_user = user != NULL;
     (void)snprintf(heard.message, sizeof heard.message, "%s", answer->message);
     (void)snprintf(heard.email, sizeof heard.email, "%s", user && user->email ? user->email : "none");
-    (void)snprintf(heard.first_name, sizeof heard.first_name, "%s", user && user->first_name ? user->first_name : "none");
+    (void)snprintf(heard.first_name, sizeof heard.first_name, "%s",
+                   user && user->first_name ? user->first_name : "none");
     (void)snprintf(heard.plan, sizeof heard.plan, "%s", plan ? plan : "none");
     heard.has_last_name = user && user->last_name;
     heard.created_at_ms = user ? user->created_at_ms : -1;
 }
 
-static void hear_plain(void *context, const dreamd_upstream_answer *answer) {
+static void hear_plain(void *context, const dreamd_upstream_answer *answer)
+{
     hear(context, answer, NULL);
 }
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     (void)state;
     memset(&heard, 0, sizeof heard);
     memset(&provider, 0, sizeof provider);
@@ -65,13 +69,15 @@ static int begin(void **state) {
     return upstream ? 0 : -1;
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     (void)state;
     dreamd_upstream_free(upstream);
     return 0;
 }
 
-static void test_clerk__gets_a_user(void **state) {
+static void test_clerk__gets_a_user(void **state)
+{
     (void)state;
     dreamd_clerk_get_user(upstream, DREAMD_LIVE, "user_1", hear, NULL);
     assert_string_equal(provider.calls[0].method, "GET");
@@ -88,7 +94,8 @@ static void test_clerk__gets_a_user(void **state) {
     assert_int_equal(heard.created_at_ms, INT64_C(1700000000123));
 }
 
-static void test_clerk__the_mode_picks_instance_and_secret(void **state) {
+static void test_clerk__the_mode_picks_instance_and_secret(void **state)
+{
     (void)state;
     dreamd_clerk_get_user(upstream, DREAMD_TEST, "user_1", hear, NULL);
     assert_string_equal(provider.calls[0].url, "https://clerk-test.test/v1/users/user_1");
@@ -99,7 +106,8 @@ static void test_clerk__the_mode_picks_instance_and_secret(void **state) {
     assert_false(heard.has_user);
 }
 
-static void test_clerk__an_id_cannot_leave_its_place_in_the_path(void **state) {
+static void test_clerk__an_id_cannot_leave_its_place_in_the_path(void **state)
+{
     (void)state;
     dreamd_clerk_get_user(upstream, DREAMD_LIVE, "../jwks?x=1#y", hear, NULL);
     assert_string_equal(provider.calls[0].url, "https://clerk-live.test/v1/users/..%2Fjwks%3Fx%3D1%23y");
@@ -107,7 +115,8 @@ static void test_clerk__an_id_cannot_leave_its_place_in_the_path(void **state) {
     assert_string_equal(heard.message, "Not Found");
 }
 
-static void test_clerk__creates_users_with_what_is_given(void **state) {
+static void test_clerk__creates_users_with_what_is_given(void **state)
+{
     dreamd_clerk_new_user full = { "bob@example.test", "correct horse", "Bob", "Example", "pk_live_1", "pro" };
     dreamd_clerk_new_user minimal = { .email = "ann@example.test", .publishable_key = "pk_test_1", .plan = "free" };
 
@@ -117,20 +126,24 @@ static void test_clerk__creates_users_with_what_is_given(void **state) {
     assert_string_equal(provider.calls[0].method, "POST");
     assert_string_equal(provider.calls[0].url, "https://clerk-live.test/v1/users");
     assert_non_null(strstr(provider.calls[0].headers, "Content-Type: application/json\n"));
-    assert_string_equal(provider.calls[0].body,
-                        "{\"email_address\":[\"bob@example.test\"],\"password\":\"correct horse\",\"first_name\":\"Bob\","
-                        "\"last_name\":\"Example\",\"public_metadata\":{\"publishableKey\":\"pk_live_1\",\"plan\":\"pro\"}}");
-    assert_string_equal(provider.calls[1].body,
-                        "{\"email_address\":[\"ann@example.test\"],\"public_metadata\":{\"publishableKey\":\"pk_test_1\","
-                        "\"plan\":\"free\"}}");
-    script_reply(&provider, 0, 422, "{\"errors\":[{\"message\":\"is invalid\",\"code\":\"form_param_format_invalid\"}]}");
+    assert_string_equal(
+        provider.calls[0].body,
+        "{\"email_address\":[\"bob@example.test\"],\"password\":\"correct horse\",\"first_name\":\"Bob\","
+        "\"last_name\":\"Example\",\"public_metadata\":{\"publishableKey\":\"pk_live_1\",\"plan\":\"pro\"}}");
+    assert_string_equal(
+        provider.calls[1].body,
+        "{\"email_address\":[\"ann@example.test\"],\"public_metadata\":{\"publishableKey\":\"pk_test_1\","
+        "\"plan\":\"free\"}}");
+    script_reply(&provider, 0, 422,
+                 "{\"errors\":[{\"message\":\"is invalid\",\"code\":\"form_param_format_invalid\"}]}");
     assert_int_equal(heard.outcome, DREAMD_UPSTREAM_REFUSED);
     assert_string_equal(heard.message, "is invalid");
     script_reply(&provider, 1, 200, USER);
     assert_true(heard.has_user);
 }
 
-static void test_clerk__finds_a_user_by_address(void **state) {
+static void test_clerk__finds_a_user_by_address(void **state)
+{
     static const struct {
         const char *body;
         dreamd_upstream_outcome outcome;
@@ -154,7 +167,8 @@ static void test_clerk__finds_a_user_by_address(void **state) {
     }
 }
 
-static void test_clerk__knows_a_taken_address_by_its_code(void **state) {
+static void test_clerk__knows_a_taken_address_by_its_code(void **state)
+{
     static const struct {
         dreamd_upstream_outcome outcome;
         const char *body;
@@ -177,7 +191,8 @@ static void test_clerk__knows_a_taken_address_by_its_code(void **state) {
     }
 }
 
-static void test_clerk__merges_metadata(void **state) {
+static void test_clerk__merges_metadata(void **state)
+{
     cJSON *metadata = cJSON_CreateObject();
 
     (void)state;
@@ -191,7 +206,8 @@ static void test_clerk__merges_metadata(void **state) {
     assert_true(heard.has_user);
 }
 
-static void test_clerk__deletes_users_and_lists_keys(void **state) {
+static void test_clerk__deletes_users_and_lists_keys(void **state)
+{
     (void)state;
     dreamd_clerk_delete_user(upstream, DREAMD_LIVE, "user_1", hear_plain, NULL);
     dreamd_clerk_get_keys(upstream, DREAMD_TEST, hear_plain, NULL);
@@ -204,7 +220,8 @@ static void test_clerk__deletes_users_and_lists_keys(void **state) {
     assert_int_equal(heard.count, 2);
 }
 
-static void test_clerk__odd_users_are_read_with_care(void **state) {
+static void test_clerk__odd_users_are_read_with_care(void **state)
+{
     static const struct {
         const char *body;
         bool is_user;
@@ -216,7 +233,8 @@ static void test_clerk__odd_users_are_read_with_care(void **state) {
         { "{\"id\":\"user_1\",\"email_addresses\":[7],\"public_metadata\":[]}", true, "none" },
         { "{\"id\":\"user_1\",\"email_addresses\":[{\"id\":\"a\",\"email_address\":\"a@x.test\"}]}", true, "a@x.test" },
         { "{\"id\":\"user_1\",\"primary_email_address_id\":\"gone\",\"email_addresses\":[{\"id\":\"a\","
-          "\"email_address\":\"a@x.test\"}]}", true, "a@x.test" },
+          "\"email_address\":\"a@x.test\"}]}",
+          true, "a@x.test" },
         { "{\"id\":\"user_1\",\"email_addresses\":[{\"id\":\"a\",\"email_address\":null}]}", true, "none" },
         { "{}", false, "none" },
         { "{\"id\":\"\"}", false, "none" },
@@ -236,7 +254,8 @@ static void test_clerk__odd_users_are_read_with_care(void **state) {
     }
 }
 
-static void test_clerk__without_a_secret_nothing_is_asked(void **state) {
+static void test_clerk__without_a_secret_nothing_is_asked(void **state)
+{
     (void)state;
     settings.clerk_end_user[DREAMD_TEST].secret_key = NULL;
     dreamd_clerk_get_user(upstream, DREAMD_TEST, "user_1", hear, NULL);
@@ -249,7 +268,8 @@ static void test_clerk__without_a_secret_nothing_is_asked(void **state) {
     assert_string_equal(heard.message, "The identity provider could not be reached");
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_clerk__gets_a_user, begin, end),
         cmocka_unit_test_setup_teardown(test_clerk__the_mode_picks_instance_and_secret, begin, end),

@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-static const char *value_of(const char *name) {
+static const char *value_of(const char *name)
+{
     const dreamd_cors_header *header = dreamd_cors_headers();
 
     while (header->name && strcmp(header->name, name) != 0)
@@ -19,7 +20,8 @@ static const char *value_of(const char *name) {
     return header->value;
 }
 
-static void test_cors__echoes_the_origin_or_allows_any(void **state) {
+static void test_cors__echoes_the_origin_or_allows_any(void **state)
+{
     (void)state;
     assert_string_equal(dreamd_cors_allow_origin("https://shop.example.test"), "https://shop.example.test");
     assert_string_equal(dreamd_cors_allow_origin("null"), "null");
@@ -27,7 +29,8 @@ static void test_cors__echoes_the_origin_or_allows_any(void **state) {
     assert_string_equal(dreamd_cors_allow_origin(NULL), "*");
 }
 
-static void test_cors__has_each_header_once_and_safe_to_send(void **state) {
+static void test_cors__has_each_header_once_and_safe_to_send(void **state)
+{
     size_t count = 0;
 
     (void)state;
@@ -39,7 +42,8 @@ static void test_cors__has_each_header_once_and_safe_to_send(void **state) {
     assert_int_equal(count, 10);
 }
 
-static void test_cors__says_what_the_contract_says(void **state) {
+static void test_cors__says_what_the_contract_says(void **state)
+{
     (void)state;
     assert_string_equal(value_of("Access-Control-Allow-Methods"), "GET, POST, PATCH, DELETE, OPTIONS");
     assert_string_equal(value_of("Access-Control-Max-Age"), "86400");
@@ -47,7 +51,8 @@ static void test_cors__says_what_the_contract_says(void **state) {
     assert_string_equal(value_of("X-Content-Type-Options"), "nosniff");
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cors__echoes_the_origin_or_allows_any),
         cmocka_unit_test(test_cors__has_each_header_once_and_safe_to_send),

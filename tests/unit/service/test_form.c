@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-static void test_form__encodes_names_and_values(void **state) {
+static void test_form__encodes_names_and_values(void **state)
+{
     dream_buffer form = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -24,7 +25,8 @@ static void test_form__encodes_names_and_values(void **state) {
     dream_buffer_clear(&form);
 }
 
-static void test_form__leaves_out_null_and_keeps_empty(void **state) {
+static void test_form__leaves_out_null_and_keeps_empty(void **state)
+{
     dream_buffer form = DREAM_BUFFER_INIT;
 
     (void)state;
@@ -36,7 +38,8 @@ static void test_form__leaves_out_null_and_keeps_empty(void **state) {
     dream_buffer_clear(&form);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_form__encodes_names_and_values),
         cmocka_unit_test(test_form__leaves_out_null_and_keeps_empty),

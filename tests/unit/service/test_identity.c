@@ -43,7 +43,8 @@ static struct heard {
 
 static dreamd_identity *identity;
 
-static void fetch_keys(void *unused, enum dreamd_mode mode, dreamd_upstream_fn *fn, void *context) {
+static void fetch_keys(void *unused, enum dreamd_mode mode, dreamd_upstream_fn *fn, void *context)
+{
     (void)unused;
     assert_true(world.fetches < MAX_FETCHES);
     world.fetch[world.fetches].mode = mode;
@@ -52,27 +53,31 @@ static void fetch_keys(void *unused, enum dreamd_mode mode, dreamd_upstream_fn *
     world.fetches++;
 }
 
-static int64_t monotonic_ms(void *unused) {
+static int64_t monotonic_ms(void *unused)
+{
     (void)unused;
     return world.monotonic_ms;
 }
 
-static int64_t wall_ms(void *unused) {
+static int64_t wall_ms(void *unused)
+{
     (void)unused;
     return world.wall_ms;
 }
 
-static void answer_fetch(int index, const char *keys) {
+static void answer_fetch(int index, const char *keys)
+{
     cJSON *json = keys ? dream_json_parse(keys, strlen(keys), NULL) : NULL;
-    dreamd_upstream_answer answer = { keys ? DREAMD_UPSTREAM_OK : DREAMD_UPSTREAM_UNAVAILABLE, keys ? 200 : 0, "down", -1,
-                                      json };
+    dreamd_upstream_answer answer = { keys ? DREAMD_UPSTREAM_OK : DREAMD_UPSTREAM_UNAVAILABLE, keys ? 200 : 0, "down",
+                                      -1, json };
 
     assert_true(index < world.fetches);
     world.fetch[index].fn(world.fetch[index].context, &answer);
     cJSON_Delete(json);
 }
 
-static void hear(void *context, dreamd_identity_status status, dream_claims *claims, const char *message) {
+static void hear(void *context, dreamd_identity_status status, dream_claims *claims, const char *message)
+{
     struct heard *self = context;
 
     self->count++;
@@ -83,7 +88,8 @@ static void hear(void *context, dreamd_identity_status status, dream_claims *cla
     dream_claims_free(claims);
 }
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     dreamd_identity_world own = { fetch_keys, monotonic_ms, wall_ms, NULL };
 
     (void)state;
@@ -96,25 +102,29 @@ static int begin(void **state) {
     return identity ? 0 : -1;
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     (void)state;
     dreamd_identity_free(identity);
     return 0;
 }
 
-static void verify(enum dreamd_mode mode, const char *token) {
+static void verify(enum dreamd_mode mode, const char *token)
+{
     heard.count = 0;
     dreamd_identity_verify(identity, mode, token, hear, &heard);
 }
 
-static void warm_up(void) {
+static void warm_up(void)
+{
     verify(DREAMD_LIVE, VECTOR_JWT);
     answer_fetch(world.fetches - 1, GOOD_KEYS);
     assert_int_equal(heard.count, 1);
     assert_int_equal(heard.status, DREAMD_IDENTITY_OK);
 }
 
-static void test_identity__the_first_token_waits_for_the_keys(void **state) {
+static void test_identity__the_first_token_waits_for_the_keys(void **state)
+{
     (void)state;
     verify(DREAMD_LIVE, VECTOR_JWT);
     assert_int_equal(heard.count, 0);
@@ -129,7 +139,8 @@ static void test_identity__the_first_token_waits_for_the_keys(void **state) {
     assert_int_equal(world.fetches, 1);
 }
 
-static void test_identity__one_fetch_serves_all_who_wait(void **state) {
+static void test_identity__one_fetch_serves_all_who_wait(void **state)
+{
     (void)state;
     verify(DREAMD_LIVE, VECTOR_JWT);
     dreamd_identity_verify(identity, DREAMD_LIVE, "not-a-jwt", hear, &heard_too);
@@ -141,7 +152,8 @@ static void test_identity__one_fetch_serves_all_who_wait(void **state) {
     assert_int_equal(strncmp(heard_too.message, "Invalid JWT form", 16), 0);
 }
 
-static void test_identity__live_and_test_never_meet(void **state) {
+static void test_identity__live_and_test_never_meet(void **state)
+{
     (void)state;
     warm_up();
     verify(DREAMD_TEST, VECTOR_JWT);
@@ -154,7 +166,8 @@ static void test_identity__live_and_test_never_meet(void **state) {
     assert_non_null(strstr(heard.message, "py-key"));
 }
 
-static void test_identity__a_verified_token_ends_with_its_time(void **state) {
+static void test_identity__a_verified_token_ends_with_its_time(void **state)
+{
     (void)state;
     warm_up();
     world.wall_ms = TOO_LATE_WALL_MS;
@@ -163,7 +176,8 @@ static void test_identity__a_verified_token_ends_with_its_time(void **state) {
     assert_int_equal(strncmp(heard.message, "JWT is expired.", 15), 0);
 }
 
-static void test_identity__without_keys_the_provider_is_unavailable(void **state) {
+static void test_identity__without_keys_the_provider_is_unavailable(void **state)
+{
     (void)state;
     verify(DREAMD_LIVE, VECTOR_JWT);
     answer_fetch(0, NULL);
@@ -183,7 +197,8 @@ static void test_identity__without_keys_the_provider_is_unavailable(void **state
     assert_int_equal(heard.status, DREAMD_IDENTITY_OK);
 }
 
-static void test_identity__an_unknown_key_is_asked_for_every_ten_seconds(void **state) {
+static void test_identity__an_unknown_key_is_asked_for_every_ten_seconds(void **state)
+{
     (void)state;
     verify(DREAMD_LIVE, VECTOR_JWT);
     answer_fetch(0, OTHER_KEYS);
@@ -202,7 +217,8 @@ static void test_identity__an_unknown_key_is_asked_for_every_ten_seconds(void **
     assert_int_equal(heard.status, DREAMD_IDENTITY_OK);
 }
 
-static void test_identity__old_keys_serve_while_newer_ones_come(void **state) {
+static void test_identity__old_keys_serve_while_newer_ones_come(void **state)
+{
     (void)state;
     warm_up();
     world.monotonic_ms += DREAMD_KEYS_FRESH_MS + 1;
@@ -218,7 +234,8 @@ static void test_identity__old_keys_serve_while_newer_ones_come(void **state) {
     assert_int_equal(world.fetches, 2);
 }
 
-static void test_identity__keys_a_day_old_are_not_used(void **state) {
+static void test_identity__keys_a_day_old_are_not_used(void **state)
+{
     (void)state;
     warm_up();
     world.monotonic_ms += DREAMD_KEYS_USABLE_MS + 1;
@@ -228,7 +245,8 @@ static void test_identity__keys_a_day_old_are_not_used(void **state) {
     assert_int_equal(heard.status, DREAMD_IDENTITY_UNAVAILABLE);
 }
 
-static void test_identity__a_withdrawn_key_takes_its_tokens_along(void **state) {
+static void test_identity__a_withdrawn_key_takes_its_tokens_along(void **state)
+{
     (void)state;
     warm_up();
     world.monotonic_ms += DREAMD_KEYS_FRESH_MS + 1;
@@ -239,7 +257,8 @@ static void test_identity__a_withdrawn_key_takes_its_tokens_along(void **state) 
     assert_int_equal(heard.status, DREAMD_IDENTITY_INVALID);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_identity__the_first_token_waits_for_the_keys, begin, end),
         cmocka_unit_test_setup_teardown(test_identity__one_fetch_serves_all_who_wait, begin, end),

@@ -24,7 +24,8 @@ static int depth;
 static int deepest;
 static unsigned long visits;
 
-static void visit(void *context) {
+static void visit(void *context)
+{
     struct visitor *visitor = context;
     size_t size = strlen(order);
 
@@ -41,19 +42,22 @@ static void visit(void *context) {
     depth--;
 }
 
-static struct visitor visitor(dreamd_lanes *lanes, const char *name, char letter) {
+static struct visitor visitor(dreamd_lanes *lanes, const char *name, char letter)
+{
     struct visitor self = { .lanes = lanes, .letter = letter };
 
     (void)strncpy(self.name, name, sizeof self.name - 1);
     return self;
 }
 
-static void enter(struct visitor *self) {
+static void enter(struct visitor *self)
+{
     self->place = (dreamd_lane_place){ .name = self->name, .fn = visit, .context = self };
     dreamd_lane_enter(self->lanes, &self->place);
 }
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     (void)state;
     order[0] = '\0';
     depth = deepest = 0;
@@ -61,7 +65,8 @@ static int begin(void **state) {
     return 0;
 }
 
-static void test_lanes__the_same_name_waits_in_order(void **state) {
+static void test_lanes__the_same_name_waits_in_order(void **state)
+{
     dreamd_lanes *lanes = dreamd_lanes_new();
     struct visitor a = visitor(lanes, "user_1", 'a');
     struct visitor b = visitor(lanes, "user_1", 'b');
@@ -83,7 +88,8 @@ static void test_lanes__the_same_name_waits_in_order(void **state) {
     dreamd_lanes_free(lanes);
 }
 
-static void test_lanes__other_names_do_not_wait(void **state) {
+static void test_lanes__other_names_do_not_wait(void **state)
+{
     dreamd_lanes *lanes = dreamd_lanes_new();
     struct visitor a = visitor(lanes, "user_1", 'a');
     struct visitor b = visitor(lanes, "user_2", 'b');
@@ -105,7 +111,8 @@ static void test_lanes__other_names_do_not_wait(void **state) {
     dreamd_lanes_free(lanes);
 }
 
-static void test_lanes__a_long_queue_makes_no_deep_stack(void **state) {
+static void test_lanes__a_long_queue_makes_no_deep_stack(void **state)
+{
     enum { QUEUE = 10000 };
     dreamd_lanes *lanes = dreamd_lanes_new();
     struct visitor *queue = calloc(QUEUE, sizeof *queue);
@@ -126,7 +133,8 @@ static void test_lanes__a_long_queue_makes_no_deep_stack(void **state) {
     dreamd_lanes_free(NULL);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_lanes__the_same_name_waits_in_order, begin),
         cmocka_unit_test_setup(test_lanes__other_names_do_not_wait, begin),

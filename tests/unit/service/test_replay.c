@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-static void test_replay__takes_printable_keys_up_to_255(void **state) {
+static void test_replay__takes_printable_keys_up_to_255(void **state)
+{
     char key[DREAMD_MAX_IDEMPOTENCY_KEY + 2];
 
     (void)state;
@@ -29,7 +30,8 @@ static void test_replay__takes_printable_keys_up_to_255(void **state) {
     assert_false(dreamd_idempotency_key_is_valid("\x7f"));
 }
 
-static void test_replay__without_a_key_there_is_nothing_to_wait_for(void **state) {
+static void test_replay__without_a_key_there_is_nothing_to_wait_for(void **state)
+{
     dreamd_call call = { .key = NULL };
 
     (void)state;
@@ -39,7 +41,8 @@ static void test_replay__without_a_key_there_is_nothing_to_wait_for(void **state
     assert_false(dreamd_replay_upstream_key(&call, (char[65]){ 0 }));
 }
 
-static void test_replay__is_fresh_only_when_claimed(void **state) {
+static void test_replay__is_fresh_only_when_claimed(void **state)
+{
     dreamd_call call = { .key = "k" };
 
     (void)state;
@@ -53,12 +56,16 @@ static void test_replay__is_fresh_only_when_claimed(void **state) {
     assert_false(dreamd_replay_is_fresh(&call));
 }
 
-static void test_replay__gives_the_first_answer_again(void **state) {
+static void test_replay__gives_the_first_answer_again(void **state)
+{
     dreamd_call call = { .key = "k", .retry_after_s = 7 };
 
     (void)state;
     call.claim = (dreamd_idempotency_claim_result){
-        .outcome = DREAMD_IDEMPOTENCY_REPLAY, .status = 201, .content_type = "application/json", .body = "{\"a\":1}",
+        .outcome = DREAMD_IDEMPOTENCY_REPLAY,
+        .status = 201,
+        .content_type = "application/json",
+        .body = "{\"a\":1}",
     };
     dreamd_replay_set_answer(&call);
     assert_int_equal(call.status, 201);
@@ -67,7 +74,8 @@ static void test_replay__gives_the_first_answer_again(void **state) {
     assert_true(call.is_replayed);
 }
 
-static void test_replay__tells_mismatch_and_flight_apart(void **state) {
+static void test_replay__tells_mismatch_and_flight_apart(void **state)
+{
     static const struct {
         dreamd_idempotency_outcome outcome;
         int64_t retry_after_ms;
@@ -95,7 +103,8 @@ static void test_replay__tells_mismatch_and_flight_apart(void **state) {
     dream_arena_free(arena);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replay__takes_printable_keys_up_to_255),
         cmocka_unit_test(test_replay__without_a_key_there_is_nothing_to_wait_for),

@@ -11,7 +11,8 @@
 
 #include <cmocka.h>
 
-static void test_return_url__finds_the_origin(void **state) {
+static void test_return_url__finds_the_origin(void **state)
+{
     static const struct {
         const char *url;
         const char *origin; /* NULL: refused */
@@ -55,7 +56,8 @@ static void test_return_url__finds_the_origin(void **state) {
     }
 }
 
-static void test_return_url__refuses_an_endless_host(void **state) {
+static void test_return_url__refuses_an_endless_host(void **state)
+{
     char url[400] = "https://";
     char origin[DREAMD_ORIGIN_SIZE];
 
@@ -65,7 +67,8 @@ static void test_return_url__refuses_an_endless_host(void **state) {
     assert_false(dreamd_origin_of(url, origin));
 }
 
-static void test_return_url__allows_listed_origins_and_its_own(void **state) {
+static void test_return_url__allows_listed_origins_and_its_own(void **state)
+{
     static const char list[] = " https://shop.example.test ,http://localhost:3000,, not an origin";
     static const char own[] = "https://app.example.test/base";
     static const struct {
@@ -90,14 +93,16 @@ static void test_return_url__allows_listed_origins_and_its_own(void **state) {
         assert_int_equal(dreamd_return_url_is_allowed(cases[i].url, list, own), cases[i].is_allowed);
 }
 
-static void test_return_url__without_a_list_any_http_origin_will_do(void **state) {
+static void test_return_url__without_a_list_any_http_origin_will_do(void **state)
+{
     (void)state;
     assert_true(dreamd_return_url_is_allowed("https://anything.test/ok", NULL, NULL));
     assert_false(dreamd_return_url_is_allowed("javascript:alert(1)", NULL, NULL));
     assert_false(dreamd_return_url_is_allowed("https://anything.test/ok", "", NULL));
 }
 
-static void test_return_url__defaults_come_from_a_bare_allowed_origin(void **state) {
+static void test_return_url__defaults_come_from_a_bare_allowed_origin(void **state)
+{
     static const char own[] = "https://app.example.test";
 
     (void)state;
@@ -110,7 +115,8 @@ static void test_return_url__defaults_come_from_a_bare_allowed_origin(void **sta
     assert_null(dreamd_return_base(NULL, NULL, NULL));
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_return_url__finds_the_origin),
         cmocka_unit_test(test_return_url__refuses_an_endless_host),

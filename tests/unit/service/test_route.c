@@ -11,13 +11,15 @@
 
 #include <cmocka.h>
 
-static const char *name_of(const char *method, const char *path) {
+static const char *name_of(const char *method, const char *path)
+{
     const dreamd_route *route = dreamd_route_find(method, path, NULL);
 
     return route ? route->name : "none";
 }
 
-static void test_route__finds_by_method_and_whole_path(void **state) {
+static void test_route__finds_by_method_and_whole_path(void **state)
+{
     static const struct {
         const char *method;
         const char *path;
@@ -56,7 +58,8 @@ static void test_route__finds_by_method_and_whole_path(void **state) {
         assert_string_equal(name_of(cases[i].method, cases[i].path), cases[i].name);
 }
 
-static void test_route__gives_the_tail_of_the_path(void **state) {
+static void test_route__gives_the_tail_of_the_path(void **state)
+{
     const char *tail = "old";
 
     (void)state;
@@ -68,7 +71,8 @@ static void test_route__gives_the_tail_of_the_path(void **state) {
     assert_null(tail);
 }
 
-static void test_route__publishable_keys_reach_no_customer(void **state) {
+static void test_route__publishable_keys_reach_no_customer(void **state)
+{
     static const char *const open_to_browsers[] = { "GET /api/tiers", "GET /api/usage", "POST /api/data",
                                                     "POST /api/create-checkout" };
     size_t count = 0;
@@ -87,7 +91,8 @@ static void test_route__publishable_keys_reach_no_customer(void **state) {
     assert_int_equal(open_count, sizeof open_to_browsers / sizeof open_to_browsers[0]);
 }
 
-static void test_route__every_post_honours_idempotency_keys(void **state) {
+static void test_route__every_post_honours_idempotency_keys(void **state)
+{
     size_t count = 0;
     const dreamd_route *routes = dreamd_routes(&count);
 
@@ -96,7 +101,8 @@ static void test_route__every_post_honours_idempotency_keys(void **state) {
         assert_int_equal(strcmp(routes[i].method, "POST") == 0, (routes[i].flags & DREAMD_ROUTE_IDEMPOTENT) != 0);
 }
 
-static void test_route__users_named_in_bodies_need_the_secret_key(void **state) {
+static void test_route__users_named_in_bodies_need_the_secret_key(void **state)
+{
     size_t count = 0;
     const dreamd_route *routes = dreamd_routes(&count);
 
@@ -107,7 +113,8 @@ static void test_route__users_named_in_bodies_need_the_secret_key(void **state) 
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_route__finds_by_method_and_whole_path),
         cmocka_unit_test(test_route__gives_the_tail_of_the_path),

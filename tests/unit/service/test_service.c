@@ -31,8 +31,9 @@
 #define PK "pk_live_00000000000000000000000000000001"
 #define SK "sk_live_0000000000000000000000000000000000000000000000000000000000000001"
 #define SECRET "whsec_live"
-#define USER(id, plan)                                                                                               \
-    "{\"id\":\"" id "\",\"email_addresses\":[{\"id\":\"i\",\"email_address\":\"ada@example.test\"}],\"created_at\":%lld," \
+#define USER(id, plan)                                                                                                 \
+    "{\"id\":\"" id                                                                                                    \
+    "\",\"email_addresses\":[{\"id\":\"i\",\"email_address\":\"ada@example.test\"}],\"created_at\":%lld,"              \
     "\"public_metadata\":{\"publishableKey\":\"" PK "\",\"plan\":\"" plan "\"}}"
 
 enum { MAX_HELD = 16, WAIT_S = 20 };
@@ -48,19 +49,21 @@ static struct {
     dreamd_http_server *server;
 } provider = { .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
-static void hold(void *context, dreamd_request *request) {
+static void hold(void *context, dreamd_request *request)
+{
     (void)context;
     pthread_mutex_lock(&provider.mutex);
     if (provider.count < MAX_HELD) {
-        (void)snprintf(provider.lines[provider.count], sizeof provider.lines[0], "%s %s", dreamd_request_method(request),
-                       dreamd_request_path(request));
+        (void)snprintf(provider.lines[provider.count], sizeof provider.lines[0], "%s %s",
+                       dreamd_request_method(request), dreamd_request_path(request));
         provider.requests[provider.count++] = request;
     }
     pthread_cond_broadcast(&provider.changed);
     pthread_mutex_unlock(&provider.mutex);
 }
 
-static struct timespec deadline(void) {
+static struct timespec deadline(void)
+{
     struct timespec at;
 
     clock_gettime(CLOCK_REALTIME, &at);
@@ -69,7 +72,8 @@ static struct timespec deadline(void) {
 }
 
 /* Waits for request number `index` and checks what it is. */
-static void expect_call(int index, const char *line) {
+static void expect_call(int index, const char *line)
+{
     struct timespec until = deadline();
     int status = 0;
 
@@ -81,12 +85,14 @@ static void expect_call(int index, const char *line) {
     assert_string_equal(provider.lines[index], line);
 }
 
-static void answer_call(int index, unsigned status, const char *body) {
+static void answer_call(int index, unsigned status, const char *body)
+{
     dreamd_request_answer(provider.requests[index], status, "application/json", body, strlen(body));
     provider.requests[index] = NULL;
 }
 
-static int call_count(void) {
+static int call_count(void)
+{
     int count = 0;
 
     pthread_mutex_lock(&provider.mutex);
@@ -108,7 +114,8 @@ struct question {
 static dreamd_http_client *client;
 static dreamd_service *service;
 
-static void on_reply(void *context, const dreamd_reply *reply) {
+static void on_reply(void *context, const dreamd_reply *reply)
+{
     struct question *question = context;
 
     pthread_mutex_lock(&question->mutex);
@@ -119,18 +126,24 @@ static void on_reply(void *context, const dreamd_reply *reply) {
     pthread_mutex_unlock(&question->mutex);
 }
 
-static void ask(struct question *question, const char *method, const char *path, const char *header, const char *body) {
+static void ask(struct question *question, const char *method, const char *path, const char *header, const char *body)
+{
     char url[256];
     const char *headers[] = { "Content-Type: application/json", "Authorization: Bearer " SK, header, NULL };
-    dreamd_outbound outbound = { .method = method, .url = url, .headers = headers, .body = body,
-                                 .body_size = body ? strlen(body) : 0, .timeout_ms = WAIT_S * 1000 };
+    dreamd_outbound outbound = { .method = method,
+                                 .url = url,
+                                 .headers = headers,
+                                 .body = body,
+                                 .body_size = body ? strlen(body) : 0,
+                                 .timeout_ms = WAIT_S * 1000 };
 
     *question = (struct question){ PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0, "" };
     (void)snprintf(url, sizeof url, "%s%s", dreamd_service_api_url(service), path);
     dreamd_http_client_send(client, &outbound, on_reply, question);
 }
 
-static int wait_answer(struct question *question) {
+static int wait_answer(struct question *question)
+{
     struct timespec until = deadline();
     int status = 0;
 
@@ -142,7 +155,8 @@ static int wait_answer(struct question *question) {
     return question->status;
 }
 
-static void deliver(struct question *question, const char *event) {
+static void deliver(struct question *question, const char *event)
+{
     dream_buffer header = DREAM_BUFFER_INIT;
     dream_buffer signature = DREAM_BUFFER_INIT;
 
@@ -160,10 +174,15 @@ static char path[96];
 static dreamd_store *store;
 static dreamd_metrics *metrics;
 static dreamd_settings settings;
-static dreamd_project project = { .platform_id = "plt_1", .project_id = "prj_1", .publishable_key = PK,
-                                  .mode = DREAMD_LIVE, .type = "saas", .name = "App" };
+static dreamd_project project = { .platform_id = "plt_1",
+                                  .project_id = "prj_1",
+                                  .publishable_key = PK,
+                                  .mode = DREAMD_LIVE,
+                                  .type = "saas",
+                                  .name = "App" };
 
-static dreamd_db_status put_tenant(dreamd_db *db, void *arg) {
+static dreamd_db_status put_tenant(dreamd_db *db, void *arg)
+{
     dreamd_platform platform = { .platform_id = "plt_1", .email = "dev@example.test" };
     dreamd_new_key key = { "plt_1", "prj_1", PK, SK, settings.master_key };
     dreamd_stripe_account account = { .account_id = "acct_a", .access_token = "sk_acct" };
@@ -193,7 +212,8 @@ static char webhook_secret[] = SECRET;
 static char frontend_url[] = "https://app.example.test";
 static char *provider_url;
 
-static void start_service(void) {
+static void start_service(void)
+{
     dreamd_service_options options = { &settings, store, metrics, "127.0.0.1:0", "127.0.0.1:0" };
     char error[256] = "";
 
@@ -202,7 +222,8 @@ static void start_service(void) {
         fail_msg("%s", error);
 }
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     dreamd_http_server_options standin = { .name = "standin", .listen = "127.0.0.1:0", .handler = hold };
     char error[256] = "";
 
@@ -228,7 +249,8 @@ static int begin(void **state) {
     return 0;
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     static const char *const suffixes[] = { "", "-wal", "-shm" };
     char file[128];
 
@@ -261,7 +283,8 @@ struct look {
     dream_arena *arena;
 };
 
-static dreamd_db_status look_up(dreamd_db *db, void *arg) {
+static dreamd_db_status look_up(dreamd_db *db, void *arg)
+{
     struct look *look = arg;
     dreamd_customer customer;
     dreamd_subscription subscription;
@@ -269,13 +292,15 @@ static dreamd_db_status look_up(dreamd_db *db, void *arg) {
         dreamd_customer_find(db, &project, look->user_id, look->arena, &customer, &look->has_customer);
 
     if (status == DREAMD_DB_OK)
-        status = dreamd_subscription_find(db, &project, look->user_id, look->arena, &subscription, &look->has_subscription);
+        status =
+            dreamd_subscription_find(db, &project, look->user_id, look->arena, &subscription, &look->has_subscription);
     if (look->has_subscription)
         (void)snprintf(look->plan, sizeof look->plan, "%s", subscription.plan);
     return status;
 }
 
-static struct look look_at(const char *user_id) {
+static struct look look_at(const char *user_id)
+{
     struct look look = { .user_id = user_id, .arena = dream_arena_new() };
 
     assert_int_equal(dreamd_store_read_now(store, look_up, &look), DREAMD_DB_OK);
@@ -283,7 +308,8 @@ static struct look look_at(const char *user_id) {
     return look;
 }
 
-static const char *user_text(const char *format, int64_t created_at_ms) {
+static const char *user_text(const char *format, int64_t created_at_ms)
+{
     static char text[512];
 
 #pragma GCC diagnostic push
@@ -298,7 +324,8 @@ static const char *user_text(const char *format, int64_t created_at_ms) {
 #define TAKEN "{\"errors\":[{\"message\":\"That email address is taken.\",\"code\":\"form_identifier_exists\"}]}"
 #define CREATE "{\"email\":\"ada@example.test\"}"
 
-static void test_service__a_creation_lost_half_way_is_found_again_by_its_key(void **state) {
+static void test_service__a_creation_lost_half_way_is_found_again_by_its_key(void **state)
+{
     struct question question;
 
     (void)state;
@@ -329,15 +356,18 @@ static void test_service__a_creation_lost_half_way_is_found_again_by_its_key(voi
     assert_int_equal(wait_answer(&question), 400);
 }
 
-static void test_service__a_taken_address_is_not_ours_for_the_asking(void **state) {
+static void test_service__a_taken_address_is_not_ours_for_the_asking(void **state)
+{
     static const struct {
         const char *user;
         int64_t age_ms;
     } cases[] = {
-        { USER("user_1", "pro"), 0 },                                  /* another plan than asked for */
-        { USER("user_1", "free"), INT64_C(25) * 60 * 60 * 1000 },      /* older than any key */
-        { "{\"id\":\"user_1\",\"created_at\":%lld}", 0 },              /* of no project */
-        { "{\"id\":\"user_1\",\"created_at\":%lld,\"public_metadata\":{\"publishableKey\":\"pk_live_x\",\"plan\":\"free\"}}", 0 },
+        { USER("user_1", "pro"), 0 },                             /* another plan than asked for */
+        { USER("user_1", "free"), INT64_C(25) * 60 * 60 * 1000 }, /* older than any key */
+        { "{\"id\":\"user_1\",\"created_at\":%lld}", 0 },         /* of no project */
+        { "{\"id\":\"user_1\",\"created_at\":%lld,\"public_metadata\":{\"publishableKey\":\"pk_live_x\",\"plan\":"
+          "\"free\"}}",
+          0 },
     };
 
     (void)state;
@@ -359,7 +389,8 @@ static void test_service__a_taken_address_is_not_ours_for_the_asking(void **stat
     }
 }
 
-static void test_service__without_a_key_a_taken_address_is_simply_refused(void **state) {
+static void test_service__without_a_key_a_taken_address_is_simply_refused(void **state)
+{
     struct question question;
 
     (void)state;
@@ -370,7 +401,8 @@ static void test_service__without_a_key_a_taken_address_is_simply_refused(void *
     assert_int_equal(call_count(), 1);
 }
 
-static void test_service__a_creation_that_cannot_be_stored_is_taken_back(void **state) {
+static void test_service__a_creation_that_cannot_be_stored_is_taken_back(void **state)
+{
     struct question question;
     char error[256] = "";
     dreamd_db *db = NULL;
@@ -391,20 +423,22 @@ static void test_service__a_creation_that_cannot_be_stored_is_taken_back(void **
 
 /* ---- webhooks ---- */
 
-#define EVENT(id, created, type, account, status, tier)                                                              \
-    "{\"id\":\"" id "\",\"created\":" created ",\"livemode\":true,\"account\":\"" account "\",\"type\":\"" type       \
-    "\",\"data\":{\"object\":{\"id\":\"sub_9\",\"status\":\"" status "\",\"customer\":\"cus_9\",\"metadata\":{"       \
+#define EVENT(id, created, type, account, status, tier)                                                                \
+    "{\"id\":\"" id "\",\"created\":" created ",\"livemode\":true,\"account\":\"" account "\",\"type\":\"" type        \
+    "\",\"data\":{\"object\":{\"id\":\"sub_9\",\"status\":\"" status "\",\"customer\":\"cus_9\",\"metadata\":{"        \
     "\"userId\":\"user_1\",\"tier\":\"" tier "\",\"publishableKey\":\"" PK "\"}}}}"
 #define UPDATED "customer.subscription.updated"
 
-static void pass_event(int index) {
+static void pass_event(int index)
+{
     expect_call(index, "GET /v1/users/user_1");
     answer_call(index, 200, user_text(USER("user_1", "free"), 1));
     expect_call(index + 1, "PATCH /v1/users/user_1/metadata");
     answer_call(index + 1, 200, user_text(USER("user_1", "pro"), 1));
 }
 
-static void test_service__events_about_one_user_go_one_at_a_time(void **state) {
+static void test_service__events_about_one_user_go_one_at_a_time(void **state)
+{
     struct question first;
     struct question second;
     struct question other;
@@ -424,7 +458,8 @@ static void test_service__events_about_one_user_go_one_at_a_time(void **state) {
     assert_int_equal(wait_answer(&second), 200);
 }
 
-static void test_service__a_second_delivery_waits_and_finds_the_first_done(void **state) {
+static void test_service__a_second_delivery_waits_and_finds_the_first_done(void **state)
+{
     struct question first;
     struct question second;
 
@@ -439,7 +474,8 @@ static void test_service__a_second_delivery_waits_and_finds_the_first_done(void 
     assert_int_equal(call_count(), 2);
 }
 
-static void test_service__an_event_older_than_what_was_applied_changes_nothing(void **state) {
+static void test_service__an_event_older_than_what_was_applied_changes_nothing(void **state)
+{
     struct question question;
 
     (void)state;
@@ -453,7 +489,8 @@ static void test_service__an_event_older_than_what_was_applied_changes_nothing(v
     assert_string_equal(look_at("user_1").plan, "pro");
 }
 
-static void test_service__another_account_cannot_speak_for_the_project(void **state) {
+static void test_service__another_account_cannot_speak_for_the_project(void **state)
+{
     struct question question;
 
     (void)state;
@@ -463,7 +500,8 @@ static void test_service__another_account_cannot_speak_for_the_project(void **st
     assert_false(look_at("user_1").has_subscription);
 }
 
-static void test_service__another_projects_user_is_left_alone(void **state) {
+static void test_service__another_projects_user_is_left_alone(void **state)
+{
     struct question question;
 
     (void)state;
@@ -475,7 +513,8 @@ static void test_service__another_projects_user_is_left_alone(void **state) {
     assert_false(look_at("user_1").has_subscription);
 }
 
-static void test_service__an_event_is_kept_only_when_the_provider_knows(void **state) {
+static void test_service__an_event_is_kept_only_when_the_provider_knows(void **state)
+{
     struct question question;
 
     (void)state;
@@ -491,7 +530,8 @@ static void test_service__an_event_is_kept_only_when_the_provider_knows(void **s
     assert_true(look_at("user_1").has_subscription);
 }
 
-static void test_service__a_subscription_of_a_user_who_is_gone_still_ends(void **state) {
+static void test_service__a_subscription_of_a_user_who_is_gone_still_ends(void **state)
+{
     struct question question;
 
     (void)state;
@@ -504,7 +544,8 @@ static void test_service__a_subscription_of_a_user_who_is_gone_still_ends(void *
 
 /* ---- the end ---- */
 
-static void test_service__a_stop_answers_what_waits_for_a_provider(void **state) {
+static void test_service__a_stop_answers_what_waits_for_a_provider(void **state)
+{
     struct question waiting;
     struct question behind;
 
@@ -521,7 +562,8 @@ static void test_service__a_stop_answers_what_waits_for_a_provider(void **state)
     assert_non_null(strstr(dreamd_service_admin_url(service), "http://127.0.0.1:"));
 }
 
-int main(void) {
+int main(void)
+{
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         CASE(test_service__a_creation_lost_half_way_is_found_again_by_its_key),

@@ -37,7 +37,8 @@ static const dreamd_stripe_checkout checkout = {
     .price_id = "price_pro",
 };
 
-static void hear(void *context, const dreamd_upstream_answer *answer, const char *url) {
+static void hear(void *context, const dreamd_upstream_answer *answer, const char *url)
+{
     (void)context;
     heard.count++;
     heard.outcome = answer->outcome;
@@ -45,7 +46,8 @@ static void hear(void *context, const dreamd_upstream_answer *answer, const char
     (void)snprintf(heard.message, sizeof heard.message, "%s", answer->message);
 }
 
-static int begin(void **state) {
+static int begin(void **state)
+{
     (void)state;
     memset(&heard, 0, sizeof heard);
     memset(&provider, 0, sizeof provider);
@@ -54,13 +56,15 @@ static int begin(void **state) {
     return upstream ? 0 : -1;
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     (void)state;
     dreamd_upstream_free(upstream);
     return 0;
 }
 
-static void test_stripe__makes_a_checkout_with_the_accounts_token(void **state) {
+static void test_stripe__makes_a_checkout_with_the_accounts_token(void **state)
+{
     dreamd_stripe_actor actor = { .mode = DREAMD_LIVE, .access_token = "sk_acct_token", .account = "acct_a" };
 
     (void)state;
@@ -83,7 +87,8 @@ static void test_stripe__makes_a_checkout_with_the_accounts_token(void **state) 
     assert_string_equal(heard.url, "https://pay.test/cs_1");
 }
 
-static void test_stripe__without_a_token_the_platform_speaks_for_the_account(void **state) {
+static void test_stripe__without_a_token_the_platform_speaks_for_the_account(void **state)
+{
     dreamd_stripe_actor actor = { .mode = DREAMD_TEST, .account = "acct_a", .idempotency_key = "abc" };
 
     (void)state;
@@ -98,7 +103,8 @@ static void test_stripe__without_a_token_the_platform_speaks_for_the_account(voi
     assert_string_equal(heard.url, "none");
 }
 
-static void test_stripe__adds_tax_and_trial_and_leaves_out_an_empty_address(void **state) {
+static void test_stripe__adds_tax_and_trial_and_leaves_out_an_empty_address(void **state)
+{
     dreamd_stripe_actor actor = { .mode = DREAMD_LIVE, .account = "acct_a" };
     dreamd_stripe_checkout member = checkout;
 
@@ -114,7 +120,8 @@ static void test_stripe__adds_tax_and_trial_and_leaves_out_an_empty_address(void
     assert_int_equal(heard.outcome, DREAMD_UPSTREAM_UNAVAILABLE); /* no address to send the buyer to */
 }
 
-static void test_stripe__without_a_key_nothing_is_asked(void **state) {
+static void test_stripe__without_a_key_nothing_is_asked(void **state)
+{
     dreamd_stripe_actor actor = { .mode = DREAMD_LIVE, .account = "acct_a" };
 
     (void)state;
@@ -132,7 +139,8 @@ struct answerer {
     pthread_t thread;
 };
 
-static void *answer_later(void *argument) {
+static void *answer_later(void *argument)
+{
     struct answerer *self = argument;
 
     script_reply(&provider, 0, self->status, self->body);
@@ -141,12 +149,14 @@ static void *answer_later(void *argument) {
 
 static struct answerer answerer;
 
-static void send_and_answer(void *transport, const dreamd_outbound *outbound, dreamd_reply_fn *fn, void *context) {
+static void send_and_answer(void *transport, const dreamd_outbound *outbound, dreamd_reply_fn *fn, void *context)
+{
     script_send(transport, outbound, fn, context);
     assert_int_equal(pthread_create(&answerer.thread, NULL, answer_later, &answerer), 0);
 }
 
-static int begin_waiting(void **state) {
+static int begin_waiting(void **state)
+{
     (void)state;
     memset(&provider, 0, sizeof provider);
     settings = script_settings();
@@ -154,10 +164,12 @@ static int begin_waiting(void **state) {
     return upstream ? 0 : -1;
 }
 
-static void test_stripe__waits_for_products_and_prices(void **state) {
+static void test_stripe__waits_for_products_and_prices(void **state)
+{
     static const dreamd_stripe_actor actor = { .mode = DREAMD_TEST, .account = "acct_a" };
-    dreamd_stripe_product product = { .name = "T-Shirt", .description = "Cotton", .platform_id = "plt_1",
-                                      .tier_name = "tshirt", .limit = 0 };
+    dreamd_stripe_product product = {
+        .name = "T-Shirt", .description = "Cotton", .platform_id = "plt_1", .tier_name = "tshirt", .limit = 0
+    };
     dreamd_stripe_price recurring = { "prod_1", 2900, true };
     dreamd_stripe_price once = { "prod_1", 0, false };
     char id[DREAMD_STRIPE_ID_SIZE] = "";
@@ -186,7 +198,8 @@ static void test_stripe__waits_for_products_and_prices(void **state) {
     assert_string_equal(provider.calls[0].url, "https://stripe-test.test/v1/accounts");
 }
 
-static void test_stripe__tells_why_waiting_was_in_vain(void **state) {
+static void test_stripe__tells_why_waiting_was_in_vain(void **state)
+{
     static const dreamd_stripe_actor actor = { .mode = DREAMD_LIVE };
     static const struct {
         int status;
@@ -212,7 +225,8 @@ static void test_stripe__tells_why_waiting_was_in_vain(void **state) {
     }
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_stripe__makes_a_checkout_with_the_accounts_token, begin, end),
         cmocka_unit_test_setup_teardown(test_stripe__without_a_token_the_platform_speaks_for_the_account, begin, end),

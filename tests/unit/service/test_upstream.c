@@ -24,7 +24,8 @@ static struct {
     char message[DREAMD_UPSTREAM_MESSAGE_SIZE];
 } heard;
 
-static void hear(void *context, const dreamd_upstream_answer *answer) {
+static void hear(void *context, const dreamd_upstream_answer *answer)
+{
     assert_ptr_equal(context, &heard);
     heard.count++;
     heard.outcome = answer->outcome;
@@ -34,17 +35,20 @@ static void hear(void *context, const dreamd_upstream_answer *answer) {
     (void)snprintf(heard.message, sizeof heard.message, "%s", answer->message);
 }
 
-static const char *error_text(const cJSON *json) {
+static const char *error_text(const cJSON *json)
+{
     return dream_json_string(json, "problem");
 }
 
-static void start(dreamd_upstream *upstream) {
+static void start(dreamd_upstream *upstream)
+{
     dreamd_upstream_call call = { DREAMD_PROVIDER_STRIPE, "GET", "https://x.test/y", NULL, NULL, 0, error_text };
 
     dreamd_upstream_start(upstream, &call, hear, &heard);
 }
 
-static void test_upstream__sorts_answers_by_what_can_be_done(void **state) {
+static void test_upstream__sorts_answers_by_what_can_be_done(void **state)
+{
     static const struct {
         int status;
         const char *body;
@@ -90,7 +94,8 @@ static void test_upstream__sorts_answers_by_what_can_be_done(void **state) {
     }
 }
 
-static void test_upstream__bounds_the_providers_words(void **state) {
+static void test_upstream__bounds_the_providers_words(void **state)
+{
     dreamd_settings settings = script_settings();
     script provider = { .count = 0 };
     dreamd_upstream *upstream = dreamd_upstream_new_over(&settings, NULL, script_send, &provider);
@@ -105,7 +110,8 @@ static void test_upstream__bounds_the_providers_words(void **state) {
     dreamd_upstream_free(upstream);
 }
 
-static void test_upstream__after_the_stop_everything_fails_at_once(void **state) {
+static void test_upstream__after_the_stop_everything_fails_at_once(void **state)
+{
     dreamd_settings settings = script_settings();
     script provider = { .count = 0 };
     dreamd_upstream *upstream = dreamd_upstream_new_over(&settings, NULL, script_send, &provider);
@@ -121,7 +127,8 @@ static void test_upstream__after_the_stop_everything_fails_at_once(void **state)
     dreamd_upstream_free(NULL);
 }
 
-static void test_upstream__counts_what_it_asked(void **state) {
+static void test_upstream__counts_what_it_asked(void **state)
+{
     dreamd_settings settings = script_settings();
     script provider = { .count = 0 };
     dreamd_metrics *metrics = dreamd_metrics_new();
@@ -145,7 +152,8 @@ static void test_upstream__counts_what_it_asked(void **state) {
     dreamd_metrics_free(metrics);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_upstream__sorts_answers_by_what_can_be_done),
         cmocka_unit_test(test_upstream__bounds_the_providers_words),

@@ -21,26 +21,30 @@
 
 static cJSON *json;
 
-static const char *read_event(const char *text, dreamd_stripe_event *out) {
+static const char *read_event(const char *text, dreamd_stripe_event *out)
+{
     cJSON_Delete(json);
     json = dream_json_parse(text, strlen(text), NULL);
     assert_non_null(json);
     return dreamd_stripe_event_read(json, out);
 }
 
-static int end(void **state) {
+static int end(void **state)
+{
     (void)state;
     cJSON_Delete(json);
     json = NULL;
     return 0;
 }
 
-static void test_webhook_event__reads_a_subscription_checkout(void **state) {
+static void test_webhook_event__reads_a_subscription_checkout(void **state)
+{
     dreamd_stripe_event event;
 
     (void)state;
-    assert_null(read_event(CHECKOUT "{\"mode\":\"subscription\",\"customer\":\"cus_9\",\"subscription\":\"sub_9\","
-                                    "\"amount_total\":2900,\"currency\":\"usd\",\"client_reference_id\":\"user_2\"," META "}}}",
+    assert_null(read_event(CHECKOUT
+                           "{\"mode\":\"subscription\",\"customer\":\"cus_9\",\"subscription\":\"sub_9\","
+                           "\"amount_total\":2900,\"currency\":\"usd\",\"client_reference_id\":\"user_2\"," META "}}}",
                            &event));
     assert_int_equal(event.kind, DREAMD_STRIPE_CHECKOUT);
     assert_string_equal(event.id, "evt_1");
@@ -59,7 +63,8 @@ static void test_webhook_event__reads_a_subscription_checkout(void **state) {
     assert_int_equal(event.subscription.canceled_at_ms, -1);
 }
 
-static void test_webhook_event__reads_a_subscription_in_both_api_versions(void **state) {
+static void test_webhook_event__reads_a_subscription_in_both_api_versions(void **state)
+{
     static const char *const objects[] = {
         "{\"id\":\"sub_9\",\"customer\":\"cus_9\",\"status\":\"trialing\",\"canceled_at\":1767312000,"
         "\"cancellation_details\":{\"comment\":\"too dear\"},\"current_period_end\":1769904000,"
@@ -67,7 +72,8 @@ static void test_webhook_event__reads_a_subscription_in_both_api_versions(void *
         "\"currency\":\"usd\"}}]}," META "}}}",
         "{\"id\":\"sub_9\",\"customer\":{\"id\":\"cus_9\"},\"status\":\"trialing\",\"canceled_at\":1767312000,"
         "\"cancellation_details\":{\"comment\":\"too dear\"},"
-        "\"items\":{\"data\":[{\"current_period_end\":1769904000,\"price\":{\"id\":\"price_pro\",\"product\":{\"id\":\"prod_pro\"},"
+        "\"items\":{\"data\":[{\"current_period_end\":1769904000,\"price\":{\"id\":\"price_pro\",\"product\":{\"id\":"
+        "\"prod_pro\"},"
         "\"unit_amount\":2900,\"currency\":\"usd\"}}]}," META "}}}",
     };
 
@@ -89,29 +95,34 @@ static void test_webhook_event__reads_a_subscription_in_both_api_versions(void *
     }
 }
 
-static void test_webhook_event__a_deleted_subscription_is_canceled_whatever_it_says(void **state) {
+static void test_webhook_event__a_deleted_subscription_is_canceled_whatever_it_says(void **state)
+{
     dreamd_stripe_event event;
 
     (void)state;
-    assert_null(read_event(DELETED "{\"id\":\"sub_9\",\"status\":\"active\",\"metadata\":{\"userId\":\"user_1\"}}}}", &event));
+    assert_null(
+        read_event(DELETED "{\"id\":\"sub_9\",\"status\":\"active\",\"metadata\":{\"userId\":\"user_1\"}}}}", &event));
     assert_int_equal(event.kind, DREAMD_STRIPE_ENDED);
     assert_string_equal(event.subscription.status, "canceled");
     assert_null(event.tier);
 }
 
-static void test_webhook_event__other_types_and_payments_are_only_recorded(void **state) {
+static void test_webhook_event__other_types_and_payments_are_only_recorded(void **state)
+{
     dreamd_stripe_event event;
 
     (void)state;
     assert_null(read_event("{" HEAD ",\"type\":\"invoice.paid\",\"data\":{\"object\":{\"id\":\"in_1\"}}}", &event));
     assert_int_equal(event.kind, DREAMD_STRIPE_OTHER);
-    assert_null(read_event(CHECKOUT "{\"mode\":\"payment\",\"metadata\":{\"publishableKey\":\"pk_live_2\"}}}}", &event));
+    assert_null(
+        read_event(CHECKOUT "{\"mode\":\"payment\",\"metadata\":{\"publishableKey\":\"pk_live_2\"}}}}", &event));
     assert_int_equal(event.kind, DREAMD_STRIPE_OTHER);
     assert_string_equal(event.publishable_key, "pk_live_2");
     assert_null(read_event("{" HEAD ",\"type\":\"invoice.paid\"}", &event));
 }
 
-static void test_webhook_event__says_why_an_event_is_refused(void **state) {
+static void test_webhook_event__says_why_an_event_is_refused(void **state)
+{
     static const struct {
         const char *text;
         const char *error;
@@ -147,12 +158,14 @@ static void test_webhook_event__says_why_an_event_is_refused(void **state) {
     }
 }
 
-static void test_webhook_event__numbers_out_of_range_count_as_not_told(void **state) {
+static void test_webhook_event__numbers_out_of_range_count_as_not_told(void **state)
+{
     dreamd_stripe_event event;
 
     (void)state;
     assert_null(read_event(UPDATED "{\"id\":\"sub_9\",\"status\":\"active\",\"current_period_end\":9007199254740991,"
-                                   "\"canceled_at\":null,\"items\":{\"data\":[{\"price\":{\"unit_amount\":-5}}]}," META "}}}",
+                                   "\"canceled_at\":null,\"items\":{\"data\":[{\"price\":{\"unit_amount\":-5}}]}," META
+                                   "}}}",
                            &event));
     assert_int_equal(event.subscription.current_period_end_ms, -1);
     assert_int_equal(event.subscription.canceled_at_ms, 0);
@@ -160,7 +173,8 @@ static void test_webhook_event__numbers_out_of_range_count_as_not_told(void **st
     assert_null(event.subscription.price_id);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_webhook_event__reads_a_subscription_checkout, end),
         cmocka_unit_test_teardown(test_webhook_event__reads_a_subscription_in_both_api_versions, end),

@@ -54,7 +54,8 @@ static double cpu_us(void)
 {
     struct rusage used;
     (void)getrusage(RUSAGE_SELF, &used);
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6 + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
+    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1e6
+           + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec);
 }
 
 static void die(const char *what)
@@ -65,8 +66,11 @@ static void die(const char *what)
 
 static dreamd_db_status admit(dreamd_db *db, submitter *self)
 {
-    dreamd_usage_request request = { .project = &self->run->project, .user_id = self->user, .units = 1,
-                                     .token_plan = self->run->plan, .now_ms = now_ms };
+    dreamd_usage_request request = { .project = &self->run->project,
+                                     .user_id = self->user,
+                                     .units = 1,
+                                     .token_plan = self->run->plan,
+                                     .now_ms = now_ms };
     return dreamd_usage_admit(db, &request, &self->result);
 }
 
@@ -82,7 +86,8 @@ static dreamd_db_status work(dreamd_db *db, void *arg)
     if (status == DREAMD_DB_OK)
         status = admit(db, self);
     return status == DREAMD_DB_OK
-               ? dreamd_idempotency_finish(db, &scope, claimed.claim_id, 200, "application/json", "{}", 2) : status;
+               ? dreamd_idempotency_finish(db, &scope, claimed.claim_id, 200, "application/json", "{}", 2)
+               : status;
 }
 
 static void submit(submitter *self);

@@ -16,7 +16,9 @@ static void insert_tiers(const store_case *self)
         { .name = "pro", .display_name = "Pro Plan", .limit = 100, .rate_limit = DREAMD_UNLIMITED },
         { .name = "enterprise", .limit = DREAMD_UNLIMITED, .rate_limit = DREAMD_UNLIMITED },
         { .name = "slow", .limit = DREAMD_UNLIMITED, .rate_limit = 3 },
-        { .name = "metered", .limit = 10, .rate_limit = DREAMD_UNLIMITED,
+        { .name = "metered",
+          .limit = 10,
+          .rate_limit = DREAMD_UNLIMITED,
           .meters_json = "{\"tokens\":{\"limit\":50},\"images\":{\"limit\":null},\"odd\":{\"limit\":\"many\"}}" },
     };
     for (size_t i = 0; i < sizeof tiers / sizeof tiers[0]; i++) {
@@ -33,8 +35,12 @@ static void insert_tenant(store_case *self)
 {
     dreamd_platform platform = { .platform_id = PLATFORM, .email = "dev@example.test" };
     dreamd_new_key key = { PLATFORM, PROJECT, PK, SK, master_key };
-    self->project = (dreamd_project){ .platform_id = PLATFORM, .project_id = PROJECT, .publishable_key = PK,
-                                      .mode = DREAMD_LIVE, .type = "saas", .name = "App" };
+    self->project = (dreamd_project){ .platform_id = PLATFORM,
+                                      .project_id = PROJECT,
+                                      .publishable_key = PK,
+                                      .mode = DREAMD_LIVE,
+                                      .type = "saas",
+                                      .name = "App" };
     assert_ok(dreamd_platform_insert(self->db, &platform, T0));
     assert_ok(dreamd_project_insert(self->db, &self->project, T0));
     assert_ok(dreamd_key_insert(self->db, &key, T0, NULL));

@@ -38,7 +38,7 @@
 typedef struct store_case {
     char folder[64];
     char path[96];
-    dreamd_db *db;      /* a writing connection, outside any transaction */
+    dreamd_db *db; /* a writing connection, outside any transaction */
     dream_arena *arena;
     dreamd_project project;
 } store_case;

@@ -23,8 +23,12 @@ static void fill(const store_case *self)
     subscription.subscription_id = "sub_1";
     subscription.plan = "pro";
     subscription.status = "active";
-    dreamd_event event = { .source = "stripe-live", .event_id = "evt_1", .type = "customer.subscription.created",
-                           .created_s = 100, .project = &self->project, .subscription = &subscription };
+    dreamd_event event = { .source = "stripe-live",
+                           .event_id = "evt_1",
+                           .type = "customer.subscription.created",
+                           .created_s = 100,
+                           .project = &self->project,
+                           .subscription = &subscription };
 
     for (int i = 0; i < 3; i++)
         (void)admit(self, &request);
@@ -93,7 +97,8 @@ static const planted plantings[] = {
     { "subscription-has-its-events", "UPDATE subscriptions SET plan = 'enterprise'" },
     { "history-has-subscription", "DELETE FROM subscriptions" },
     { "applied-is-the-newest", "UPDATE subscriptions SET last_created_s = 99" },
-    { "claim-comes-to-an-end", "UPDATE idempotency_keys SET claimed_until_ms = 9000000000000 WHERE idempotency_key = 'k2'" },
+    { "claim-comes-to-an-end",
+      "UPDATE idempotency_keys SET claimed_until_ms = 9000000000000 WHERE idempotency_key = 'k2'" },
     { "kept-answer-is-whole", "UPDATE idempotency_keys SET body = NULL WHERE idempotency_key = 'k'" },
 };
 

@@ -15,7 +15,9 @@ static void test_put__makes_then_changes_only_what_is_given(void **state)
 {
     store_case *self = *state;
     dreamd_customer found;
-    const dreamd_customer first = { .user_id = "user_a", .email = "a@example.test", .first_name = "Ada", .plan = "pro" };
+    const dreamd_customer first = {
+        .user_id = "user_a", .email = "a@example.test", .first_name = "Ada", .plan = "pro"
+    };
     const dreamd_customer second = { .user_id = "user_a", .last_name = "Example" };
     assert_ok(dreamd_customer_put(self->db, &self->project, &first, T0));
     assert_ok(dreamd_customer_put(self->db, &self->project, &second, T0 + 1));
@@ -80,7 +82,8 @@ static void test_plan__longest_fits_and_longer_is_refused(void **state)
     assert_int_equal(dreamd_customer_put(self->db, &self->project, &customer, T0), DREAMD_DB_CONFLICT);
     plan[DREAMD_PLAN_SIZE - 1] = '\0';
     assert_ok(dreamd_customer_put(self->db, &self->project, &customer, T0));
-    assert_int_equal(dreamd_customer_set_plan(self->db, &self->project, "user_a", "", T0, &is_found), DREAMD_DB_CONFLICT);
+    assert_int_equal(dreamd_customer_set_plan(self->db, &self->project, "user_a", "", T0, &is_found),
+                     DREAMD_DB_CONFLICT);
 }
 
 static void test_delete__leaves_a_bare_tombstone(void **state)
@@ -88,7 +91,9 @@ static void test_delete__leaves_a_bare_tombstone(void **state)
     store_case *self = *state;
     dreamd_customer found;
     bool is_found = false;
-    const dreamd_customer ada = { .user_id = "user_a", .email = "a@example.test", .first_name = "Ada", .last_name = "E" };
+    const dreamd_customer ada = {
+        .user_id = "user_a", .email = "a@example.test", .first_name = "Ada", .last_name = "E"
+    };
     assert_ok(dreamd_customer_put(self->db, &self->project, &ada, T0));
     assert_ok(dreamd_customer_delete(self->db, &self->project, "user_a", T0 + 1, &is_found));
     assert_true(is_found);

@@ -27,8 +27,11 @@ static void finish(const store_case *self, const char *key, const char *claim_id
 
 static void test_hash__tells_method_path_and_body_apart(void **state)
 {
-    static const struct { const char *method, *path, *body; } rows[] = {
-        { "POST", "/a", "b" }, { "PUT", "/a", "b" }, { "POST", "/ab", "" }, { "POST", "/a", "" }, { "POST", "/a", "bb" },
+    static const struct {
+        const char *method, *path, *body;
+    } rows[] = {
+        { "POST", "/a", "b" }, { "PUT", "/a", "b" },   { "POST", "/ab", "" },
+        { "POST", "/a", "" },  { "POST", "/a", "bb" },
     };
     char hashes[5][DREAMD_REQUEST_HASH_SIZE];
     (void)state;
@@ -50,7 +53,8 @@ static void test_replay__gives_the_first_answer_byte_for_byte(void **state)
     dreamd_idempotency_scope scope = scope_of(self, "k");
     dreamd_idempotency_claim_result first = claim(self, "k", hash_a, T0);
     assert_int_equal(first.outcome, DREAMD_IDEMPOTENCY_FRESH);
-    assert_ok(dreamd_idempotency_finish(self->db, &scope, first.claim_id, 201, "application/json", body, sizeof body - 1));
+    assert_ok(
+        dreamd_idempotency_finish(self->db, &scope, first.claim_id, 201, "application/json", body, sizeof body - 1));
     dreamd_idempotency_claim_result again = claim(self, "k", hash_a, T0 + DAY - 1);
     assert_int_equal(again.outcome, DREAMD_IDEMPOTENCY_REPLAY);
     assert_int_equal(again.status, 201);
@@ -110,9 +114,12 @@ static void test_claim__of_a_crashed_request_expires(void **state)
 static void test_finish__answers_a_retry_may_better_free_the_key(void **state)
 {
     store_case *self = *state;
-    static const struct { int status; bool is_kept; } rows[] = {
-        { 200, true }, { 201, true }, { 302, true }, { 400, true }, { 403, true }, { 404, true }, { 422, true },
-        { 409, false }, { 429, false }, { 500, false }, { 502, false }, { 503, false },
+    static const struct {
+        int status;
+        bool is_kept;
+    } rows[] = {
+        { 200, true }, { 201, true },  { 302, true },  { 400, true },  { 403, true },  { 404, true },
+        { 422, true }, { 409, false }, { 429, false }, { 500, false }, { 502, false }, { 503, false },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *key = dream_arena_printf(self->arena, "k%d", rows[i].status);
@@ -150,7 +157,8 @@ static void test_scope__path_and_project_keep_keys_apart(void **state)
     dreamd_idempotency_claim_result result;
     dreamd_project other = self->project;
     other.project_id[5] = 'f';
-    dreamd_idempotency_scope scopes[] = { { &self->project, "/api/data", "k" }, { &self->project, "/customers", "k" },
+    dreamd_idempotency_scope scopes[] = { { &self->project, "/api/data", "k" },
+                                          { &self->project, "/customers", "k" },
                                           { &other, "/api/data", "k" } };
     for (size_t i = 0; i < 3; i++) {
         assert_ok(dreamd_idempotency_claim(self->db, &scopes[i], hash_a, T0, self->arena, &result));
@@ -219,8 +227,10 @@ static void test_one_transaction__charge_and_answer_stand_or_fall_together(void 
 static int make_hashes(void **state)
 {
     (void)state;
-    return dreamd_request_hash("POST", "/api/data", "a", 1, hash_a) && dreamd_request_hash("POST", "/api/data", "b", 1, hash_b)
-               ? 0 : -1;
+    return dreamd_request_hash("POST", "/api/data", "a", 1, hash_a)
+                   && dreamd_request_hash("POST", "/api/data", "b", 1, hash_b)
+               ? 0
+               : -1;
 }
 
 int main(void)

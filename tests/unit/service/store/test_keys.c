@@ -68,7 +68,8 @@ static void test_secret__is_stored_only_as_its_hash(void **state)
 {
     store_case *self = *state;
     assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM api_keys WHERE secret_key_hash LIKE '%sk_live_%' OR "
-                                         "instr(signing_key_sealed, 'sk_live') > 0"), 0);
+                                         "instr(signing_key_sealed, 'sk_live') > 0"),
+                     0);
     assert_int_equal(number_of(self->db, "SELECT length(secret_key_hash) FROM api_keys"), 64);
 }
 
@@ -144,7 +145,8 @@ static void test_insert__refuses_a_key_that_exists(void **state)
     (void)snprintf(sibling.project_id, sizeof sibling.project_id, "prj_2");
     assert_ok(dreamd_project_insert(self->db, &sibling, T0));
     assert_int_equal(insert(self, PK, SK, NULL), DREAMD_DB_CONFLICT);
-    assert_int_equal(dreamd_key_insert(self->db, &key, T0, NULL), DREAMD_DB_CONFLICT); /* the sibling's, under our key */
+    assert_int_equal(dreamd_key_insert(self->db, &key, T0, NULL),
+                     DREAMD_DB_CONFLICT); /* the sibling's, under our key */
     assert_false(is_found_by_secret(self, SK2));
 }
 

@@ -33,7 +33,10 @@ typedef struct gate {
     pthread_cond_t changed;
     bool is_entered, is_open;
 } gate;
-#define GATE_INIT { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false }
+#define GATE_INIT                                                                                                      \
+    {                                                                                                                  \
+        PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false                                              \
+    }
 
 static dreamd_db_status gate_work(dreamd_db *db, void *arg)
 {
@@ -78,9 +81,9 @@ typedef struct job {
     const store_case *self;
     dreamd_usage_request request;
     dreamd_usage_result result;
-    const char *sql;          /* run instead of an admission */
-    dreamd_db_status answer;  /* of the work, once its SQL is run */
-    int busy_times;           /* answers BUSY so often first */
+    const char *sql;         /* run instead of an admission */
+    dreamd_db_status answer; /* of the work, once its SQL is run */
+    int busy_times;          /* answers BUSY so often first */
     atomic_int runs, dones;
     atomic_int status;
 } job;
@@ -153,8 +156,9 @@ static void test_batch__failed_commit_fails_only_the_work_at_fault(void **state)
 {
     store_case *self = *state;
     job jobs[] = { { .sql = INSERT_META("a") },
-                   { .sql = "PRAGMA defer_foreign_keys=ON; INSERT INTO projects VALUES ('plt_x', 'prj_x', 'live', 'saas', "
-                            "'X', 0, 1)" },
+                   { .sql =
+                         "PRAGMA defer_foreign_keys=ON; INSERT INTO projects VALUES ('plt_x', 'prj_x', 'live', 'saas', "
+                         "'X', 0, 1)" },
                    { .sql = INSERT_META("b") } };
     run_together(self, jobs, 3);
     assert_int_equal(jobs[0].status, DREAMD_DB_OK);
@@ -521,8 +525,8 @@ static void *burst_thread(void *arg)
         int ack[2] = { self->number, i };
         keyed one = { .self = self->self, .arena = dream_arena_new() };
         (void)snprintf(one.key, sizeof one.key, "%d-%d", self->number, i);
-        if (!one.arena || dreamd_store_write_now(self->store, keyed_work, &one) != DREAMD_DB_OK ||
-            write(self->acks, ack, sizeof ack) != (ssize_t)sizeof ack)
+        if (!one.arena || dreamd_store_write_now(self->store, keyed_work, &one) != DREAMD_DB_OK
+            || write(self->acks, ack, sizeof ack) != (ssize_t)sizeof ack)
             _exit(1);
         dream_arena_free(one.arena);
     }

@@ -23,8 +23,12 @@ typedef struct step {
 
 static dreamd_event event_of(const store_case *self, const step *told, const dreamd_subscription *subscription)
 {
-    return (dreamd_event){ .source = "stripe-live", .event_id = told->event_id, .type = told->type,
-                           .created_s = told->created_s, .payload = "{}", .project = &self->project,
+    return (dreamd_event){ .source = "stripe-live",
+                           .event_id = told->event_id,
+                           .type = told->type,
+                           .created_s = told->created_s,
+                           .payload = "{}",
+                           .project = &self->project,
                            .subscription = subscription };
 }
 
@@ -46,7 +50,7 @@ static void play(const store_case *self, const step *steps, size_t count)
     }
     assert_int_equal(violations_of(self->db, T0), 0);
 }
-#define PLAY(self, ...)                                                                            \
+#define PLAY(self, ...)                                                                                                \
     play((self), (const step[]){ __VA_ARGS__ }, sizeof((const step[]){ __VA_ARGS__ }) / sizeof(step))
 
 static dreamd_subscription find(const store_case *self)
@@ -187,16 +191,28 @@ static void test_event__untold_fields_keep_what_is_stored(void **state)
 {
     store_case *self = *state;
     dreamd_event_outcome outcome;
-    dreamd_subscription full = { .user_id = USER, .subscription_id = "sub_1", .stripe_customer_id = "cus_1", .plan = "pro",
-                                 .status = "active", .price_id = "price_1", .product_id = "prod_1", .currency = "usd",
-                                 .cancel_reason = "too dear", .amount_minor = 2900,
-                                 .current_period_end_ms = T0 + 30 * DAY, .canceled_at_ms = T0 };
+    dreamd_subscription full = { .user_id = USER,
+                                 .subscription_id = "sub_1",
+                                 .stripe_customer_id = "cus_1",
+                                 .plan = "pro",
+                                 .status = "active",
+                                 .price_id = "price_1",
+                                 .product_id = "prod_1",
+                                 .currency = "usd",
+                                 .cancel_reason = "too dear",
+                                 .amount_minor = 2900,
+                                 .current_period_end_ms = T0 + 30 * DAY,
+                                 .canceled_at_ms = T0 };
     dreamd_subscription bare = DREAMD_SUBSCRIPTION_INIT;
     bare.user_id = USER;
     bare.subscription_id = "sub_1";
     bare.status = "past_due";
-    dreamd_event event = { .source = "stripe-live", .event_id = "evt_1", .type = UPDATED, .created_s = 1,
-                           .project = &self->project, .subscription = &full };
+    dreamd_event event = { .source = "stripe-live",
+                           .event_id = "evt_1",
+                           .type = UPDATED,
+                           .created_s = 1,
+                           .project = &self->project,
+                           .subscription = &full };
     assert_ok(dreamd_event_apply(self->db, &event, T0, &outcome));
     event.event_id = "evt_2";
     event.subscription = &bare;
@@ -231,7 +247,10 @@ static void test_event__refuses_a_plan_that_does_not_fit_and_leaves_nothing(void
     subscription.subscription_id = "sub_1";
     subscription.status = "active";
     subscription.plan = plan;
-    dreamd_event event = { .source = "stripe-live", .event_id = "evt_1", .type = UPDATED, .project = &self->project,
+    dreamd_event event = { .source = "stripe-live",
+                           .event_id = "evt_1",
+                           .type = UPDATED,
+                           .project = &self->project,
                            .subscription = &subscription };
     assert_ok(dreamd_db_begin(self->db));
     assert_int_equal(dreamd_event_apply(self->db, &event, T0, &outcome), DREAMD_DB_CONFLICT);

@@ -14,11 +14,22 @@ static dreamd_tier find(const store_case *self, const char *name, dreamd_tier_by
 static void test_insert__gives_back_every_field(void **state)
 {
     store_case *self = *state;
-    const dreamd_tier shirt = { .name = "tshirt", .display_name = "T-Shirt", .price_minor = 2500, .limit = 12,
-                                .rate_limit = 34, .price_id = "price_t", .product_id = "prod_t",
-                                .features_json = "[\"M\",\"L\"]", .description = "Cotton", .billing_mode = "one_off",
-                                .image_url = "https://img.example.test/t.png", .inventory = 10, .is_sold_out = true,
-                                .is_popular = true, .trial_days = 14, .meters_json = "{}" };
+    const dreamd_tier shirt = { .name = "tshirt",
+                                .display_name = "T-Shirt",
+                                .price_minor = 2500,
+                                .limit = 12,
+                                .rate_limit = 34,
+                                .price_id = "price_t",
+                                .product_id = "prod_t",
+                                .features_json = "[\"M\",\"L\"]",
+                                .description = "Cotton",
+                                .billing_mode = "one_off",
+                                .image_url = "https://img.example.test/t.png",
+                                .inventory = 10,
+                                .is_sold_out = true,
+                                .is_popular = true,
+                                .trial_days = 14,
+                                .meters_json = "{}" };
     bool is_found = false;
     assert_ok(dreamd_tier_insert(self->db, &self->project, &shirt, T0));
     dreamd_tier found = find(self, "tshirt", DREAMD_TIER_BY_NAME, &is_found);

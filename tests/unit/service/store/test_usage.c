@@ -19,8 +19,12 @@ static void subscribe(const store_case *self, const char *user, const char *plan
     subscription.subscription_id = "sub_1";
     subscription.plan = plan;
     subscription.status = status;
-    dreamd_event event = { .source = "stripe-live", .event_id = id, .type = "customer.subscription.updated",
-                           .created_s = T0 / 1000 + number, .project = &self->project, .subscription = &subscription };
+    dreamd_event event = { .source = "stripe-live",
+                           .event_id = id,
+                           .type = "customer.subscription.updated",
+                           .created_s = T0 / 1000 + number,
+                           .project = &self->project,
+                           .subscription = &subscription };
     assert_ok(dreamd_event_apply(self->db, &event, T0, &outcome));
     assert_int_equal(outcome, DREAMD_EVENT_APPLIED);
 }
@@ -312,7 +316,10 @@ static void test_plan__period_remembers_the_highest_limit_it_was_used_under(void
 static void test_meter__each_has_its_own_limit_and_count(void **state)
 {
     store_case *self = *state;
-    static const struct { const char *meter; int64_t limit; } rows[] = {
+    static const struct {
+        const char *meter;
+        int64_t limit;
+    } rows[] = {
         { NULL, 10 }, { "tokens", 50 }, { "images", DREAMD_UNLIMITED }, { "odd", 0 }, { "absent", 0 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -424,7 +431,8 @@ static void test_admit__server_side_refuses_a_user_nobody_knows_and_writes_nothi
     request.is_server_side = true;
     assert_int_equal(admit(self, &request).outcome, DREAMD_USAGE_NO_CUSTOMER);
     assert_int_equal(read_usage(self, &request).outcome, DREAMD_USAGE_NO_CUSTOMER);
-    assert_int_equal(number_of(self->db, "SELECT (SELECT COUNT(*) FROM customers) + (SELECT COUNT(*) FROM rate_windows)"), 0);
+    assert_int_equal(
+        number_of(self->db, "SELECT (SELECT COUNT(*) FROM customers) + (SELECT COUNT(*) FROM rate_windows)"), 0);
     assert_ok(dreamd_customer_ensure(self->db, &self->project, "user_x", NULL, T0));
     assert_int_equal(admit(self, &request).outcome, DREAMD_USAGE_OK);
 }
@@ -496,7 +504,9 @@ static void test_put__refuses_overlaps_and_numbers_out_of_range(void **state)
 {
     store_case *self = *state;
     int32_t today = dream_day_of_ms(T0);
-    const dreamd_usage_row first = { .user_id = "user_a", .used = 1, .period_start_day = today, .period_end_day = today + 29 };
+    const dreamd_usage_row first = {
+        .user_id = "user_a", .used = 1, .period_start_day = today, .period_end_day = today + 29
+    };
     const dreamd_usage_row bad[] = {
         { .user_id = "user_a", .used = 1, .period_start_day = today + 29, .period_end_day = today + 58 },
         { .user_id = "user_a", .used = 1, .period_start_day = today - 29, .period_end_day = today },
