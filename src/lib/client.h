@@ -64,7 +64,8 @@ struct dreamapi_client {
     dream_timers timers;
     dream_retry_budget budget;
     dream_rate_cache *rates;
-    dreamapi_call *live; /* admitted and not finished */
+    dreamapi_call *live_first; /* admitted and not finished, oldest first */
+    dreamapi_call *live_last;
     dream_extensions extensions;
     dreamapi_exchange probe;
     dream_timer probe_timer;

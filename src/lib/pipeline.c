@@ -32,21 +32,29 @@ static int64_t now_of(const dreamapi_client *client)
 
 static void enter_live(dreamapi_call *call)
 {
+    dreamapi_client *client = call->client;
+
     dream_call_hold(call);
-    call->live_next = call->client->live;
-    if (call->live_next != NULL)
-        call->live_next->live_previous = call;
-    call->client->live = call;
+    call->live_previous = client->live_last;
+    if (client->live_last != NULL)
+        client->live_last->live_next = call;
+    else
+        client->live_first = call;
+    client->live_last = call;
 }
 
 static void leave_live(dreamapi_call *call)
 {
+    dreamapi_client *client = call->client;
+
     if (call->live_previous != NULL)
         call->live_previous->live_next = call->live_next;
     else
-        call->client->live = call->live_next;
+        client->live_first = call->live_next;
     if (call->live_next != NULL)
         call->live_next->live_previous = call->live_previous;
+    else
+        client->live_last = call->live_previous;
 }
 
 /* Repeating a call is harmless if its method is, if the server knows the key that the caller would give again, or if
@@ -257,7 +265,7 @@ static void begin_probe(dreamapi_client *client)
     send_probe(client);
 }
 
-/* Lets everyone who waited for the probe go on. */
+/* Lets everyone who waited for the probe go on, oldest first. */
 static void end_probe(dreamapi_client *client)
 {
     dreamapi_call *next;
@@ -265,7 +273,7 @@ static void end_probe(dreamapi_client *client)
     client->is_probing = false;
     dream_timers_cancel(&client->timers, &client->probe_timer);
     dream_exchange_clear(&client->probe);
-    for (dreamapi_call *call = client->live; call != NULL; call = next) {
+    for (dreamapi_call *call = client->live_first; call != NULL; call = next) {
         next = call->live_next;
         if (call->phase == DREAM_PHASE_WAITING)
             try_now(call);
@@ -614,6 +622,6 @@ void dream_pipeline_close(dreamapi_client *client)
         dream_timers_cancel(&client->timers, &client->probe_timer);
         dream_exchange_clear(&client->probe);
     }
-    while (client->live != NULL)
-        dream_pipeline_cancel(client->live);
+    while (client->live_first != NULL)
+        dream_pipeline_cancel(client->live_first);
 }

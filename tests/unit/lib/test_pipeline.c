@@ -509,6 +509,34 @@ static void test_pipeline__after_silence_the_question_is_put_again_after_30_s(vo
 
 static const struct {
     int http_status;
+    size_t questions; /* over three POSTs, the second right away, the third 30 s later */
+} silences[] = { { 500, 2 }, { 503, 2 }, { 429, 2 }, { 408, 2 }, { 404, 1 }, { 401, 1 }, { 302, 1 } };
+
+static void test_pipeline__a_busy_health_page_is_asked_again_sooner_than_a_missing_one(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(silences) / sizeof(silences[0]); i++) {
+        void *inner;
+        fixture *f;
+        size_t count;
+
+        fixture_set_up_client(&inner);
+        f = inner;
+        fixture_answer(f, "/health", silences[i].http_status, NULL, "{}");
+        for (int post = 0; post < 3; post++) {
+            fixture_answer(f, "/api/customers", 201, NULL, CUSTOMER);
+            dreamapi_test_clock_advance(f->clock, post == 2 ? 30000 : 0);
+            fixture_expect(f, create_customer(f, NULL), DREAMAPI_OK);
+        }
+        count = fixture_count(f, "/health");
+        if (count != silences[i].questions)
+            fail_msg("%d: asked %zu times", silences[i].http_status, count);
+        fixture_tear_down(&inner);
+    }
+}
+
+static const struct {
+    int http_status;
     const char *body;
     bool is_repeated; /* the POST that follows, after it broke off */
 } healths[] = {
@@ -721,6 +749,27 @@ static void test_pipeline__a_retry_that_waited_its_time_is_sent(void **state)
     assert_int_equal(fixture_pause_ms(f, "/api/data", 0, 1), 3000);
 }
 
+static void test_pipeline__a_call_already_sent_once_is_not_refused_for_what_another_was_told(void **state)
+{
+    fixture *f = *state;
+    dreamapi_call *first = NULL;
+    dreamapi_call *second = NULL;
+
+    fixture_extensions(f, ALL_EXTENSIONS);
+    fixture_fail(f, "/api/data", DREAMAPI_FAILURE_RESET, 1);
+    fixture_answer(f, "/api/data", 429, "Retry-After: 60", "{}");
+    fixture_answer(f, "/api/data", 200, NULL, TRACKED);
+    fixture_expect(f, dreamapi_usage_track_start(f->client, "user_1", NULL, NULL, &first, &f->error), DREAMAPI_OK);
+    fixture_expect(f, dreamapi_usage_track_start(f->client, "user_1", NULL, NULL, &second, &f->error), DREAMAPI_OK);
+    /* "Not sent" would be a lie about the first one: its first try may have been counted. */
+    fixture_expect(f, dreamapi_call_wait(second, -1, &f->error), DREAMAPI_RATE_LIMITED);
+    assert_int_equal(f->error.local, 0);
+    fixture_expect(f, dreamapi_call_wait(first, -1, &f->error), DREAMAPI_OK);
+    assert_int_equal(fixture_count(f, "/api/data"), 3);
+    dreamapi_call_free(first);
+    dreamapi_call_free(second);
+}
+
 /* ---- answers that are none ---- */
 
 static void test_pipeline__an_answer_larger_than_allowed_is_a_protocol_error(void **state)
@@ -834,6 +883,7 @@ int main(void)
         WITH_CLIENT(test_pipeline__a_silent_health_page_costs_half_of_a_short_call_and_means_no_extensions),
         WITH_CLIENT(test_pipeline__a_silent_health_page_costs_a_long_call_5_s_at_most),
         WITH_CLIENT(test_pipeline__after_silence_the_question_is_put_again_after_30_s),
+        cmocka_unit_test(test_pipeline__a_busy_health_page_is_asked_again_sooner_than_a_missing_one),
         cmocka_unit_test(test_pipeline__only_a_clear_announcement_counts),
         WITH_CLIENT(test_pipeline__health_get_teaches_the_client),
         WITH_CLIENT(test_pipeline__a_user_id_travels_where_the_server_takes_it),
@@ -846,6 +896,7 @@ int main(void)
         WITH_CLIENT(test_pipeline__after_429_the_client_refuses_that_user_itself),
         WITH_CLIENT(test_pipeline__after_429_others_are_not_refused),
         WITH_CLIENT(test_pipeline__a_retry_that_waited_its_time_is_sent),
+        WITH_CLIENT(test_pipeline__a_call_already_sent_once_is_not_refused_for_what_another_was_told),
         WITH_OPTIONS(test_pipeline__an_answer_larger_than_allowed_is_a_protocol_error),
         WITH_CLIENT(test_pipeline__a_redirect_is_not_followed),
         WITH_CLIENT(test_pipeline__a_refused_certificate_is_not_retried),

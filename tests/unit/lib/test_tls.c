@@ -84,18 +84,17 @@ static dreamapi_status get_customer(struct stage *stage, const char *host)
     return dreamapi_customer_get(stage->client, "user_1", NULL, NULL, &stage->error);
 }
 
-/* Ends the server; true if it said that a request came. */
-static bool came_a_request(struct stage *stage)
+/* Ends the server and counts its lines of this kind, "request" or "connection". It prints one before it answers. */
+static int ended_with(struct stage *stage, const char *kind)
 {
     char line[32] = "";
+    int count = 0;
 
     (void)close(stage->input);
     stage->input = -1;
-    while (fgets(line, sizeof(line), stage->output) != NULL) {
-        if (strncmp(line, "request", 7) == 0)
-            return true;
-    }
-    return false;
+    while (fgets(line, sizeof(line), stage->output) != NULL)
+        count += strncmp(line, kind, strlen(kind)) == 0;
+    return count;
 }
 
 static void test_tls__a_certificate_nobody_vouches_for_is_refused_and_nothing_is_sent(void **state)
@@ -105,7 +104,7 @@ static void test_tls__a_certificate_nobody_vouches_for_is_refused_and_nothing_is
     assert_int_equal(get_customer(stage, "127.0.0.1"), DREAMAPI_TLS);
     assert_int_equal(stage->error.retriable, 0);
     assert_int_equal(stage->error.http_status, 0);
-    assert_false(came_a_request(stage));
+    assert_int_equal(ended_with(stage, "request"), 0);
 }
 
 static void test_tls__a_certificate_from_the_ca_file_is_taken(void **state)
@@ -115,7 +114,7 @@ static void test_tls__a_certificate_from_the_ca_file_is_taken(void **state)
     dreamapi_options_set_ca_file(stage->options, stage->certificate);
     if (get_customer(stage, "127.0.0.1") != DREAMAPI_OK)
         fail_msg("%s", stage->error.message);
-    assert_true(came_a_request(stage));
+    assert_int_equal(ended_with(stage, "request"), 1);
 }
 
 static void test_tls__a_certificate_for_another_name_is_refused_and_nothing_is_sent(void **state)
@@ -124,7 +123,7 @@ static void test_tls__a_certificate_for_another_name_is_refused_and_nothing_is_s
 
     dreamapi_options_set_ca_file(stage->options, stage->certificate);
     assert_int_equal(get_customer(stage, "localhost"), DREAMAPI_TLS);
-    assert_false(came_a_request(stage));
+    assert_int_equal(ended_with(stage, "request"), 0);
 }
 
 static void test_tls__a_ca_file_that_is_none_is_an_error_not_a_way_round(void **state)
@@ -133,7 +132,29 @@ static void test_tls__a_ca_file_that_is_none_is_an_error_not_a_way_round(void **
 
     dreamapi_options_set_ca_file(stage->options, "/nowhere/ca.pem");
     assert_int_equal(get_customer(stage, "127.0.0.1"), DREAMAPI_TLS);
-    assert_false(came_a_request(stage));
+    assert_int_equal(ended_with(stage, "request"), 0);
+}
+
+/* A farewell of the child's copy ("close notify") would end the parent's connection. */
+static void test_tls__a_child_that_frees_the_client_leaves_the_connection_alone(void **state)
+{
+    struct stage *stage = *state;
+    int status;
+    pid_t child;
+
+    dreamapi_options_set_ca_file(stage->options, stage->certificate);
+    if (get_customer(stage, "127.0.0.1") != DREAMAPI_OK)
+        fail_msg("%s", stage->error.message);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dreamapi_client_free(stage->client);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(dreamapi_customer_get(stage->client, "user_1", NULL, NULL, &stage->error), DREAMAPI_OK);
+    assert_int_equal(ended_with(stage, "connection"), 1);
 }
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -145,6 +166,7 @@ int main(int count, char **arguments)
         WITH(test_tls__a_certificate_from_the_ca_file_is_taken),
         WITH(test_tls__a_certificate_for_another_name_is_refused_and_nothing_is_sent),
         WITH(test_tls__a_ca_file_that_is_none_is_an_error_not_a_way_round),
+        WITH(test_tls__a_child_that_frees_the_client_leaves_the_connection_alone),
     };
 
     if (count != 3) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """An https server on loopback for test_tls.c. Writes its certificate, good for 127.0.0.1 alone, to CERTIFICATE, prints
-its port, answers every request with a customer, prints a line for each, and ends when its input ends.
+its port, answers every request with a customer, prints a line for each request and each connection, and ends when its
+input ends.
 
   tls_server.py CERTIFICATE
 """
@@ -23,6 +24,11 @@ BODY = b'{"customer":{"id":"user_1"}}'
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+
+    def setup(self):
+        super().setup()
+        self.request.do_handshake()
+        print("connection", flush=True)
 
     def do_GET(self):
         print("request", flush=True)
