@@ -23,8 +23,11 @@ extern "C" {
 #endif
 
 /* Handles. All are opaque; each is described in the header of its topic. */
+/** What a client is made from: options.h. */
 typedef struct dreamapi_options dreamapi_options;
+/** One project of one service: client.h. */
 typedef struct dreamapi_client dreamapi_client;
+/** A request under way: call.h. */
 typedef struct dreamapi_call dreamapi_call;
 
 #ifdef __cplusplus

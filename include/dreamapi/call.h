@@ -43,7 +43,11 @@ typedef struct dreamapi_call_options {
     const char *user_token;
 } dreamapi_call_options;
 
-#define DREAMAPI_CALL_OPTIONS_INIT { sizeof(dreamapi_call_options), 0, NULL, NULL }
+/** Every field at its default. */
+#define DREAMAPI_CALL_OPTIONS_INIT                                                                                     \
+    {                                                                                                                  \
+        sizeof(dreamapi_call_options), 0, NULL, NULL                                                                   \
+    }
 
 /** Waits until the call is finished, at most `timeout_ms` milliseconds (0: only looks; negative: as long as the call's own
  * deadline allows). Returns the call's status, or DREAMAPI_PENDING if time ran out first; the call then goes on. A call that was

@@ -14,6 +14,7 @@
 extern "C" {
 #endif
 
+/** A page where a user pays. */
 typedef struct dreamapi_checkout dreamapi_checkout;
 
 /** Who buys what. NULL fields are not sent. */
@@ -33,7 +34,11 @@ typedef struct dreamapi_checkout_params {
     const char *cancel_url;
 } dreamapi_checkout_params;
 
-#define DREAMAPI_CHECKOUT_PARAMS_INIT { sizeof(dreamapi_checkout_params), NULL, NULL, NULL, NULL, NULL }
+/** No field set. */
+#define DREAMAPI_CHECKOUT_PARAMS_INIT                                                                                  \
+    {                                                                                                                  \
+        sizeof(dreamapi_checkout_params), NULL, NULL, NULL, NULL, NULL                                                 \
+    }
 
 /** Makes a checkout page (POST /api/create-checkout); `params` may be NULL when a user token is given. `*out_checkout` is
  * owned, NULL on failure; may be NULL. DREAMAPI_TOKEN_REQUIRED, with nothing sent: no token, and no user id that this client and

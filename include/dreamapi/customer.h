@@ -15,6 +15,7 @@
 extern "C" {
 #endif
 
+/** What the service says about a customer. */
 typedef struct dreamapi_customer dreamapi_customer;
 
 /** A customer to create. NULL fields are not sent. */
@@ -23,7 +24,9 @@ typedef struct dreamapi_customer_params {
     size_t struct_size;
     /** Required. */
     const char *email;
+    /** Any text. */
     const char *first_name;
+    /** Any text. */
     const char *last_name;
     /** The name of a tier; the server's choice is "free". */
     const char *plan;
@@ -31,7 +34,11 @@ typedef struct dreamapi_customer_params {
     const char *password;
 } dreamapi_customer_params;
 
-#define DREAMAPI_CUSTOMER_PARAMS_INIT { sizeof(dreamapi_customer_params), NULL, NULL, NULL, NULL, NULL }
+/** No field set. */
+#define DREAMAPI_CUSTOMER_PARAMS_INIT                                                                                  \
+    {                                                                                                                  \
+        sizeof(dreamapi_customer_params), NULL, NULL, NULL, NULL, NULL                                                 \
+    }
 
 /** What to change of a customer. NULL fields stay as they are. */
 typedef struct dreamapi_customer_update_params {
@@ -41,7 +48,11 @@ typedef struct dreamapi_customer_update_params {
     const char *plan;
 } dreamapi_customer_update_params;
 
-#define DREAMAPI_CUSTOMER_UPDATE_PARAMS_INIT { sizeof(dreamapi_customer_update_params), NULL }
+/** No field set. */
+#define DREAMAPI_CUSTOMER_UPDATE_PARAMS_INIT                                                                           \
+    {                                                                                                                  \
+        sizeof(dreamapi_customer_update_params), NULL                                                                  \
+    }
 
 /** Creates a customer (POST /api/customers). `*out_customer` is owned, NULL on failure; `out_customer` may be NULL.
  * DREAMAPI_INVALID also when the address is taken. Any status of a call may come. */
@@ -60,8 +71,8 @@ DREAMAPI_API dreamapi_status dreamapi_customer_get(dreamapi_client *client, cons
                                                    dreamapi_customer **out_customer, dreamapi_error *error);
 /** dreamapi_customer_get without waiting. `*out_call` is owned (dreamapi_call_free), NULL on failure. */
 DREAMAPI_API dreamapi_status dreamapi_customer_get_start(dreamapi_client *client, const char *customer_id,
-                                                         const dreamapi_call_options *options,
-                                                         dreamapi_call **out_call, dreamapi_error *error);
+                                                         const dreamapi_call_options *options, dreamapi_call **out_call,
+                                                         dreamapi_error *error);
 
 /** Changes a customer (PATCH /api/customers/{id}); `params` may be NULL, which changes nothing. `*out_customer` is owned,
  * NULL on failure; may be NULL. The answer holds id, email and plan only. It sets values, so it is repeated like a GET. */

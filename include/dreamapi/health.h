@@ -14,6 +14,7 @@
 extern "C" {
 #endif
 
+/** What the service says about itself. */
 typedef struct dreamapi_health dreamapi_health;
 
 /** Asks the service (GET /health), sending no key. `*out_health` is owned, NULL on failure; may be NULL. What it announces is

@@ -80,8 +80,10 @@ typedef struct dreamapi_test_answer {
 } dreamapi_test_answer;
 
 /** 200 with no body, at once, once, to any request. */
-#define DREAMAPI_TEST_ANSWER_INIT \
-    { sizeof(dreamapi_test_answer), NULL, NULL, 1, 200, NULL, NULL, 0, DREAMAPI_FAILURE_OTHER, 1 }
+#define DREAMAPI_TEST_ANSWER_INIT                                                                                      \
+    {                                                                                                                  \
+        sizeof(dreamapi_test_answer), NULL, NULL, 1, 200, NULL, NULL, 0, DREAMAPI_FAILURE_OTHER, 1                     \
+    }
 
 /** A transport with an empty script: GET /health is answered {"status":"ok"}, as by a server that has no extensions; other
  * requests fail as if refused by the server's machine. Owned (dreamapi_test_transport_free); NULL when out of memory. */

@@ -14,7 +14,9 @@
 extern "C" {
 #endif
 
+/** One tier of a list. */
 typedef struct dreamapi_tier dreamapi_tier;
+/** A list of tiers. */
 typedef struct dreamapi_tiers dreamapi_tiers;
 
 /** Lists the tiers (GET /api/tiers). Either key will do. `*out_tiers` is owned, NULL on failure; may be NULL. */

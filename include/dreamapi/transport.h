@@ -63,7 +63,9 @@ typedef enum dreamapi_failure {
 /** What a transport learns about the client it works for. Borrowed while open runs, but for `clock`, which lives as
  * long as the instance. */
 typedef struct dreamapi_transport_settings {
+    /** sizeof(dreamapi_transport_settings). */
     size_t struct_size;
+    /** The client's clock. */
     const dreamapi_clock *clock;
     /** The whole User-Agent; it is also among each exchange's headers. */
     const char *user_agent;

@@ -23,6 +23,7 @@
 extern "C" {
 #endif
 
+/** What a user used, and what the plan allows. */
 typedef struct dreamapi_usage dreamapi_usage;
 
 /** How to count. There is nothing to choose yet. */
@@ -31,7 +32,11 @@ typedef struct dreamapi_usage_track_params {
     size_t struct_size;
 } dreamapi_usage_track_params;
 
-#define DREAMAPI_USAGE_TRACK_PARAMS_INIT { sizeof(dreamapi_usage_track_params) }
+/** Every field at its default. */
+#define DREAMAPI_USAGE_TRACK_PARAMS_INIT                                                                               \
+    {                                                                                                                  \
+        sizeof(dreamapi_usage_track_params)                                                                            \
+    }
 
 /** Reads a user's usage (GET /api/usage); counts nothing. `*out_usage` is owned, NULL on failure; may be NULL. */
 DREAMAPI_API dreamapi_status dreamapi_usage_get(dreamapi_client *client, const char *user_id,

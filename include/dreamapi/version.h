@@ -6,8 +6,11 @@
 
 #include <dreamapi/base.h>
 
+/** Grows when a program has to change. Before 1.0.0 the next number may do so too. */
 #define DREAMAPI_VERSION_MAJOR 0
+/** Grows with additions. */
 #define DREAMAPI_VERSION_MINOR 1
+/** Grows with corrections. */
 #define DREAMAPI_VERSION_PATCH 0
 /** "MAJOR.MINOR.PATCH" of these headers. */
 #define DREAMAPI_VERSION "0.1.0"

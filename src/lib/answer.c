@@ -19,10 +19,8 @@ static const struct {
     const char *text; /* the body's "error" or "message" begins with it */
     dreamapi_status status;
 } by_text[] = {
-    { 403, "Tier limit reached", DREAMAPI_LIMIT },
-    { 403, "subscription_expired", DREAMAPI_SUBSCRIPTION_EXPIRED },
-    { 500, "Not Found", DREAMAPI_NOT_FOUND },
-    { 500, "No price ID configured for tier", DREAMAPI_INVALID },
+    { 403, "Tier limit reached", DREAMAPI_LIMIT }, { 403, "subscription_expired", DREAMAPI_SUBSCRIPTION_EXPIRED },
+    { 500, "Not Found", DREAMAPI_NOT_FOUND },      { 500, "No price ID configured for tier", DREAMAPI_INVALID },
     { 500, "No such price", DREAMAPI_INVALID },
 };
 
@@ -30,11 +28,11 @@ static const struct {
     int http_status;
     dreamapi_status status;
 } by_number[] = {
-    { 400, DREAMAPI_INVALID },     { 401, DREAMAPI_AUTH },         { 403, DREAMAPI_FORBIDDEN },
-    { 404, DREAMAPI_NOT_FOUND },   { 405, DREAMAPI_UNSUPPORTED },  { 408, DREAMAPI_UNAVAILABLE },
-    { 409, DREAMAPI_CONFLICT },    { 413, DREAMAPI_INVALID },      { 422, DREAMAPI_INVALID },
+    { 400, DREAMAPI_INVALID },      { 401, DREAMAPI_AUTH },        { 403, DREAMAPI_FORBIDDEN },
+    { 404, DREAMAPI_NOT_FOUND },    { 405, DREAMAPI_UNSUPPORTED }, { 408, DREAMAPI_UNAVAILABLE },
+    { 409, DREAMAPI_CONFLICT },     { 413, DREAMAPI_INVALID },     { 422, DREAMAPI_INVALID },
     { 429, DREAMAPI_RATE_LIMITED }, { 501, DREAMAPI_UNSUPPORTED }, { 502, DREAMAPI_UNAVAILABLE },
-    { 503, DREAMAPI_UNAVAILABLE }, { 504, DREAMAPI_UNAVAILABLE },
+    { 503, DREAMAPI_UNAVAILABLE },  { 504, DREAMAPI_UNAVAILABLE },
 };
 
 static dreamapi_status status_of_number(int http_status)
@@ -57,8 +55,8 @@ static bool begins_with(const char *text, const char *start)
 static dreamapi_status status_of(int http_status, const char *what, const char *why)
 {
     for (size_t i = 0; i < sizeof(by_text) / sizeof(by_text[0]); i++) {
-        if (by_text[i].http_status == http_status &&
-            (begins_with(what, by_text[i].text) || begins_with(why, by_text[i].text)))
+        if (by_text[i].http_status == http_status
+            && (begins_with(what, by_text[i].text) || begins_with(why, by_text[i].text)))
             return by_text[i].status;
     }
     return status_of_number(http_status);

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 typedef struct dream_base_url {
-    char *text;       /* owned; scheme, host, port and path, without a slash at the end */
+    char *text; /* owned; scheme, host, port and path, without a slash at the end */
     bool is_https;
     bool is_loopback; /* 127.0.0.0/8, ::1 or "localhost" */
 } dream_base_url;

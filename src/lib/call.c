@@ -47,8 +47,8 @@ static bool init_condition(pthread_cond_t *condition)
 
     if (pthread_condattr_init(&attributes) != 0)
         return false;
-    is_done = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-              pthread_cond_init(condition, &attributes) == 0;
+    is_done =
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 && pthread_cond_init(condition, &attributes) == 0;
     pthread_condattr_destroy(&attributes);
     return is_done;
 }
@@ -77,8 +77,8 @@ static dreamapi_call *make(dreamapi_client *client, const char *name, const drea
     return call;
 }
 
-static dreamapi_status start(dreamapi_client *client, const char *name, const dream_noun *noun,
-                             dream_request *request, bool is_quiet, dreamapi_call **out_call, dreamapi_error *error)
+static dreamapi_status start(dreamapi_client *client, const char *name, const dream_noun *noun, dream_request *request,
+                             bool is_quiet, dreamapi_call **out_call, dreamapi_error *error)
 {
     dreamapi_status status = DREAMAPI_OK;
     dreamapi_call *call = NULL;

@@ -28,10 +28,10 @@ typedef struct dream_noun {
 } dream_noun;
 
 typedef enum dream_phase {
-    DREAM_PHASE_NEW,      /* in the inbox */
-    DREAM_PHASE_WAITING,  /* for the answer to GET /health */
-    DREAM_PHASE_SENDING,  /* an exchange is under way */
-    DREAM_PHASE_PAUSING,  /* until the next try */
+    DREAM_PHASE_NEW,     /* in the inbox */
+    DREAM_PHASE_WAITING, /* for the answer to GET /health */
+    DREAM_PHASE_SENDING, /* an exchange is under way */
+    DREAM_PHASE_PAUSING, /* until the next try */
     DREAM_PHASE_FINISHED
 } dream_phase;
 
@@ -66,10 +66,10 @@ struct dreamapi_call {
     dreamapi_exchange exchange;
     int tries;
     int retries;
-    bool has_asked;       /* waited for /health in this try */
-    bool is_keyed;        /* the server goes by the idempotency key */
+    bool has_asked; /* waited for /health in this try */
+    bool is_keyed;  /* the server goes by the idempotency key */
     bool is_stale_repeated;
-    bool is_unclear;      /* some try may have been carried out without our learning so */
+    bool is_unclear; /* some try may have been carried out without our learning so */
     dreamapi_call *live_previous;
     dreamapi_call *live_next;
 

@@ -81,8 +81,8 @@ static bool init_locks(dreamapi_client *client)
 
     if (pthread_condattr_init(&attributes) != 0)
         return false;
-    is_done = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-              pthread_cond_init(&client->role_changed, &attributes) == 0;
+    is_done = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0
+              && pthread_cond_init(&client->role_changed, &attributes) == 0;
     pthread_condattr_destroy(&attributes);
     if (!is_done)
         return false;
@@ -114,8 +114,7 @@ static bool open_descriptors(dreamapi_client *client)
         return true;
     /* One level more than the driver waits on: else a finished call that nobody fetched would keep it from sleeping. */
     client->host_fd = epoll_create1(EPOLL_CLOEXEC);
-    return client->host_fd >= 0 && watch(client->host_fd, client->engine_fd) &&
-           watch(client->host_fd, client->done_fd);
+    return client->host_fd >= 0 && watch(client->host_fd, client->engine_fd) && watch(client->host_fd, client->done_fd);
 }
 
 static dreamapi_status open_transport(dreamapi_client *client, dreamapi_error *error)

@@ -47,7 +47,7 @@ struct dreamapi_client {
     pthread_cond_t role_changed; /* threads = 0: the driver left, or a call ended */
     bool is_driven;              /* threads = 0: somebody is the driver */
     bool is_closing;
-    bool is_woken;               /* wake_fd was written and not yet read */
+    bool is_woken; /* wake_fd was written and not yet read */
     dreamapi_call *inbox_first;
     dreamapi_call *inbox_last;
     dreamapi_call *finished_first;

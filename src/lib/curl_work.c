@@ -115,10 +115,10 @@ static size_t take_header(char *line, size_t size, size_t count, void *data)
 /* ---- set-up ---- */
 
 /* libcurl keeps the first error; one test at the end is enough. */
-#define SET(option, value)                                     \
-    do {                                                       \
-        if (code == CURLE_OK)                                  \
-            code = curl_easy_setopt(work->easy, option, value); \
+#define SET(option, value)                                                                                             \
+    do {                                                                                                               \
+        if (code == CURLE_OK)                                                                                          \
+            code = curl_easy_setopt(work->easy, option, value);                                                        \
     } while (0)
 
 static CURLcode set_protocol(dream_curl_work *work)
@@ -249,8 +249,8 @@ dream_curl_work *dream_curl_work_new(dreamapi_exchange *exchange, const dream_cu
         return NULL;
     work->exchange = exchange;
     work->easy = curl_easy_init();
-    if (work->easy == NULL || set_protocol(work) != CURLE_OK || set_route(work, setup) != CURLE_OK ||
-        set_callbacks(work) != CURLE_OK || set_body(work) != CURLE_OK || set_headers(work) != CURLE_OK) {
+    if (work->easy == NULL || set_protocol(work) != CURLE_OK || set_route(work, setup) != CURLE_OK
+        || set_callbacks(work) != CURLE_OK || set_body(work) != CURLE_OK || set_headers(work) != CURLE_OK) {
         dream_curl_work_free(work);
         return NULL;
     }

@@ -15,10 +15,10 @@ typedef struct dream_curl_work {
     const char *body;           /* borrowed from the exchange */
     size_t body_size;
     size_t body_read;
-    unsigned requests_begun;    /* how often libcurl was about to write a request */
-    bool is_repeat_refused;     /* it wanted to write one more than it may */
+    unsigned requests_begun; /* how often libcurl was about to write a request */
+    bool is_repeat_refused;  /* it wanted to write one more than it may */
     bool has_answer_byte;
-    dreamapi_status refused;    /* why the answer was not taken; OK if it was */
+    dreamapi_status refused; /* why the answer was not taken; OK if it was */
     char text[CURL_ERROR_SIZE];
 } dream_curl_work;
 

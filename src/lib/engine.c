@@ -87,8 +87,8 @@ static void work_timers(dreamapi_client *client)
 {
     dream_timer *timer;
 
-    while ((timer = dream_timers_first(&client->timers)) != NULL &&
-           timer->due_ms <= dream_settings_now_ms(&client->settings))
+    while ((timer = dream_timers_first(&client->timers)) != NULL
+           && timer->due_ms <= dream_settings_now_ms(&client->settings))
         dream_pipeline_timer(client, timer);
 }
 

@@ -67,7 +67,8 @@ void dream_error_clear(dreamapi_error *error)
     error->limit = -1;
 }
 
-static void state(dreamapi_error *error, dreamapi_status status, const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static void state(dreamapi_error *error, dreamapi_status status,
+                                                        const char *format, va_list arguments)
 {
     char text[sizeof(error->message)];
 

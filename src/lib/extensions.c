@@ -22,8 +22,8 @@ dream_extensions_state dream_extensions_look(const dream_extensions *extensions,
 
 bool dream_extensions_has(const dream_extensions *extensions, unsigned extension, int64_t now_ms)
 {
-    return dream_extensions_look(extensions, now_ms) == DREAM_EXTENSIONS_KNOWN &&
-           (extensions->announced & extension) != 0;
+    return dream_extensions_look(extensions, now_ms) == DREAM_EXTENSIONS_KNOWN
+           && (extensions->announced & extension) != 0;
 }
 
 void dream_extensions_learn(dream_extensions *extensions, const dreamapi_health *health, int64_t now_ms)

@@ -8,15 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum {
-    DREAM_EXTENSION_IDEMPOTENCY = 1u << 0,
-    DREAM_EXTENSION_SERVER_SIDE = 1u << 1
-};
+enum { DREAM_EXTENSION_IDEMPOTENCY = 1u << 0, DREAM_EXTENSION_SERVER_SIDE = 1u << 1 };
 
 typedef enum dream_extensions_state {
-    DREAM_EXTENSIONS_ASK,    /* not known, or too old */
+    DREAM_EXTENSIONS_ASK, /* not known, or too old */
     DREAM_EXTENSIONS_KNOWN,
-    DREAM_EXTENSIONS_SILENT  /* asked a moment ago and got no answer: counts as none */
+    DREAM_EXTENSIONS_SILENT /* asked a moment ago and got no answer: counts as none */
 } dream_extensions_state;
 
 /* All zero is "never asked". */

@@ -171,9 +171,9 @@ dreamapi_status dreamapi_options_set_transport(dreamapi_options *options, const 
         return DREAMAPI_INVALID;
     if (dream_params_copy(transport, &copy, sizeof(copy), NULL) != DREAMAPI_OK)
         return DREAMAPI_INVALID;
-    if (transport != NULL &&
-        (copy.open == NULL || copy.start == NULL || copy.cancel == NULL || copy.perform == NULL || copy.fd == NULL ||
-         copy.timeout_ms == NULL || copy.destroy == NULL))
+    if (transport != NULL
+        && (copy.open == NULL || copy.start == NULL || copy.cancel == NULL || copy.perform == NULL || copy.fd == NULL
+            || copy.timeout_ms == NULL || copy.destroy == NULL))
         return DREAMAPI_INVALID;
     copy.struct_size = sizeof(copy);
     options->transport = copy;

@@ -236,8 +236,7 @@ static void start_exchange(dreamapi_client *client, dreamapi_exchange *exchange)
 
     client->exchanges_under_way++;
     if (status != DREAMAPI_OK)
-        dreamapi_exchange_fail(exchange,
-                               status == DREAMAPI_NOMEM ? DREAMAPI_FAILURE_NOMEM : DREAMAPI_FAILURE_OTHER, 0,
+        dreamapi_exchange_fail(exchange, status == DREAMAPI_NOMEM ? DREAMAPI_FAILURE_NOMEM : DREAMAPI_FAILURE_OTHER, 0,
                                "the transport refused the request");
 }
 
@@ -406,8 +405,8 @@ static void send_request(dreamapi_call *call)
     if (call->tries == 0) {
         dream_retry_budget_earn(&client->budget);
         /* Decided once: a call never loses its right to be repeated, nor gains it, between two tries. */
-        call->is_keyed = call->request.is_post && dream_extensions_has(&client->extensions,
-                                                                       DREAM_EXTENSION_IDEMPOTENCY, now_of(client));
+        call->is_keyed = call->request.is_post
+                         && dream_extensions_has(&client->extensions, DREAM_EXTENSION_IDEMPOTENCY, now_of(client));
     }
     call->tries++;
     call->has_asked = false;
@@ -430,7 +429,8 @@ static void fail_for_silence(dreamapi_call *call)
 
     call->has_asked = false;
     if (failure == DREAMAPI_FAILURE_TIMEOUT)
-        failure = DREAMAPI_FAILURE_CONNECT; /* it is the server that is out of reach; this call's own time is not over */
+        failure =
+            DREAMAPI_FAILURE_CONNECT; /* it is the server that is out of reach; this call's own time is not over */
     if (failure == DREAMAPI_FAILURE_STALE)
         failure = DREAMAPI_FAILURE_RESET;
     try_failed_unsent(call, failure, "the server did not answer whether it takes user ids (GET /health)");
@@ -452,8 +452,8 @@ static void try_now(dreamapi_call *call)
         wait_for_probe(call);
         return;
     }
-    if (call->tries == 0 && call->request.needs_server_side &&
-        !dream_extensions_has(&client->extensions, DREAM_EXTENSION_SERVER_SIDE, now_of(client))) {
+    if (call->tries == 0 && call->request.needs_server_side
+        && !dream_extensions_has(&client->extensions, DREAM_EXTENSION_SERVER_SIDE, now_of(client))) {
         if (dream_extensions_look(&client->extensions, now_of(client)) == DREAM_EXTENSIONS_KNOWN)
             finish_refused(call, DREAMAPI_TOKEN_REQUIRED,
                            "the server takes no user ids (extension server-side): give the user's token");
@@ -493,8 +493,8 @@ static void succeed(dreamapi_call *call, size_t size)
 /* A first try that deleted, whose answer was lost, leaves nothing for the second to find. */
 static const char *remark_on(const dreamapi_call *call)
 {
-    if (call->error.status == DREAMAPI_NOT_FOUND && call->retries + call->is_stale_repeated > 0 &&
-        strcmp(call->request.method, "DELETE") == 0)
+    if (call->error.status == DREAMAPI_NOT_FOUND && call->retries + call->is_stale_repeated > 0
+        && strcmp(call->request.method, "DELETE") == 0)
         return " (an earlier try may have deleted it)";
     return "";
 }

@@ -176,8 +176,7 @@ static void set_idempotency_key(dream_request *request, const dreamapi_client *c
 
     if (given == NULL) {
         if (!dream_settings_random(&client->settings, random, sizeof(random))) {
-            (void)dream_error_refuse(&request->problem, DREAMAPI_UNSUPPORTED,
-                                     "no randomness for an idempotency key");
+            (void)dream_error_refuse(&request->problem, DREAMAPI_UNSUPPORTED, "no randomness for an idempotency key");
             return;
         }
         dream_uuid4_text(random, made);

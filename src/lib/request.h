@@ -16,20 +16,20 @@
 typedef struct dream_request {
     const char *method;
     dream_buffer url;
-    dream_buffer body;       /* a JSON object in the making; wiped, it may hold a password */
+    dream_buffer body; /* a JSON object in the making; wiped, it may hold a password */
     size_t field_count;
-    char *user_token;        /* NULL or owned, wiped */
-    char *idempotency_key;   /* POST only; owned */
+    char *user_token;              /* NULL or owned, wiped */
+    char *idempotency_key;         /* POST only; owned */
     dreamapi_call_options options; /* its texts are the caller's: gone once the call is started */
     dream_user_key user;
-    bool has_user;           /* made on behalf of `user` */
+    bool has_user; /* made on behalf of `user` */
     bool has_query;
     bool is_post;
-    bool has_own_key;        /* the idempotency key is the caller's */
+    bool has_own_key; /* the idempotency key is the caller's */
     bool is_idempotent;
-    bool needs_server_side;  /* names a user by id */
-    bool is_anonymous;       /* sent without any key */
-    dreamapi_error problem;  /* status OK as long as nothing was refused */
+    bool needs_server_side; /* names a user by id */
+    bool is_anonymous;      /* sent without any key */
+    dreamapi_error problem; /* status OK as long as nothing was refused */
 } dream_request;
 
 /* Checks client (NULL, or of another process) and options. `method` and `path` are constants. */

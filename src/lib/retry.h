@@ -11,12 +11,12 @@
 
 /* What is known after one try that did not succeed. */
 typedef struct dream_try {
-    int http_status;         /* 0: no complete answer, see failure */
-    dreamapi_status status;  /* what the answer means (answer.h); unused without one */
+    int http_status;        /* 0: no complete answer, see failure */
+    dreamapi_status status; /* what the answer means (answer.h); unused without one */
     dreamapi_failure failure;
-    bool maybe_sent;         /* the request may have reached the server */
-    bool is_safe;            /* doing it twice is harmless: idempotent, or the server goes by the key */
-    bool is_keyed;           /* a POST whose key the server goes by */
+    bool maybe_sent; /* the request may have reached the server */
+    bool is_safe;    /* doing it twice is harmless: idempotent, or the server goes by the key */
+    bool is_keyed;   /* a POST whose key the server goes by */
     bool has_retry_after;
 } dream_try;
 

@@ -66,9 +66,10 @@ static dreamapi_status set_keys(const dreamapi_options *options, dream_settings 
     const char *secret = choose(options->secret_key, "DREAMAPI_SECRET_KEY");
     const char *publishable = choose(options->publishable_key, "DREAMAPI_PUBLISHABLE_KEY");
 
-    if ((secret != NULL && !dream_text_is_visible(secret, DREAM_KEY_MAX)) ||
-        (publishable != NULL && !dream_text_is_visible(publishable, DREAM_KEY_MAX)))
-        return dream_error_refuse(error, DREAMAPI_INVALID, "a key has characters that keys do not have, or is too long");
+    if ((secret != NULL && !dream_text_is_visible(secret, DREAM_KEY_MAX))
+        || (publishable != NULL && !dream_text_is_visible(publishable, DREAM_KEY_MAX)))
+        return dream_error_refuse(error, DREAMAPI_INVALID,
+                                  "a key has characters that keys do not have, or is too long");
     if (secret != NULL && !out->base_url.is_https && !out->base_url.is_loopback)
         return dream_error_refuse(error, DREAMAPI_INVALID,
                                   "the secret key is not sent over plain http except to a loopback address");
@@ -91,7 +92,8 @@ static dreamapi_status set_texts(const dreamapi_options *options, dream_settings
     const char *suffix = options->user_agent_suffix;
 
     if (asprintf(&out->user_agent, "libdreamapi/%s%s%s", DREAMAPI_VERSION, suffix == NULL ? "" : " ",
-                 suffix == NULL ? "" : suffix) < 0) {
+                 suffix == NULL ? "" : suffix)
+        < 0) {
         out->user_agent = NULL;
         return dream_error_nomem(error);
     }

@@ -22,8 +22,7 @@ void dream_sigpipe_block(dream_sigpipe_guard *guard)
     sigset_t before;
 
     only_sigpipe(&pipe_signal);
-    guard->is_active =
-        pthread_sigmask(SIG_BLOCK, &pipe_signal, &before) == 0 && sigismember(&before, SIGPIPE) == 0;
+    guard->is_active = pthread_sigmask(SIG_BLOCK, &pipe_signal, &before) == 0 && sigismember(&before, SIGPIPE) == 0;
 }
 
 void dream_sigpipe_unblock(dream_sigpipe_guard *guard)

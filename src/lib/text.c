@@ -76,6 +76,6 @@ bool dream_text_is_plain(const char *text, size_t max)
 
 bool dream_text_is_id(const char *text)
 {
-    return text[0] != '\0' && strcmp(text, ".") != 0 && strcmp(text, "..") != 0 &&
-           dream_text_is_plain(text, DREAM_ID_MAX);
+    return text[0] != '\0' && strcmp(text, ".") != 0 && strcmp(text, "..") != 0
+           && dream_text_is_plain(text, DREAM_ID_MAX);
 }

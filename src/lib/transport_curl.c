@@ -140,12 +140,12 @@ static bool set_multi(struct transport *transport)
 {
     CURLM *multi = transport->multi;
 
-    return curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, socket_changed) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, timer_changed) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)MAX_IDLE_CONNECTIONS) == CURLM_OK &&
-           curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)MAX_CONNECTIONS) == CURLM_OK;
+    return curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, socket_changed) == CURLM_OK
+           && curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport) == CURLM_OK
+           && curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, timer_changed) == CURLM_OK
+           && curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport) == CURLM_OK
+           && curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)MAX_IDLE_CONNECTIONS) == CURLM_OK
+           && curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)MAX_CONNECTIONS) == CURLM_OK;
 }
 
 static bool set_up(struct transport *transport, const dreamapi_transport_settings *settings)
@@ -164,8 +164,7 @@ static bool set_up(struct transport *transport, const dreamapi_transport_setting
     return transport->epoll_fd >= 0 && transport->multi != NULL && set_multi(transport);
 }
 
-static dreamapi_status open_transport(void *user_data, const dreamapi_transport_settings *settings,
-                                      void **out_instance)
+static dreamapi_status open_transport(void *user_data, const dreamapi_transport_settings *settings, void **out_instance)
 {
     struct transport *transport;
 
@@ -230,8 +229,8 @@ static void report_ended(struct transport *transport)
     int left;
 
     while ((message = curl_multi_info_read(transport->multi, &left)) != NULL) {
-        if (message->msg != CURLMSG_DONE ||
-            curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&work) != CURLE_OK)
+        if (message->msg != CURLMSG_DONE
+            || curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&work) != CURLE_OK)
             continue;
         code = message->data.result; /* gone once the handle is removed */
         dream_curl_work_report(work, code);
@@ -246,9 +245,9 @@ static void act(struct transport *transport)
     int running;
 
     for (int i = 0; i < count; i++) {
-        int what = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-                   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                   (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+        int what = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0)
+                   | (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0)
+                   | (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
         (void)curl_multi_socket_action(transport->multi, events[i].data.fd, what, &running);
     }
     if (transport->due_ms >= 0 && transport->due_ms <= dream_monotonic_ms()) {

@@ -29,8 +29,8 @@ static dreamapi_status parse(const char *body, size_t size, void **out_object, c
         return DREAMAPI_NOMEM;
     status = dream_document_read(&checkout->document, body, size, problem);
     if (status == DREAMAPI_OK)
-        status = dream_fields_read(checkout->document.root, fields, sizeof(fields) / sizeof(fields[0]), checkout,
-                                   problem);
+        status =
+            dream_fields_read(checkout->document.root, fields, sizeof(fields) / sizeof(fields[0]), checkout, problem);
     if (status == DREAMAPI_OK)
         *out_object = checkout;
     else

@@ -52,8 +52,8 @@ static dreamapi_status read_customer(dreamapi_customer *customer, char problem[D
         return dream_document_problem(problem, "customer", "is missing");
     status = dream_fields_read(inner, fields, sizeof(fields) / sizeof(fields[0]), customer, problem);
     if (status == DREAMAPI_OK)
-        status = dream_fields_read(root, outer_fields, sizeof(outer_fields) / sizeof(outer_fields[0]), customer,
-                                   problem);
+        status =
+            dream_fields_read(root, outer_fields, sizeof(outer_fields) / sizeof(outer_fields[0]), customer, problem);
     return status;
 }
 

@@ -53,7 +53,8 @@ static bool is_array_of_texts(const cJSON *value)
 
     if (!cJSON_IsArray(value))
         return false;
-    cJSON_ArrayForEach(item, value) {
+    cJSON_ArrayForEach(item, value)
+    {
         if (!cJSON_IsString(item))
             return false;
     }

@@ -31,7 +31,7 @@ typedef enum dream_field_kind {
 typedef struct dream_field {
     const char *name; /* on the wire */
     dream_field_kind kind;
-    size_t offset;    /* of the member that takes it */
+    size_t offset; /* of the member that takes it */
     bool is_required;
     int64_t fallback;
 } dream_field;

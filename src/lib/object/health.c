@@ -80,8 +80,7 @@ dreamapi_status dreamapi_health_get_start(dreamapi_client *client, const dreamap
 dreamapi_status dreamapi_health_result(dreamapi_call *call, dreamapi_health **out_health, dreamapi_error *error)
 {
     void *object = NULL;
-    dreamapi_status status =
-        dream_call_take(call, &dream_noun_health, out_health == NULL ? NULL : &object, error);
+    dreamapi_status status = dream_call_take(call, &dream_noun_health, out_health == NULL ? NULL : &object, error);
 
     if (out_health != NULL)
         *out_health = object;
@@ -111,7 +110,8 @@ int dreamapi_health_has_extension(const dreamapi_health *health, const char *nam
 
     if (health == NULL || name == NULL || health->extensions == NULL)
         return 0;
-    cJSON_ArrayForEach(item, health->extensions) {
+    cJSON_ArrayForEach(item, health->extensions)
+    {
         if (strcmp(item->valuestring, name) == 0)
             return 1;
     }

@@ -68,11 +68,12 @@ static dreamapi_status read_tiers(dreamapi_tiers *tiers, char problem[DREAM_PROB
     tiers->items = calloc(size > 0 ? size : 1, sizeof(*tiers->items));
     if (tiers->items == NULL)
         return DREAMAPI_NOMEM;
-    cJSON_ArrayForEach(item, array) {
+    cJSON_ArrayForEach(item, array)
+    {
         if (!cJSON_IsObject(item))
             return dream_document_problem(problem, "a tier", "is no object");
-        status = dream_fields_read(item, fields, sizeof(fields) / sizeof(fields[0]), &tiers->items[tiers->count],
-                                   problem);
+        status =
+            dream_fields_read(item, fields, sizeof(fields) / sizeof(fields[0]), &tiers->items[tiers->count], problem);
         if (status != DREAMAPI_OK)
             return status;
         tiers->count++;

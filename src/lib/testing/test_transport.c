@@ -191,8 +191,8 @@ dreamapi_status dreamapi_test_transport_add(dreamapi_test_transport *transport, 
     dreamapi_test_answer given;
     struct answer *copy;
 
-    if (transport == NULL || answer == NULL ||
-        dream_params_copy(answer, &given, sizeof(given), NULL) != DREAMAPI_OK || !is_sensible(&given))
+    if (transport == NULL || answer == NULL || dream_params_copy(answer, &given, sizeof(given), NULL) != DREAMAPI_OK
+        || !is_sensible(&given))
         return DREAMAPI_INVALID;
     copy = copy_answer(&given);
     if (copy == NULL)
@@ -279,8 +279,8 @@ static struct dreamapi_test_request *copy_request(const dreamapi_exchange *excha
     request->method = strdup(dreamapi_exchange_method(exchange));
     request->url = strdup(dreamapi_exchange_url(exchange));
     request->body = body == NULL ? NULL : strndup(body, size);
-    if (request->method != NULL && request->url != NULL && (body == NULL || request->body != NULL) &&
-        copy_request_headers(exchange, request))
+    if (request->method != NULL && request->url != NULL && (body == NULL || request->body != NULL)
+        && copy_request_headers(exchange, request))
         return request;
     free_request(request);
     return NULL;
@@ -392,9 +392,8 @@ static void report(dreamapi_exchange *exchange, const struct answer *answer)
     if (status == DREAMAPI_OK)
         dreamapi_exchange_finish(exchange, answer->given.http_status);
     else
-        dreamapi_exchange_fail(exchange,
-                               status == DREAMAPI_NOMEM ? DREAMAPI_FAILURE_NOMEM : DREAMAPI_FAILURE_TOO_LARGE, 1,
-                               "the scripted answer was not taken");
+        dreamapi_exchange_fail(exchange, status == DREAMAPI_NOMEM ? DREAMAPI_FAILURE_NOMEM : DREAMAPI_FAILURE_TOO_LARGE,
+                               1, "the scripted answer was not taken");
 }
 
 static void perform(void *data)

@@ -137,8 +137,8 @@ const char *fixture_header(const fixture *f, const char *path, size_t index, con
 
 int64_t fixture_pause_ms(const fixture *f, const char *path, size_t before, size_t after)
 {
-    return dreamapi_test_request_at_ms(fixture_request(f, path, after)) -
-           dreamapi_test_request_at_ms(fixture_request(f, path, before));
+    return dreamapi_test_request_at_ms(fixture_request(f, path, after))
+           - dreamapi_test_request_at_ms(fixture_request(f, path, before));
 }
 
 int64_t fixture_now_ms(const fixture *f)

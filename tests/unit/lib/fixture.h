@@ -17,8 +17,8 @@
 #define SERVER_SIDE_ONLY "{\"status\":\"ok\",\"extensions\":[\"server-side\"]}"
 #define CUSTOMER "{\"success\":true,\"customer\":{\"id\":\"user_1\",\"email\":\"a@example.test\",\"plan\":\"free\"}}"
 #define TRACKED "{\"success\":true,\"data\":{\"message\":\"m\"},\"usage\":{\"count\":1,\"limit\":5,\"plan\":\"free\"}}"
-#define USAGE                                                                                             \
-    "{\"userId\":\"user_1\",\"plan\":\"free\",\"usageCount\":2,\"limit\":5,\"remaining\":3,"               \
+#define USAGE                                                                                                          \
+    "{\"userId\":\"user_1\",\"plan\":\"free\",\"usageCount\":2,\"limit\":5,\"remaining\":3,"                           \
     "\"periodStart\":\"2026-11-23\",\"periodEnd\":\"2026-12-22\"}"
 
 enum { FIXTURE_WALL_MS = 1700000000 }; /* times 1000 */

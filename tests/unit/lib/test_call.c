@@ -388,7 +388,7 @@ static void test_call__cancelled_after_its_exchange_ended_unseen(void **state)
     fixture *f = *state;
     struct hasty hasty = { NULL, 0 };
     dreamapi_transport transport = { sizeof(transport), &hasty, open_hasty, end_in_start, count_cancel,
-                                     nothing, no_fd, no_timeout, nothing, NULL };
+                                     nothing,           no_fd,  no_timeout, nothing,      NULL };
 
     dreamapi_options_set_transport(f->options, &transport);
     fixture_make_client(f);

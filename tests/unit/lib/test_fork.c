@@ -11,12 +11,12 @@
 
 enum { CHECK_FAILED = 1, SOON_S = 20 };
 
-#define CHECK(condition)             \
-    do {                             \
-        if (!(condition)) {          \
-            (void)fprintf(stderr, "child: %s\n", #condition); \
-            _exit(CHECK_FAILED);     \
-        }                            \
+#define CHECK(condition)                                                                                               \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            (void)fprintf(stderr, "child: %s\n", #condition);                                                          \
+            _exit(CHECK_FAILED);                                                                                       \
+        }                                                                                                              \
     } while (0)
 
 /* Runs `function` in a child; a child that hangs is ended by its alarm and fails the test. */

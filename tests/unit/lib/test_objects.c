@@ -7,10 +7,11 @@
 
 static void test_objects__customer_created(void **state)
 {
-    static const char body[] = "{\"success\":true,\"message\":\"hello\",\"news\":{\"x\":[1]},\"customer\":{\"id\":\"user_9\","
-                               "\"email\":\"bob@example.test\",\"firstName\":\"Bob\",\"lastName\":\"Example\","
-                               "\"plan\":\"pro\",\"publishableKey\":\"pk_live_1\",\"createdAt\":1700000000123,"
-                               "\"later\":null}}";
+    static const char body[] =
+        "{\"success\":true,\"message\":\"hello\",\"news\":{\"x\":[1]},\"customer\":{\"id\":\"user_9\","
+        "\"email\":\"bob@example.test\",\"firstName\":\"Bob\",\"lastName\":\"Example\","
+        "\"plan\":\"pro\",\"publishableKey\":\"pk_live_1\",\"createdAt\":1700000000123,"
+        "\"later\":null}}";
     fixture *f = *state;
     dreamapi_customer_params params = DREAMAPI_CUSTOMER_PARAMS_INIT;
     dreamapi_customer *customer = NULL;
@@ -86,7 +87,8 @@ static const struct {
 } usages[] = {
     { "{\"plan\":\"e\",\"usageCount\":1000001,\"limit\":\"unlimited\",\"remaining\":\"unlimited\"}", 1000001,
       DREAMAPI_UNLIMITED, DREAMAPI_UNLIMITED },
-    { "{\"plan\":\"e\",\"usageCount\":1,\"limit\":null,\"remaining\":null}", 1, DREAMAPI_UNLIMITED, DREAMAPI_UNLIMITED },
+    { "{\"plan\":\"e\",\"usageCount\":1,\"limit\":null,\"remaining\":null}", 1, DREAMAPI_UNLIMITED,
+      DREAMAPI_UNLIMITED },
     { "{\"plan\":\"e\",\"usageCount\":9,\"limit\":5,\"remaining\":-4}", 9, 5, 0 },
     { "{\"plan\":\"e\",\"usageCount\":0,\"limit\":0,\"remaining\":0}", 0, 0, 0 },
     { "{\"plan\":\"e\",\"usageCount\":2,\"limit\":5}", 2, 5, 3 },

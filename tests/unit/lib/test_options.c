@@ -98,10 +98,18 @@ static const struct {
     const char *url;
     bool is_taken_with_secret;
 } urls[] = {
-    { "https://api.example.com", true },    { "http://127.0.0.1:8787", true },  { "http://127.9.9.9", true },
-    { "http://[::1]:1", true },             { "http://localhost:1", true },     { "http://api.example.com", false },
-    { "http://192.168.0.1", false },        { "http://10.0.0.1", false },       { "http://0.0.0.0", false },
-    { "http://127.0.0.1.evil.test", false }, { "http://localhost.evil.test", false }, { "http://[::2]", false },
+    { "https://api.example.com", true },
+    { "http://127.0.0.1:8787", true },
+    { "http://127.9.9.9", true },
+    { "http://[::1]:1", true },
+    { "http://localhost:1", true },
+    { "http://api.example.com", false },
+    { "http://192.168.0.1", false },
+    { "http://10.0.0.1", false },
+    { "http://0.0.0.0", false },
+    { "http://127.0.0.1.evil.test", false },
+    { "http://localhost.evil.test", false },
+    { "http://[::2]", false },
 };
 
 static void test_options__a_secret_goes_over_plain_http_to_loopback_only(void **state)

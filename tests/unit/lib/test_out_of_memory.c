@@ -70,11 +70,11 @@ static dreamapi_client *make_client(dreamapi_options *options, dreamapi_test_tra
 {
     dreamapi_client *client = NULL;
 
-    if (options == NULL || transport == NULL || clock == NULL ||
-        dreamapi_options_set_base_url(options, "http://127.0.0.1:1") != DREAMAPI_OK ||
-        dreamapi_options_set_secret_key(options, "sk_live_1") != DREAMAPI_OK ||
-        dreamapi_options_set_user_agent_suffix(options, "x") != DREAMAPI_OK ||
-        dreamapi_options_set_ca_file(options, "/nowhere") != DREAMAPI_OK)
+    if (options == NULL || transport == NULL || clock == NULL
+        || dreamapi_options_set_base_url(options, "http://127.0.0.1:1") != DREAMAPI_OK
+        || dreamapi_options_set_secret_key(options, "sk_live_1") != DREAMAPI_OK
+        || dreamapi_options_set_user_agent_suffix(options, "x") != DREAMAPI_OK
+        || dreamapi_options_set_ca_file(options, "/nowhere") != DREAMAPI_OK)
         return NULL;
     dreamapi_options_set_threads(options, 0);
     dreamapi_test_transport_install(transport, options);

@@ -460,8 +460,8 @@ static void test_pipeline__calls_that_wait_share_one_question(void **state)
     }
     assert_int_equal(fixture_count(f, "/health"), 1);
     assert_int_equal(fixture_count(f, "/api/customers"), 5);
-    assert_int_equal(dreamapi_test_request_at_ms(fixture_request(f, "/api/customers", 0)) -
-                         dreamapi_test_request_at_ms(fixture_request(f, "/health", 0)),
+    assert_int_equal(dreamapi_test_request_at_ms(fixture_request(f, "/api/customers", 0))
+                         - dreamapi_test_request_at_ms(fixture_request(f, "/health", 0)),
                      700);
 }
 
@@ -474,8 +474,8 @@ static void test_pipeline__a_silent_health_page_costs_half_of_a_short_call_and_m
     fixture_never(f, "/health");
     fixture_fail(f, "/api/customers", DREAMAPI_FAILURE_RESET, 1);
     fixture_expect(f, create_customer(f, &options), DREAMAPI_OUTCOME_UNKNOWN);
-    assert_int_equal(dreamapi_test_request_at_ms(fixture_request(f, "/api/customers", 0)) -
-                         dreamapi_test_request_at_ms(fixture_request(f, "/health", 0)),
+    assert_int_equal(dreamapi_test_request_at_ms(fixture_request(f, "/api/customers", 0))
+                         - dreamapi_test_request_at_ms(fixture_request(f, "/health", 0)),
                      1000);
 }
 
@@ -486,8 +486,8 @@ static void test_pipeline__a_silent_health_page_costs_a_long_call_5_s_at_most(vo
     fixture_never(f, "/health");
     fixture_answer(f, "/api/customers", 201, NULL, CUSTOMER);
     fixture_expect(f, create_customer(f, NULL), DREAMAPI_OK);
-    assert_int_equal(dreamapi_test_request_at_ms(fixture_request(f, "/api/customers", 0)) -
-                         dreamapi_test_request_at_ms(fixture_request(f, "/health", 0)),
+    assert_int_equal(dreamapi_test_request_at_ms(fixture_request(f, "/api/customers", 0))
+                         - dreamapi_test_request_at_ms(fixture_request(f, "/health", 0)),
                      5000);
 }
 

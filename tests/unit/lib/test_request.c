@@ -2,7 +2,7 @@
 /* test_request.c - which parameters are refused, and how good ones are written. */
 #include "fixture.h"
 
-static const char *const bad_texts[] = { "a\r\nX-Evil: 1", "a\nb", "a\x01" "b", "\x7f", "\xc3", "\xff\xfe" };
+static const char *const bad_texts[] = { "a\r\nX-Evil: 1", "a\nb", "a\x01z", "\x7f", "\xc3", "\xff\xfe" };
 
 enum { BAD_TEXTS = sizeof(bad_texts) / sizeof(bad_texts[0]) };
 

@@ -58,8 +58,8 @@ static void test_retry__answers_are_judged_by_the_table(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
-        if (judge_answer(i, true, false) != answers[i].idempotent || judge_answer(i, true, true) != answers[i].keyed ||
-            judge_answer(i, false, false) != answers[i].unkeyed)
+        if (judge_answer(i, true, false) != answers[i].idempotent || judge_answer(i, true, true) != answers[i].keyed
+            || judge_answer(i, false, false) != answers[i].unkeyed)
             fail_msg("row %zu, HTTP %d", i, answers[i].http_status);
     }
 }
@@ -70,22 +70,14 @@ static const struct {
     dream_verdict safe;
     dream_verdict unsafe;
 } failures[] = {
-    { DREAMAPI_FAILURE_DNS, false, AGAIN, AGAIN },
-    { DREAMAPI_FAILURE_CONNECT, false, AGAIN, AGAIN },
-    { DREAMAPI_FAILURE_CONNECT, true, AGAIN, UNCLEAR },
-    { DREAMAPI_FAILURE_TIMEOUT, false, AGAIN, AGAIN },
-    { DREAMAPI_FAILURE_TIMEOUT, true, AGAIN, UNCLEAR },
-    { DREAMAPI_FAILURE_RESET, false, AGAIN, AGAIN },
-    { DREAMAPI_FAILURE_RESET, true, AGAIN, UNCLEAR },
-    { DREAMAPI_FAILURE_OTHER, false, AGAIN, AGAIN },
-    { DREAMAPI_FAILURE_OTHER, true, AGAIN, UNCLEAR },
-    { DREAMAPI_FAILURE_STALE, true, AT_ONCE, UNCLEAR },
-    { DREAMAPI_FAILURE_STALE, false, AT_ONCE, AT_ONCE },
-    { DREAMAPI_FAILURE_PROTOCOL, true, FINAL, UNCLEAR },
-    { DREAMAPI_FAILURE_TLS, false, FINAL, FINAL },
-    { DREAMAPI_FAILURE_TOO_LARGE, true, FINAL, FINAL },
-    { DREAMAPI_FAILURE_NOMEM, true, FINAL, FINAL },
-    { (dreamapi_failure)999, true, AGAIN, UNCLEAR },
+    { DREAMAPI_FAILURE_DNS, false, AGAIN, AGAIN },       { DREAMAPI_FAILURE_CONNECT, false, AGAIN, AGAIN },
+    { DREAMAPI_FAILURE_CONNECT, true, AGAIN, UNCLEAR },  { DREAMAPI_FAILURE_TIMEOUT, false, AGAIN, AGAIN },
+    { DREAMAPI_FAILURE_TIMEOUT, true, AGAIN, UNCLEAR },  { DREAMAPI_FAILURE_RESET, false, AGAIN, AGAIN },
+    { DREAMAPI_FAILURE_RESET, true, AGAIN, UNCLEAR },    { DREAMAPI_FAILURE_OTHER, false, AGAIN, AGAIN },
+    { DREAMAPI_FAILURE_OTHER, true, AGAIN, UNCLEAR },    { DREAMAPI_FAILURE_STALE, true, AT_ONCE, UNCLEAR },
+    { DREAMAPI_FAILURE_STALE, false, AT_ONCE, AT_ONCE }, { DREAMAPI_FAILURE_PROTOCOL, true, FINAL, UNCLEAR },
+    { DREAMAPI_FAILURE_TLS, false, FINAL, FINAL },       { DREAMAPI_FAILURE_TOO_LARGE, true, FINAL, FINAL },
+    { DREAMAPI_FAILURE_NOMEM, true, FINAL, FINAL },      { (dreamapi_failure)999, true, AGAIN, UNCLEAR },
 };
 
 static void test_retry__failures_are_judged_by_the_table(void **state)

@@ -29,13 +29,13 @@ static const struct {
     { "a/b", true, true, true, true },
     { "Ad\xc3\xa8le", false, false, true, true },
     { "\xf0\x9f\x98\x80", false, false, true, true },
-    { "\xc3", false, false, false, false },               /* cut off */
+    { "\xc3", false, false, false, false }, /* cut off */
     { "\xc3(", false, false, false, false },
-    { "\xc0\xaf", false, false, false, false },           /* overlong slash */
-    { "\xe0\x80\xaf", false, false, false, false },       /* overlong */
-    { "\xed\xa0\x80", false, false, false, false },       /* surrogate */
-    { "\xf4\x90\x80\x80", false, false, false, false },   /* above U+10FFFF */
-    { "\xf0\x8f\xbf\xbf", false, false, false, false },   /* overlong */
+    { "\xc0\xaf", false, false, false, false },         /* overlong slash */
+    { "\xe0\x80\xaf", false, false, false, false },     /* overlong */
+    { "\xed\xa0\x80", false, false, false, false },     /* surrogate */
+    { "\xf4\x90\x80\x80", false, false, false, false }, /* above U+10FFFF */
+    { "\xf0\x8f\xbf\xbf", false, false, false, false }, /* overlong */
     { "\xff", false, false, false, false },
     { "\x80", false, false, false, false },
 };
@@ -44,10 +44,10 @@ static void test_text__rows(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (dream_text_is_visible(rows[i].text, 10) != rows[i].is_visible ||
-            dream_text_is_printable(rows[i].text, 10) != rows[i].is_printable ||
-            dream_text_is_plain(rows[i].text, 10) != rows[i].is_plain ||
-            dream_text_is_id(rows[i].text) != rows[i].is_id)
+        if (dream_text_is_visible(rows[i].text, 10) != rows[i].is_visible
+            || dream_text_is_printable(rows[i].text, 10) != rows[i].is_printable
+            || dream_text_is_plain(rows[i].text, 10) != rows[i].is_plain
+            || dream_text_is_id(rows[i].text) != rows[i].is_id)
             fail_msg("row %zu: %s", i, rows[i].text);
     }
 }

@@ -14,7 +14,7 @@ struct stage {
     char folder[32];
     char certificate[64];
     pid_t server;
-    int input;    /* its end ends the server */
+    int input; /* its end ends the server */
     FILE *output;
     int port;
     dreamapi_options *options;
