@@ -39,7 +39,8 @@ typedef struct dreamapi_call_options {
     /** For POST calls: the idempotency key, visible ASCII; NULL makes one. Give your own to be able to repeat a call,
      * even after a restart of the program, without doing its work twice. Other calls ignore it. */
     const char *idempotency_key;
-    /** The end user's token (a JWT), for the calls on a user's behalf; they want either this or a user id. Other calls ignore it. */
+    /** The end user's token (a JWT), for the calls on a user's behalf; they want either this or a user id. Other calls ignore it.
+     * Over plain http it is sent to loopback addresses only; else the call is DREAMAPI_INVALID. */
     const char *user_token;
 } dreamapi_call_options;
 

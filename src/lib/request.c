@@ -135,8 +135,14 @@ static void name_user(dream_request *request, const dreamapi_client *client, con
         add_query(request, "userId", user_id);
 }
 
-static void copy_token(dream_request *request)
+/* The token lets whoever reads it act as the user, so it travels no other way than the secret key does. */
+static void copy_token(dream_request *request, const dreamapi_client *client)
 {
+    if (!client->settings.base_url.is_https && !client->settings.base_url.is_loopback) {
+        (void)dream_error_refuse(&request->problem, DREAMAPI_INVALID,
+                                 "a user's token is not sent over plain http except to a loopback address");
+        return;
+    }
     request->user_token = strdup(request->options.user_token);
     if (request->user_token == NULL)
         (void)dream_error_nomem(&request->problem);
@@ -160,7 +166,7 @@ void dream_request_on_behalf(dream_request *request, const dreamapi_client *clie
     if (user_id != NULL)
         name_user(request, client, user_id);
     else
-        copy_token(request);
+        copy_token(request, client);
     if (is_refused(request))
         return;
     request->has_user = true;

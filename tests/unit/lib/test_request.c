@@ -95,6 +95,39 @@ static void test_request__call_options_are_checked(void **state)
     assert_int_equal(dreamapi_test_transport_request_count(f->transport), 0);
 }
 
+static void test_request__a_users_token_is_not_sent_in_the_clear(void **state)
+{
+    static const struct {
+        const char *url;
+        dreamapi_status status;
+    } rows[] = {
+        { "http://api.example.test", DREAMAPI_INVALID },
+        { "http://10.0.0.1:8787", DREAMAPI_INVALID },
+        { "http://127.0.0.1:8787", DREAMAPI_OK },
+        { "http://localhost:8787", DREAMAPI_OK },
+        { "https://api.example.test", DREAMAPI_OK },
+    };
+    dreamapi_call_options options = DREAMAPI_CALL_OPTIONS_INIT;
+
+    (void)state;
+    options.user_token = "a.b.c";
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        void *inner;
+        fixture *f;
+        fixture_set_up(&inner);
+        f = inner;
+        dreamapi_options_set_secret_key(f->options, NULL);
+        dreamapi_options_set_publishable_key(f->options, "pk_live_1");
+        dreamapi_options_set_base_url(f->options, rows[i].url);
+        fixture_make_client(f);
+        fixture_answer(f, NULL, 200, NULL, USAGE);
+        fixture_expect(f, dreamapi_usage_get(f->client, NULL, &options, NULL, &f->error), rows[i].status);
+        assert_int_equal(f->error.local, rows[i].status != DREAMAPI_OK);
+        assert_int_equal(dreamapi_test_transport_request_count(f->transport), rows[i].status == DREAMAPI_OK);
+        fixture_tear_down(&inner);
+    }
+}
+
 static void test_request__options_of_an_older_caller_are_taken(void **state)
 {
     fixture *f = *state;
@@ -195,6 +228,7 @@ int main(void)
         WITH(test_request__no_text_of_a_customer_can_carry_a_control_character),
         WITH(test_request__no_text_of_a_checkout_can_carry_a_control_character),
         WITH(test_request__call_options_are_checked),
+        cmocka_unit_test(test_request__a_users_token_is_not_sent_in_the_clear),
         WITH(test_request__options_of_an_older_caller_are_taken),
         WITH(test_request__a_customer_needs_an_address),
         WITH(test_request__texts_are_escaped_in_the_body),
