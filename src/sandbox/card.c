@@ -3,25 +3,46 @@
 #include "sandbox/card.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <time.h>
 
 enum { MIN_DIGITS = 12, MAX_DIGITS = 19, MAX_YEARS_AHEAD = 50 };
 
+static const char declined[] = "Your card was declined.";
+const char sandbox_card_unconfirmed[] =
+    "We are unable to authenticate your payment method. Please choose a different payment method and try again.";
+
+enum outcome { PAYS, IS_DECLINED, WANTS_CONFIRMATION, FAILS_LATER };
+
 static const struct {
     const char *number;
-    const char *decline; /* NULL: it pays */
+    enum outcome outcome;
+    const char *decline;
 } test_cards[] = {
-    { "4242424242424242", NULL },
-    { "4000000000000002", "Your card was declined." },
-    { "4000000000009995", "Your card has insufficient funds. Try a different card." },
-    { "4000000000009987", "Your card was declined." },
-    { "4000000000009979", "Your card was declined." },
-    { "4000000000000069", "Your card has expired. Try a different card." },
-    { "4000000000000127", "Your card's security code is incorrect." },
-    { "4000000000000119", "An error occurred while processing your card. Try again in a little bit." },
+    { "4242424242424242", PAYS, NULL },
+    { "4000056655665556", PAYS, NULL }, /* Visa, debit */
+    { "5555555555554444", PAYS, NULL }, /* Mastercard */
+    { "2223003122003222", PAYS, NULL },
+    { "5200828282828210", PAYS, NULL },
+    { "5105105105105100", PAYS, NULL },
+    { "378282246310005", PAYS, NULL }, /* American Express */
+    { "371449635398431", PAYS, NULL },
+    { "6011111111111117", PAYS, NULL }, /* Discover */
+    { "6011000990139424", PAYS, NULL },
+    { "3056930009020004", PAYS, NULL }, /* Diners Club */
+    { "3566002020360505", PAYS, NULL }, /* JCB */
+    { "6200000000000005", PAYS, NULL }, /* UnionPay */
+    { "4000002500003155", WANTS_CONFIRMATION, NULL },
+    { "4000002760003184", WANTS_CONFIRMATION, NULL },
+    { "4000000000000341", FAILS_LATER, NULL },
+    { "4000000000000002", IS_DECLINED, declined },
+    { "4000000000009995", IS_DECLINED, "Your card has insufficient funds. Try a different card." },
+    { "4000000000009987", IS_DECLINED, declined }, /* lost */
+    { "4000000000009979", IS_DECLINED, declined }, /* stolen */
+    { "4000000000000069", IS_DECLINED, "Your card has expired. Try a different card." },
+    { "4000000000000127", IS_DECLINED, "Your card's security code is incorrect." },
+    { "4000000000000119", IS_DECLINED, "An error occurred while processing your card. Try again in a little bit." },
 };
 
 /* The digits of a number typed with blanks or hyphens; false if there is anything else in it. */
@@ -112,29 +133,42 @@ static const char *check_expiry(const char *text, int64_t now_s)
     return NULL;
 }
 
-static const char *check_code(const char *text)
+/* American Express prints four digits on the front, everyone else three on the back. */
+static bool is_amex(const char *digits)
 {
+    return strncmp(digits, "34", 2) == 0 || strncmp(digits, "37", 2) == 0;
+}
+
+static const char *check_code(const char *text, const char *digits)
+{
+    size_t size = is_amex(digits) ? 4 : 3;
     if (!text || !*text)
         return "Enter the security code.";
-    if (strlen(text) != 3 || text[strspn(text, "0123456789")])
-        return "Your card's security code has three digits.";
+    if (strlen(text) != size || text[strspn(text, "0123456789")])
+        return size == 4 ? "Your card's security code has four digits." : "Your card's security code has three digits.";
     return NULL;
+}
+
+static void ask_bank(sandbox_card_check *check, const char *digits)
+{
+    for (size_t i = 0; i < sizeof test_cards / sizeof *test_cards; i++) {
+        if (strcmp(digits, test_cards[i].number) != 0)
+            continue;
+        check->decline = test_cards[i].decline;
+        check->is_confirmed_by_holder = test_cards[i].outcome == WANTS_CONFIRMATION;
+        check->fails_later = test_cards[i].outcome == FAILS_LATER;
+        return;
+    }
+    check->decline =
+        "Your card was declined. This is a sandbox: use the test card 4242 4242 4242 4242, never a real one.";
 }
 
 sandbox_card_check sandbox_card(const char *number, const char *expiry, const char *code, int64_t now_s)
 {
     char digits[MAX_DIGITS + 1] = "";
-    sandbox_card_check check = { .number = check_number(number, digits),
-                                 .expiry = check_expiry(expiry, now_s),
-                                 .code = check_code(code) };
-    if (check.number || check.expiry || check.code)
-        return check;
-    for (size_t i = 0; i < sizeof test_cards / sizeof *test_cards; i++)
-        if (strcmp(digits, test_cards[i].number) == 0) {
-            check.decline = test_cards[i].decline;
-            return check;
-        }
-    check.decline =
-        "Your card was declined. This is a sandbox: use the test card 4242 4242 4242 4242, never a real one.";
+    sandbox_card_check check = { .number = check_number(number, digits), .expiry = check_expiry(expiry, now_s) };
+    check.code = check_code(code, digits); /* how long it is depends on the number */
+    if (!check.number && !check.expiry && !check.code)
+        ask_bank(&check, digits);
     return check;
 }

@@ -3,16 +3,22 @@
 #ifndef SANDBOX_CARD_H
 #define SANDBOX_CARD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct sandbox_card_check {
     const char *number; /* a sentence about the field, or NULL if it is right; static text */
     const char *expiry;
     const char *code;
-    const char *decline; /* all fields are right, but the bank says no */
+    const char *decline;         /* all fields are right, but the bank says no */
+    bool is_confirmed_by_holder; /* it pays when the holder has confirmed it (3-D Secure) */
+    bool fails_later;            /* it is taken, but nothing can be charged to it */
 } sandbox_card_check;
 
-/* The texts may be NULL. Only 4242 4242 4242 4242 pays; other numbers that are well formed are declined. */
+/* What is said when the holder did not confirm. */
+extern const char sandbox_card_unconfirmed[];
+
+/* The texts may be NULL. Stripe's test numbers do what they do at Stripe; other numbers that are well formed are declined. */
 sandbox_card_check sandbox_card(const char *number, const char *expiry, const char *code, int64_t now_s);
 
 #endif

@@ -73,6 +73,8 @@ static const sandbox_route routes[] = {
     { "GET", "/v1/events/:id", SANDBOX_READ, stripe_event_get, "expand ", &stripe_event },
     { "GET", "/pay/:id", SANDBOX_READ, pay_page_show, NULL, NULL },
     { "POST", "/pay/:id", SANDBOX_WRITE, pay_page_submit, NULL, NULL },
+    { "GET", "/pay/:id/confirm", SANDBOX_READ, pay_page_confirm_show, NULL, NULL },
+    { "POST", "/pay/:id/confirm", SANDBOX_WRITE, pay_page_confirm, NULL, NULL },
 };
 
 /* ---- refusals ---- */

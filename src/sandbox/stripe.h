@@ -115,12 +115,21 @@ cJSON *stripe_make_product(sandbox_call *call, const cJSON *from, const char *pr
 /* `count` intervals ("day", "week", "month", "year") later; the day is clamped to the month's end. */
 int64_t stripe_add_interval(int64_t from_s, const char *interval, int64_t count);
 /* Makes customer, subscription and invoice, or the payment, completes the session and emits the events. The caller has
- * checked the card. */
-void stripe_complete_session(sandbox_call *call, cJSON *session, const char *email);
+ * checked the card; one that `fails_later` makes the subscription's next invoice fail. */
+void stripe_complete_session(sandbox_call *call, cJSON *session, const char *email, bool fails_later);
+/* Invoices a subscription's items for the period that begins now; charges the card, unless that fails: the subscription is
+ * past due then. The caller saves the subscription and tells of it. */
+void stripe_bill(sandbox_call *call, cJSON *subscription);
 /* A subscription item; `quantity` may be NULL (1). */
 cJSON *stripe_make_item(sandbox_call *call, const cJSON *subscription, const cJSON *price, const cJSON *quantity);
-/* Ends a subscription now, unless it is over already. */
-void stripe_subscription_end(sandbox_call *call, cJSON *subscription);
+/* What the customer does in the portal, each saved and told of as if it came through the API. */
+void stripe_subscription_end(sandbox_call *call, cJSON *subscription); /* now, unless it is over already */
+void stripe_subscription_end_later(sandbox_call *call, cJSON *subscription, bool is_wanted, const char *feedback);
+void stripe_subscription_switch(sandbox_call *call, cJSON *subscription, const cJSON *price);
+/* Whether moving to a price begins a new period, billed at once: another interval, or the end of what was free. */
+bool stripe_subscription_restarts(const cJSON *subscription, const cJSON *from_price, const cJSON *to_price);
+/* The reasons a customer may choose from, each followed by a blank. */
+extern const char stripe_feedbacks[];
 bool stripe_session_is(const cJSON *session, const char *status);
 /* Writes the end of a session whose time is over, as seen now. */
 void stripe_session_settle(sandbox_call *call, cJSON *session);
@@ -133,6 +142,6 @@ sandbox_handler stripe_product_create, stripe_product_update, stripe_price_creat
 sandbox_handler stripe_session_create, stripe_session_get, stripe_session_expire, stripe_session_line_items;
 sandbox_handler stripe_subscription_update, stripe_subscription_cancel;
 sandbox_handler stripe_event_get;
-sandbox_handler pay_page_show, pay_page_submit;
+sandbox_handler pay_page_show, pay_page_submit, pay_page_confirm_show, pay_page_confirm;
 
 #endif

@@ -387,25 +387,44 @@ void stripe_session_expire(sandbox_call *call)
     stripe_answer(call, session);
 }
 
+/* The place of the line a page begins or ends at; -1 if the parameter is absent. */
+static int line_place(sandbox_call *call, const cJSON *lines, const char *name)
+{
+    const char *wanted = stripe_text(call, call->params, NULL, name);
+    const cJSON *line;
+    int place = 0;
+    if (!wanted)
+        return -1;
+    cJSON_ArrayForEach(line, lines)
+    {
+        const char *id = dream_json_string(line, "id");
+        if (id && strcmp(id, wanted) == 0)
+            return place;
+        place++;
+    }
+    stripe_refuse(call, "resource_missing", name, "No such line item: '%.200s'", wanted);
+    return -1;
+}
+
 void stripe_session_line_items(sandbox_call *call)
 {
     const cJSON *session = stripe_read(call, &stripe_session);
-    const char *after = stripe_text(call, call->params, NULL, "starting_after");
-    int64_t limit = stripe_int(call, call->params, NULL, "limit", 10, 1, 100);
-    const char *url = sandbox_printf(call, "/v1/checkout/sessions/%s/line_items", call->id);
-    cJSON *list = session ? stripe_list_of(call, NULL, url) : NULL;
-    const cJSON *item;
-    bool is_after = after == NULL;
-    if (!list)
+    const cJSON *lines = dream_json_get(session, "_line_items");
+    if (!session)
         return;
-    cJSON_ArrayForEach(item, dream_json_get(session, "_line_items"))
-    {
-        const char *id = dream_json_string(item, "id");
-        if (is_after && limit-- > 0)
-            sandbox_append(call, sandbox_member(list, "data"), item);
-        else if (is_after)
-            sandbox_set_bool(call, list, "has_more", true);
-        is_after = is_after || (id && strcmp(id, after) == 0);
-    }
+    int limit = (int)stripe_int(call, call->params, NULL, "limit", 10, 1, 100);
+    int after = line_place(call, lines, "starting_after");
+    int before = line_place(call, lines, "ending_before");
+    int count = cJSON_GetArraySize(lines);
+    if (after >= 0 && before >= 0)
+        stripe_refuse(call, NULL, NULL, "You cannot parameterize both starting_after and ending_before.");
+    cJSON *list = stripe_list_of(call, NULL, sandbox_printf(call, "/v1/checkout/sessions/%s/line_items", call->id));
+    if (call->status != 0 || !list)
+        return;
+    int from = before < 0 ? after + 1 : before > limit ? before - limit : 0;
+    int to = before >= 0 ? before : count - from > limit ? from + limit : count;
+    for (int i = from; i < to; i++)
+        sandbox_append(call, sandbox_member(list, "data"), cJSON_GetArrayItem(lines, i));
+    sandbox_set_bool(call, list, "has_more", before >= 0 ? from > 0 : to < count);
     stripe_answer(call, list);
 }

@@ -3,6 +3,7 @@
  * of it, all in the transaction that completes the session. */
 #include "sandbox/stripe.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -225,8 +226,8 @@ static void add_invoice_line(sandbox_call *call, cJSON *invoice, const cJSON *bo
 {
     cJSON *line = sandbox_skeleton(call, line_skeleton);
     const cJSON *price = dream_json_get(bought, "price");
-    bool is_trial =
-        cJSON_IsNumber(dream_json_get(subscription, "trial_end")) && cJSON_IsObject(dream_json_get(price, "recurring"));
+    const char *status = dream_json_string(subscription, "status");
+    bool is_trial = status && strcmp(status, "trialing") == 0 && cJSON_IsObject(dream_json_get(price, "recurring"));
     if (!line)
         return;
     cJSON *period = sandbox_member(line, "period");
@@ -267,25 +268,102 @@ static void set_invoice_links(sandbox_call *call, cJSON *invoice, const cJSON *s
     sandbox_set_int(call, invoice, "period_end", call->now_s);
 }
 
-static cJSON *make_invoice(sandbox_call *call, const cJSON *session, const cJSON *subscription, const cJSON *customer)
+/* What an invoice is made of. */
+struct bill {
+    const cJSON *lines; /* as a checkout session's */
+    const cJSON *customer;
+    int64_t total;
+    const char *number;
+    const char *reason;
+};
+
+static cJSON *make_invoice(sandbox_call *call, const struct bill *bill, const cJSON *subscription)
 {
     static const char *const amounts[] = { "amount_due", "amount_paid", "subtotal", "total" };
     cJSON *invoice = stripe_new(call, invoice_skeleton, "in_1", 23);
     const cJSON *bought;
     if (!invoice)
         return NULL;
-    sandbox_set_text(call, invoice, "number", sandbox_printf(call, "%s-0001", sandbox_new_id(call, "", 8)));
-    sandbox_embed(call, invoice, "currency", dream_json_get(session, "currency"));
+    sandbox_set_text(call, invoice, "number", bill->number);
+    sandbox_set_text(call, invoice, "billing_reason", bill->reason);
+    sandbox_embed(call, invoice, "currency", dream_json_get(subscription, "currency"));
     for (size_t i = 0; i < sizeof amounts / sizeof *amounts; i++)
-        sandbox_embed(call, invoice, amounts[i], dream_json_get(session, "amount_total"));
-    set_invoice_links(call, invoice, subscription, customer);
-    cJSON_ArrayForEach(bought, dream_json_get(session, "_line_items"))
-        add_invoice_line(call, invoice, bought, subscription);
+        sandbox_set_int(call, invoice, amounts[i], bill->total);
+    set_invoice_links(call, invoice, subscription, bill->customer);
+    cJSON_ArrayForEach(bought, bill->lines) add_invoice_line(call, invoice, bought, subscription);
     cJSON *lines = sandbox_member(invoice, "lines");
     sandbox_set_int(call, lines, "total_count", cJSON_GetArraySize(sandbox_member(lines, "data")));
     sandbox_set_text(call, lines, "url",
                      sandbox_printf(call, "/v1/invoices/%s/lines", dream_json_string(invoice, "id")));
     return invoice;
+}
+
+/* ---- billing a subscription that exists ---- */
+
+/* "AB12CD34-0002" after "AB12CD34-0001". */
+static const char *next_number(sandbox_call *call, const cJSON *subscription)
+{
+    const cJSON *latest = sandbox_read(call, "invoice", dream_json_string(subscription, "latest_invoice"));
+    const char *number = dream_json_string(latest, "number");
+    const char *hyphen = number ? strchr(number, '-') : NULL;
+    if (!hyphen)
+        return sandbox_printf(call, "%s-0001", sandbox_new_id(call, "", 8));
+    return sandbox_printf(call, "%.*s-%04ld", (int)(hyphen - number), number, strtol(hyphen + 1, NULL, 10) + 1);
+}
+
+/* The items as lines of an order. */
+static cJSON *lines_of(sandbox_call *call, const cJSON *subscription, int64_t *out_total)
+{
+    cJSON *lines = sandbox_skeleton(call, "[]");
+    const cJSON *item;
+    *out_total = 0;
+    cJSON_ArrayForEach(item, dream_json_get(dream_json_get(subscription, "items"), "data"))
+    {
+        const cJSON *price = dream_json_get(item, "price");
+        const cJSON *product = sandbox_read(call, "product", dream_json_string(price, "product"));
+        cJSON *line = sandbox_skeleton(call, "{}");
+        int64_t unit = 0, quantity = 0; /* a metered item has no quantity: its use is not counted */
+        (void)dream_json_int(price, "unit_amount", &unit);
+        (void)dream_json_int(item, "quantity", &quantity);
+        if (!lines || !line)
+            return NULL;
+        sandbox_embed(call, line, "price", price);
+        sandbox_set_int(call, line, "amount_total", unit * quantity);
+        sandbox_set_text(call, line, "currency", dream_json_string(price, "currency"));
+        sandbox_set_text(call, line, "description", dream_json_string(product, "name"));
+        sandbox_set_int(call, line, "quantity", quantity);
+        sandbox_append(call, lines, line);
+        *out_total += unit * quantity;
+    }
+    return lines;
+}
+
+/* The card was refused: the invoice stays open, and the subscription waits for the money. */
+static void mark_unpaid(sandbox_call *call, cJSON *invoice, cJSON *subscription, int64_t total)
+{
+    sandbox_set_text(call, invoice, "status", "open");
+    sandbox_set_bool(call, invoice, "paid", false);
+    sandbox_set_int(call, invoice, "amount_paid", 0);
+    sandbox_set_int(call, invoice, "amount_remaining", total);
+    sandbox_set_text(call, sandbox_member(invoice, "status_transitions"), "paid_at", NULL);
+    sandbox_set_text(call, subscription, "status", "past_due");
+}
+
+void stripe_bill(sandbox_call *call, cJSON *subscription)
+{
+    const char *customer_id = dream_json_string(subscription, "customer");
+    struct bill bill = { .customer = sandbox_read(call, "customer", customer_id), .reason = "subscription_update" };
+    bill.lines = lines_of(call, subscription, &bill.total);
+    bill.number = next_number(call, subscription);
+    cJSON *invoice = bill.lines ? make_invoice(call, &bill, subscription) : NULL;
+    bool is_paid = bill.total == 0 || !dream_json_bool(subscription, "_charge_fails", false);
+    if (!invoice)
+        return;
+    if (!is_paid)
+        mark_unpaid(call, invoice, subscription, bill.total);
+    sandbox_embed(call, subscription, "latest_invoice", dream_json_get(invoice, "id"));
+    stripe_insert(call, invoice, customer_id, dream_json_string(subscription, "id"));
+    stripe_emit(call, is_paid ? "invoice.paid" : "invoice.payment_failed", invoice, NULL);
 }
 
 /* ---- completing ---- */
@@ -303,13 +381,20 @@ static void mark_complete(sandbox_call *call, cJSON *session, const char *email)
     sandbox_set_text(call, session, "url", NULL);
 }
 
-static void complete_subscription(sandbox_call *call, cJSON *session, const char *email)
+static void complete_subscription(sandbox_call *call, cJSON *session, const char *email, bool fails_later)
 {
     const cJSON *customer = settle_customer(call, session, email);
     cJSON *subscription = customer ? make_subscription(call, session, customer) : NULL;
-    cJSON *invoice = subscription ? make_invoice(call, session, subscription, customer) : NULL;
+    struct bill bill = { .lines = dream_json_get(session, "_line_items"),
+                         .customer = customer,
+                         .number = next_number(call, NULL),
+                         .reason = "subscription_create" };
+    (void)dream_json_int(session, "amount_total", &bill.total);
+    cJSON *invoice = subscription ? make_invoice(call, &bill, subscription) : NULL;
     if (!invoice)
         return;
+    if (fails_later)
+        sandbox_set_bool(call, subscription, "_charge_fails", true);
     const char *customer_id = dream_json_string(customer, "id");
     const char *subscription_id = dream_json_string(subscription, "id");
     sandbox_embed(call, subscription, "latest_invoice", dream_json_get(invoice, "id"));
@@ -343,11 +428,11 @@ static void complete_payment(sandbox_call *call, cJSON *session, const char *ema
     stripe_emit(call, "checkout.session.completed", session, NULL);
 }
 
-void stripe_complete_session(sandbox_call *call, cJSON *session, const char *email)
+void stripe_complete_session(sandbox_call *call, cJSON *session, const char *email, bool fails_later)
 {
     const char *mode = dream_json_string(session, "mode");
     if (mode && strcmp(mode, "subscription") == 0)
-        complete_subscription(call, session, email);
+        complete_subscription(call, session, email, fails_later);
     else
         complete_payment(call, session, email);
 }

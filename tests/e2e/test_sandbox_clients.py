@@ -629,7 +629,14 @@ def test_page_escapes_what_comes_from_outside(shop):
     ({"email": ""}, 422, "Enter your email address."),
     ({"card_number": "4000 0000 0000 0002"}, 402, "Your card was declined."),
     ({"card_number": "4000000000009995"}, 402, "insufficient funds"),
-    ({"card_number": "5555 5555 5555 4444"}, 402, "use the test card"),
+    ({"card_number": "4000000000009987"}, 402, "Your card was declined."),
+    ({"card_number": "4000000000009979"}, 402, "Your card was declined."),
+    ({"card_number": "4000000000000069"}, 402, "Your card has expired."),
+    ({"card_number": "4000000000000127"}, 402, "Your card&#39;s security code is incorrect."),
+    ({"card_number": "4000000000000119"}, 402, "An error occurred while processing your card."),
+    ({"card_number": "4000000000000341"}, 402, "Your card was declined."),
+    ({"card_number": "4111 1111 1111 1111"}, 402, "use the test card"),
+    ({"card_number": "378282246310005"}, 422, "four digits"),
 ])
 def test_page_says_what_is_wrong_and_takes_nothing(shop, fields, status, text):
     session = shop.checkout()
@@ -637,6 +644,55 @@ def test_page_says_what_is_wrong_and_takes_nothing(shop, fields, status, text):
     assert page.status == status and text in page.text and 'role="alert"' in page.text
     assert 'value="123"' not in page.text
     assert shop.client.v1.checkout.sessions.retrieve(session.id, {}, shop.own).status == "open"
+    assert submit(session.url, email="b@example.test", **GOOD_CARD).status == 303
+
+
+@pytest.mark.parametrize("card, code", [("5555 5555 5555 4444", "123"), ("3782 822463 10005", "1234"), ("6011111111111117", "123")])
+def test_other_brands_pay(shop, card, code):
+    session = shop.checkout(customer_email="brand@example.test")
+    assert submit(session.url, card_number=card, exp="12/40", cvc=code).status == 303
+    assert shop.client.v1.checkout.sessions.retrieve(session.id, {}, shop.own).status == "complete"
+
+
+def test_card_that_wants_confirmation_pays_when_it_is_confirmed(box, shop):
+    base = box.line["stripe"]["live"]["url"]
+    session = shop.checkout()
+    assert fetch(session.url + "/confirm").headers["Location"] == urllib.parse.urlsplit(session.url).path
+    asked = submit(session.url, email="secure@example.test", **{**GOOD_CARD, "card_number": "4000 0025 0000 3155"})
+    assert asked.status == 303 and shop.client.v1.checkout.sessions.retrieve(session.id, {}, shop.own).status == "open"
+    confirm = base + asked.headers["Location"]
+    page = fetch(confirm)
+    assert page.status == 200 and "Confirm your payment" in page.text and "$29.00" in page.text and "<script" not in page.text
+    refused = submit(confirm, answer="fail")
+    assert refused.status == 402 and "unable to authenticate your payment method" in refused.text
+    assert f'action="{urllib.parse.urlsplit(session.url).path}"' in refused.text
+    foreign = fetch(confirm, b"answer=complete", {"Origin": "http://evil.test"})
+    assert foreign.status == 403 and shop.client.v1.checkout.sessions.retrieve(session.id, {}, shop.own).status == "open"
+    done = fetch(confirm, b"answer=complete", {"Origin": base})
+    assert done.status == 303 and done.headers["Location"] == SUCCESS_URL.replace("{CHECKOUT_SESSION_ID}", session.id)
+    paid = shop.client.v1.checkout.sessions.retrieve(session.id, {}, shop.own)
+    assert (paid.status, paid.customer_details.email) == ("complete", "secure@example.test")
+    assert submit(confirm, answer="complete").status == 409
+
+
+def test_card_that_fails_later_starts_a_trial_and_fails_at_its_end(shop):
+    session = shop.checkout(customer_email="later@example.test", subscription_data={"trial_period_days": 7})
+    assert submit(session.url, **{**GOOD_CARD, "card_number": "4000000000000341"}).status == 303
+    id_ = shop.client.v1.checkout.sessions.retrieve(session.id, {}, shop.own).subscription
+    ended = shop.client.v1.subscriptions.update(id_, {"trial_end": "now", "expand": ["latest_invoice"]}, shop.own)
+    assert ended.status == "past_due"
+    invoice = ended.latest_invoice
+    assert (invoice.status, invoice.amount_due, invoice.amount_remaining, invoice.billing_reason) == ("open", 2900, 2900, "subscription_update")
+    assert [event.data.object.id for event in shop.client.v1.events.list({"type": "invoice.payment_failed"}, shop.own).data] == [invoice.id]
+
+
+def test_end_of_a_trial_is_billed(shop):
+    id_ = shop.buy(subscription_data={"trial_period_days": 7}).subscription
+    ended = shop.client.v1.subscriptions.update(id_, {"trial_end": "now", "expand": ["latest_invoice"]}, shop.own)
+    assert (ended.status, ended.latest_invoice.status, ended.latest_invoice.total) == ("active", "paid", 2900)
+    assert ended.latest_invoice.number.endswith("-0002")
+    item = ended["items"].data[0]
+    assert ended["current_period_end"] == item.current_period_end > time.time() + 27 * 86400
 
 
 def test_paying_makes_customer_subscription_and_invoice(shop):
@@ -683,6 +739,36 @@ def test_single_payment_keeps_the_buyer_a_guest(shop):
     assert (payment.status, payment.amount) == ("succeeded", 7500)
     lines = shop.client.v1.checkout.sessions.line_items.list(done.id, {"expand": ["data.price.product"]}, shop.own).data
     assert lines[0].quantity == 3 and lines[0].price.product.name == "T-Shirt"
+
+
+def test_cart_of_several_products_is_paid_as_one(box, receiver, shop):
+    prices = [shop.client.v1.prices.create({"product_data": {"name": name}, "unit_amount": amount, "currency": "usd"}, shop.own)
+              for name, amount in (("Mug", 1250), ("Poster", 800), ("Sticker", 75))]
+    lines = [{"price": price.id, "quantity": count} for price, count in zip(prices, (2, 1, 10))]
+    done = shop.buy(mode="payment", line_items=lines, metadata={"cart": "1"}, payment_intent_data={"metadata": {"order": "7"}})
+    total = 2 * 1250 + 800 + 10 * 75
+    assert (done.mode, done.amount_subtotal, done.amount_total, done.payment_status) == ("payment", total, total, "paid")
+    payment = shop.client.v1.payment_intents.retrieve(done.payment_intent, {}, shop.own)
+    assert (payment.amount_received, payment.currency, payment.metadata.order) == (total, "usd", "7")
+
+    def completed():
+        return [json.loads(body) for _, _, body in receiver.calls if done.id.encode() in body]
+
+    event = daemon.wait_for("the delivery", completed)[0]
+    told = event["data"]["object"]
+    assert (event["type"], event["account"]) == ("checkout.session.completed", shop.account.id)
+    assert (told["amount_total"], told["payment_intent"], told["metadata"]) == (total, done.payment_intent, {"cart": "1"})
+    api = shop.client.v1.checkout.sessions.line_items
+    first = api.list(done.id, {"limit": 2}, shop.own)
+    assert [(line.description, line.quantity, line.amount_total) for line in first.auto_paging_iter()] == [
+        ("Mug", 2, 2500), ("Poster", 1, 800), ("Sticker", 10, 750)]
+    assert first.has_more and len(first.data) == 2 and first.data[0].price.id == prices[0].id
+    ids = [line.id for line in api.list(done.id, {}, shop.own).data]
+    back = api.list(done.id, {"limit": 1, "ending_before": ids[2]}, shop.own)
+    assert [line.id for line in back.data] == [ids[1]] and back.has_more
+    for params in ({"starting_after": "li_none"}, {"ending_before": "li_none"}, {"starting_after": ids[0], "ending_before": ids[2]}):
+        with pytest.raises(stripe.InvalidRequestError):
+            api.list(done.id, params, shop.own)
 
 
 def test_known_customer_pays_again(shop):
@@ -732,6 +818,17 @@ def test_subscription_changes_its_price(shop):
         with pytest.raises(stripe.InvalidRequestError):
             shop.client.v1.subscriptions.update(subscription.id, {"items": wrong}, shop.own)
     assert len(shop.client.v1.subscriptions.retrieve(subscription.id, {}, shop.own)["items"].data) == 1
+
+
+def test_subscription_with_another_interval_is_billed_at_once(shop):
+    yearly = shop.client.v1.prices.create({"product": shop.product.id, "unit_amount": 29000, "currency": "usd",
+                                           "recurring": {"interval": "year"}}, shop.own)
+    subscription = shop.client.v1.subscriptions.retrieve(shop.buy().subscription, {}, shop.own)
+    changed = shop.client.v1.subscriptions.update(subscription.id, {"items": [{"id": subscription["items"].data[0].id, "price": yearly.id}],
+                                                                    "expand": ["latest_invoice"]}, shop.own)
+    assert changed["current_period_end"] > time.time() + 360 * 86400
+    assert (changed.latest_invoice.total, changed.latest_invoice.status) == (29000, "paid")
+    assert changed.latest_invoice.id != subscription.latest_invoice
 
 
 def test_deleting_a_customer_ends_its_subscriptions(shop):

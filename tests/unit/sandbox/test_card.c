@@ -46,17 +46,57 @@ static void test_card__number_must_be_one(void **state)
     }
 }
 
-static void test_card__other_numbers_are_declined(void **state)
+static const struct {
+    const char *number;
+    const char *said; /* a part of it */
+} declines[] = {
+    { "4000000000000002", "was declined" },         { "4000 0000 0000 9995", "insufficient funds" },
+    { "4000000000009987", "was declined" },         { "4000000000009979", "was declined" },
+    { "4000000000000069", "has expired" },          { "4000000000000127", "security code is incorrect" },
+    { "4000000000000119", "processing your card" }, { "4111111111111111", "This is a sandbox" },
+    { "5555555555554451", "This is a sandbox" },
+};
+
+static void test_card__declining_cards_say_why(void **state)
 {
     (void)state;
-    static const char *const numbers[] = { "4000000000000002", "4000 0000 0000 9995", "4000000000000069",
-                                           "4000000000000127", "4000000000000119",    "5555555555554444",
-                                           "378282246310005" };
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        sandbox_card_check check = sandbox_card(numbers[i], "12/40", "123", NOW_S);
+    for (size_t i = 0; i < sizeof declines / sizeof *declines; i++) {
+        sandbox_card_check check = sandbox_card(declines[i].number, "12/40", "123", NOW_S);
         assert_null(check.number);
         assert_non_null(check.decline);
+        assert_non_null(strstr(check.decline, declines[i].said));
+        assert_false(check.is_confirmed_by_holder || check.fails_later);
     }
+}
+
+static void test_card__every_brand_pays_with_a_code_of_its_length(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *number;
+        const char *code;
+        const char *wrong_code;
+    } brands[] = { { "4242424242424242", "123", "1234" },  { "5555555555554444", "123", "1234" },
+                   { "2223003122003222", "123", "12" },    { "378282246310005", "1234", "123" },
+                   { "371449635398431", "1234", "12345" }, { "6011111111111117", "123", "1234" },
+                   { "3056930009020004", "123", "1234" },  { "3566002020360505", "123", "1234" },
+                   { "6200000000000005", "123", "1234" },  { "4000056655665556", "123", "" },
+                   { "3782 822463 10005", "0000", "000a" } };
+    for (size_t i = 0; i < sizeof brands / sizeof *brands; i++) {
+        sandbox_card_check check = sandbox_card(brands[i].number, "12/40", brands[i].code, NOW_S);
+        assert_true(!check.number && !check.expiry && !check.code && !check.decline);
+        assert_false(check.is_confirmed_by_holder || check.fails_later);
+        assert_non_null(sandbox_card(brands[i].number, "12/40", brands[i].wrong_code, NOW_S).code);
+    }
+}
+
+static void test_card__some_cards_pay_later_or_not_at_all(void **state)
+{
+    (void)state;
+    sandbox_card_check secure = sandbox_card("4000002500003155", "12/40", "123", NOW_S);
+    sandbox_card_check empty = sandbox_card("4000000000000341", "12/40", "123", NOW_S);
+    assert_true(!secure.decline && secure.is_confirmed_by_holder && !secure.fails_later);
+    assert_true(!empty.decline && !empty.is_confirmed_by_holder && empty.fails_later);
 }
 
 static const struct {
@@ -102,7 +142,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_card__test_card_pays_however_it_is_typed),
         cmocka_unit_test(test_card__number_must_be_one),
-        cmocka_unit_test(test_card__other_numbers_are_declined),
+        cmocka_unit_test(test_card__declining_cards_say_why),
+        cmocka_unit_test(test_card__every_brand_pays_with_a_code_of_its_length),
+        cmocka_unit_test(test_card__some_cards_pay_later_or_not_at_all),
         cmocka_unit_test(test_card__expiry_is_this_month_or_later),
         cmocka_unit_test(test_card__code_has_three_digits),
         cmocka_unit_test(test_card__all_that_is_wrong_is_told_at_once),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pay_style.c - the pay page's style sheet. It stands in the page, and the page's policy allows it by its hash alone. */
-#include "sandbox/pay_page.h"
+/* page_style.c - the pages' style sheet. It stands in each page, and the page's policy allows it by its hash alone. */
+#include "sandbox/page.h"
 
-const char sandbox_pay_style[] =
+const char sandbox_page_style[] =
     ":root{color-scheme:light "
     "dark;--page:#f5f6f8;--card:#fff;--text:#1a1f36;--soft:#5a6178;--line:#d8dce6;--edge:#80879c;--field:#fff;"
     "--accent:#4a3fd6;--accent-text:#fff;--bad:#b3182c;--bad-page:#fdf0f1;--ribbon:#ffd84d;--ribbon-text:#1f1a00;"
@@ -49,6 +49,8 @@ const char sandbox_pay_style[] =
     "border:0;border-radius:.5rem;padding:.8rem 1rem;min-height:3rem;background:var(--accent);color:var(--accent-text);"
     "cursor:pointer;margin-top:.5rem}"
     "button:hover,.button:hover{filter:brightness(1.08)}"
+    ".said{font-size:1.25rem;color:inherit;margin:0 0 .75rem}"
+    ".second{background:none;color:inherit;border:1px solid var(--edge)}"
     ".back{display:inline-block;margin-top:1.75rem;color:var(--soft)}"
     ".note{color:var(--soft);font-size:.875rem;margin:1rem 0 0}"
     ".done{color:var(--good)}"
