@@ -2,8 +2,9 @@
 /* upstream.c - starts transfers to the providers and sorts their answers into outcomes.
  *
  * The gate: dreamd_upstream_stop must be able to end the HTTP client while handlers on other threads still go on to their
- * next call. So each send passes a mutex together with the look at `is_stopped`; after the stop it fails on the spot
- * instead. Callbacks never run under the mutex. */
+ * next call. So a send is counted in together with the look at `is_stopped`, and the stop waits until all are out again;
+ * after it a send fails on the spot instead. No callback runs under the mutex, one that the client calls before its send
+ * returns (out of memory) neither: it may start the next call. */
 #include "service/provider/upstream.h"
 
 #include <pthread.h>
@@ -28,6 +29,8 @@ struct dreamd_upstream {
     void *transport;
     struct provider_metrics metrics[DREAMD_PROVIDERS];
     pthread_mutex_t gate;
+    pthread_cond_t is_empty;
+    int sending;     /* under `gate`: threads within `send` */
     bool is_stopped; /* under `gate` */
 };
 
@@ -81,6 +84,11 @@ dreamd_upstream *dreamd_upstream_new_over(const dreamd_settings *settings, dream
         free(upstream);
         return NULL;
     }
+    if (pthread_cond_init(&upstream->is_empty, NULL) != 0) {
+        pthread_mutex_destroy(&upstream->gate);
+        free(upstream);
+        return NULL;
+    }
     upstream->settings = settings;
     upstream->send = send;
     upstream->transport = transport;
@@ -108,6 +116,8 @@ void dreamd_upstream_stop(dreamd_upstream *upstream)
 {
     pthread_mutex_lock(&upstream->gate);
     upstream->is_stopped = true;
+    while (upstream->sending > 0)
+        pthread_cond_wait(&upstream->is_empty, &upstream->gate);
     pthread_mutex_unlock(&upstream->gate);
     /* From here on no send gets through; what is under way is failed, and its callbacks may only fail in turn. */
     dreamd_http_client_free(upstream->client);
@@ -119,6 +129,7 @@ void dreamd_upstream_free(dreamd_upstream *upstream)
     if (!upstream)
         return;
     dreamd_upstream_stop(upstream);
+    pthread_cond_destroy(&upstream->is_empty);
     pthread_mutex_destroy(&upstream->gate);
     free(upstream);
 }
@@ -204,16 +215,24 @@ static void on_reply(void *context, const dreamd_reply *reply)
 }
 
 /* False: stopped. */
-static bool pass_gate(dreamd_upstream *upstream, const dreamd_outbound *outbound, struct transfer *transfer)
+static bool enter_gate(dreamd_upstream *upstream)
 {
     bool is_open = false;
 
     pthread_mutex_lock(&upstream->gate);
     is_open = !upstream->is_stopped;
     if (is_open)
-        upstream->send(upstream->transport, outbound, on_reply, transfer);
+        upstream->sending++;
     pthread_mutex_unlock(&upstream->gate);
     return is_open;
+}
+
+static void leave_gate(dreamd_upstream *upstream)
+{
+    pthread_mutex_lock(&upstream->gate);
+    if (--upstream->sending == 0)
+        pthread_cond_broadcast(&upstream->is_empty);
+    pthread_mutex_unlock(&upstream->gate);
 }
 
 void dreamd_upstream_start(dreamd_upstream *upstream, const dreamd_upstream_call *call, dreamd_upstream_fn *fn,
@@ -234,8 +253,11 @@ void dreamd_upstream_start(dreamd_upstream *upstream, const dreamd_upstream_call
         return;
     }
     *transfer = (struct transfer){ upstream, call->provider, call->error_text, fn, context };
-    if (!pass_gate(upstream, &outbound, transfer)) {
+    if (!enter_gate(upstream)) {
         free(transfer);
         dreamd_upstream_fail(fn, context, "The service is stopping");
+        return;
     }
+    upstream->send(upstream->transport, &outbound, on_reply, transfer);
+    leave_gate(upstream);
 }

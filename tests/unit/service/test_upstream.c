@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include <unistd.h>
+
 #include "common/json.h"
 #include "script.h"
 
@@ -127,6 +129,38 @@ static void test_upstream__after_the_stop_everything_fails_at_once(void **state)
     dreamd_upstream_free(NULL);
 }
 
+/* A transport without memory reports before its send returns; who is told may ask the next thing at once. */
+static void send_nothing(void *transport, const dreamd_outbound *outbound, dreamd_reply_fn *fn, void *context)
+{
+    static const dreamd_reply reply = { .failure = "Out of memory", .body = "", .retry_after_ms = -1 };
+
+    (void)transport;
+    (void)outbound;
+    fn(context, &reply);
+}
+
+static void ask_again(void *context, const dreamd_upstream_answer *answer)
+{
+    (void)answer;
+    start(context);
+}
+
+static void test_upstream__a_failure_on_the_spot_may_be_followed_by_the_next_call(void **state)
+{
+    dreamd_settings settings = script_settings();
+    dreamd_upstream *upstream = dreamd_upstream_new_over(&settings, NULL, send_nothing, NULL);
+    dreamd_upstream_call call = { DREAMD_PROVIDER_STRIPE, "GET", "https://x.test/y", NULL, NULL, 0, error_text };
+
+    (void)state;
+    memset(&heard, 0, sizeof heard);
+    (void)alarm(20); /* a lock held over the callback would wait for itself */
+    dreamd_upstream_start(upstream, &call, ask_again, upstream);
+    (void)alarm(0);
+    assert_int_equal(heard.count, 1);
+    assert_int_equal(heard.outcome, DREAMD_UPSTREAM_UNAVAILABLE);
+    dreamd_upstream_free(upstream);
+}
+
 static void test_upstream__counts_what_it_asked(void **state)
 {
     dreamd_settings settings = script_settings();
@@ -158,6 +192,7 @@ int main(void)
         cmocka_unit_test(test_upstream__sorts_answers_by_what_can_be_done),
         cmocka_unit_test(test_upstream__bounds_the_providers_words),
         cmocka_unit_test(test_upstream__after_the_stop_everything_fails_at_once),
+        cmocka_unit_test(test_upstream__a_failure_on_the_spot_may_be_followed_by_the_next_call),
         cmocka_unit_test(test_upstream__counts_what_it_asked),
     };
 
