@@ -11,11 +11,9 @@
 #include "common/json.h"
 #include "service/api/handlers.h"
 #include "service/api/ownership.h"
+#include "service/api/payment.h"
 #include "service/api/replay.h"
-#include "service/api/return_url.h"
 #include "service/provider/clerk.h"
-#include "service/provider/stripe.h"
-#include "service/store/tenants.h"
 #include "service/store/tiers.h"
 
 enum { MAX_TIER = DREAMD_MAX_NAME, MAX_PRICE_ID = 128 };
@@ -30,43 +28,10 @@ struct checkout {
     const char *email;    /* NULL: none */
     const char *user_key; /* the publishable key in the user's metadata; NULL: none */
     bool is_own_user;
-    dreamd_stripe_account account;
-    bool is_account_found;
+    dreamd_payment_account account;
 };
 
 /* ---- what is asked for ---- */
-
-static const char *default_url(dreamd_call *call, const char *what)
-{
-    const dreamd_settings *settings = call->service->settings;
-    const char *base = dreamd_return_base(dreamd_request_header(call->request, "Origin"), settings->allowed_origins,
-                                          settings->frontend_url);
-
-    return base ? dream_arena_printf(call->arena, "%s/dashboard?%s=true", base, what) : NULL;
-}
-
-/* False, with the answer prepared, if the address is missing or not allowed. */
-static bool read_url(dreamd_call *call, const char *name, const char *what, const char **out)
-{
-    const dreamd_settings *settings = call->service->settings;
-    char message[64];
-
-    if (!dreamd_call_text(call, name, DREAMD_MAX_URL, "Invalid request", out))
-        return false;
-    if (!*out) {
-        *out = default_url(call, what);
-        if (*out)
-            return true;
-        (void)snprintf(message, sizeof message, "%s is required", name);
-        dreamd_call_set_error(call, 400, "Missing required field", message);
-        return false;
-    }
-    if (dreamd_return_url_is_allowed(*out, settings->allowed_origins, settings->frontend_url))
-        return true;
-    (void)snprintf(message, sizeof message, "%s must be an http(s) address of an allowed origin", name);
-    dreamd_call_set_error(call, 400, "Invalid return address", message);
-    return false;
-}
 
 static bool read_request(dreamd_call *call, struct checkout *checkout)
 {
@@ -76,8 +41,8 @@ static bool read_request(dreamd_call *call, struct checkout *checkout)
     }
     if (!dreamd_call_text(call, "tier", MAX_TIER, "Invalid request", &checkout->tier_name)
         || !dreamd_call_text(call, "priceId", MAX_PRICE_ID, "Invalid request", &checkout->price_id)
-        || !read_url(call, "successUrl", "success", &checkout->success_url)
-        || !read_url(call, "cancelUrl", "canceled", &checkout->cancel_url))
+        || !dreamd_payment_read_url(call, "successUrl", "/dashboard?success=true", &checkout->success_url)
+        || !dreamd_payment_read_url(call, "cancelUrl", "/dashboard?canceled=true", &checkout->cancel_url))
         return false;
     if (!checkout->tier_name)
         checkout->tier_name = "pro";
@@ -156,20 +121,13 @@ static dreamd_db_status settle(dreamd_db *db, void *arg)
 static void on_session(void *context, const dreamd_upstream_answer *answer, const char *url)
 {
     dreamd_call *call = context;
-    cJSON *body = NULL;
 
-    if (answer->outcome == DREAMD_UPSTREAM_UNAVAILABLE) {
+    if (answer->outcome == DREAMD_UPSTREAM_UNAVAILABLE)
         dreamd_call_refuse_upstream(call, answer, NULL);
-    } else if (answer->outcome != DREAMD_UPSTREAM_OK) {
+    else if (answer->outcome != DREAMD_UPSTREAM_OK)
         dreamd_call_refuse(call, 400, answer->message, NULL);
-    } else {
-        body = cJSON_CreateObject();
-        if (!dream_json_set_string(body, "url", url)) {
-            cJSON_Delete(body);
-            body = NULL;
-        }
-        dreamd_call_answer(call, 200, body);
-    }
+    else
+        dreamd_payment_answer_url(call, url);
 }
 
 static dreamd_db_status find_account(dreamd_db *db, void *arg)
@@ -178,14 +136,11 @@ static dreamd_db_status find_account(dreamd_db *db, void *arg)
     struct checkout *checkout = call->state;
     dreamd_db_status status = DREAMD_DB_OK;
 
-    checkout->is_account_found = false;
     checkout->is_own_user = true;
     if (checkout->user_key)
         status = dreamd_is_own_key(db, &call->project, checkout->user_key, &checkout->is_own_user);
     if (status == DREAMD_DB_OK && checkout->is_own_user)
-        status = dreamd_stripe_account_find(db, call->project.platform_id, call->project.mode,
-                                            call->service->settings->master_key, &checkout->account,
-                                            &checkout->is_account_found);
+        status = dreamd_payment_find_account(db, call, &call->project, &checkout->account);
     return status;
 }
 
@@ -193,13 +148,7 @@ static void on_account(dreamd_call *call)
 {
     struct checkout *checkout = call->state;
     char key[65];
-    bool has_token = checkout->account.access_token[0] != '\0';
-    dreamd_stripe_actor actor = {
-        .mode = call->project.mode,
-        .access_token = has_token ? checkout->account.access_token : NULL,
-        .account = checkout->account.account_id,
-        .idempotency_key = dreamd_replay_upstream_key(call, key) ? key : NULL,
-    };
+    const char *upstream_key = dreamd_replay_upstream_key(call, key) ? key : NULL;
     dreamd_stripe_checkout wanted = {
         .success_url = checkout->success_url,
         .cancel_url = checkout->cancel_url,
@@ -212,20 +161,18 @@ static void on_account(dreamd_call *call)
         .trial_days = checkout->tier.trial_days,
     };
     dreamd_stripe_account account;
+    dreamd_stripe_actor actor;
 
     if (!checkout->is_own_user) {
         dreamd_call_refuse(call, 403, "Publishable key mismatch", "End user does not belong to this project");
         return;
     }
-    if (!checkout->is_account_found) {
+    if (!checkout->account.is_found) {
         dreamd_call_refuse(call, 500, "Developer has not connected their Stripe account", NULL);
         return;
     }
-    /* The call and its memory may be gone when the next line returns: keep the secret where it can still be wiped. */
-    account = checkout->account;
-    dream_wipe(&checkout->account, sizeof checkout->account);
-    actor.access_token = has_token ? account.access_token : NULL;
-    actor.account = account.account_id;
+    dreamd_payment_take_account(&checkout->account, &account);
+    actor = dreamd_payment_actor(&account, call->project.mode, upstream_key);
     dreamd_stripe_create_checkout(call->service->upstream, &actor, &wanted, on_session, call);
     dream_wipe(&account, sizeof account);
 }

@@ -14,6 +14,9 @@ void dreamd_customer_get(dreamd_call *call);
 void dreamd_customer_update(dreamd_call *call);
 void dreamd_customer_remove(dreamd_call *call);
 void dreamd_checkout_create(dreamd_call *call); /* checkout.c */
+void dreamd_portal_create(dreamd_call *call);   /* portal.c */
+void dreamd_products_list(dreamd_call *call);   /* products.c */
+void dreamd_cart_checkout(dreamd_call *call);   /* cart.c */
 void dreamd_webhook_stripe(dreamd_call *call);  /* webhook_stripe.c */
 
 #endif

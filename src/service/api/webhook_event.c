@@ -46,11 +46,23 @@ static int64_t amount(const cJSON *object, const char *name)
     return dream_json_int(object, name, &minor) && minor >= 0 ? minor : -1;
 }
 
+/* A payment that names no project sold nothing of ours. */
+static const char *read_order(const cJSON *object, dreamd_stripe_event *out)
+{
+    if (!out->publishable_key)
+        return NULL;
+    out->kind = DREAMD_STRIPE_ORDER;
+    out->session_id = bounded(object, "id", MAX_ID);
+    return out->session_id ? NULL : "Invalid payload";
+}
+
 static const char *read_checkout(const cJSON *object, dreamd_stripe_event *out)
 {
     const cJSON *metadata = dream_json_get(object, "metadata");
     const char *mode = dream_json_string(object, "mode");
 
+    if (mode && strcmp(mode, "payment") == 0)
+        return read_order(object, out);
     if (!mode || strcmp(mode, "subscription") != 0)
         return NULL;
     out->kind = DREAMD_STRIPE_CHECKOUT;
@@ -125,7 +137,7 @@ const char *dreamd_stripe_event_read(const cJSON *json, dreamd_stripe_event *out
         || out->created_s > max_second || !cJSON_IsBool(dream_json_get(json, "livemode")))
         return "Invalid payload";
     error = read_object(object, out);
-    if (out->kind == DREAMD_STRIPE_OTHER)
+    if (out->kind == DREAMD_STRIPE_OTHER || out->kind == DREAMD_STRIPE_ORDER)
         return error;
     out->tier = bounded(metadata, "tier", MAX_TIER);
     out->subscription.user_id = out->user_id;

@@ -13,6 +13,7 @@
 typedef enum dreamd_stripe_kind {
     DREAMD_STRIPE_OTHER,    /* recorded only */
     DREAMD_STRIPE_CHECKOUT, /* checkout.session.completed of a subscription */
+    DREAMD_STRIPE_ORDER,    /* checkout.session.completed of a one-time payment that names a project */
     DREAMD_STRIPE_CHANGED,  /* customer.subscription.created and .updated */
     DREAMD_STRIPE_ENDED     /* customer.subscription.deleted */
 } dreamd_stripe_kind;
@@ -24,10 +25,11 @@ typedef struct dreamd_stripe_event {
     int64_t created_s;
     bool is_live;
     dreamd_stripe_kind kind;
-    const char *user_id;              /* NULL for OTHER */
-    const char *tier;                 /* NULL for OTHER, may be NULL for ENDED */
+    const char *session_id;           /* of an ORDER; else NULL */
+    const char *user_id;              /* NULL for OTHER and ORDER */
+    const char *tier;                 /* NULL for OTHER and ORDER, may be NULL for ENDED */
     const char *publishable_key;      /* of the metadata; NULL: none */
-    dreamd_subscription subscription; /* plan is left NULL */
+    dreamd_subscription subscription; /* of the rest; plan is left NULL */
 } dreamd_stripe_event;
 
 /* Texts are borrowed from `json`. NULL, or why the event is refused (the answer's `error`). */

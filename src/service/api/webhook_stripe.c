@@ -1,31 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* webhook_stripe.c - POST /webhook/stripe: payments and subscriptions become plans.
+/* webhook_stripe.c - POST /webhook/stripe: payments and subscriptions become plans, orders lower the stock.
  *
  * The secret that the signature matches decides the mode of all that follows. An event is looked at in the store (seen? older
  * than what was applied?), then the user's metadata at the identity provider is brought up to date, then one transaction
  * records and applies the event: a failure before that leaves nothing, and Stripe delivers again. Events about one user
- * go one at a time (lanes.h), so the two places never cross over.
+ * go one at a time (lanes.h), so the two places never cross over. A paid order is alike, but what comes first is asking Stripe what was
+ * sold.
  *
  * Who may say what: an event applies to the project that its metadata names, if that project is of the event's mode, of the
  * platform that connected the event's account, and the user's own. Everything else is only recorded. */
 #include <string.h>
 #include <strings.h>
 
+#include "common/crypto.h"
 #include "common/json.h"
 #include "common/webhook.h"
 #include "net/log.h"
 #include "service/api/handlers.h"
 #include "service/api/ownership.h"
+#include "service/api/payment.h"
 #include "service/api/webhook_event.h"
 #include "service/provider/clerk.h"
 #include "service/store/customers.h"
 #include "service/store/keys.h"
-#include "service/store/tenants.h"
 #include "service/store/tiers.h"
 
 #define FREE_PLAN "free"
 
 static const char metadata_failed[] = "Failed to update user metadata";
+static const char lines_failed[] = "Failed to read the order's line items";
 
 struct webhook {
     enum dreamd_mode mode;
@@ -37,6 +40,9 @@ struct webhook {
     bool is_tombstone; /* the customer was deleted here */
     dreamd_project project;
     const char *plan; /* the tier's name as the project spells it; NULL if the event names none */
+    dreamd_payment_account account;
+    dreamd_stripe_line *lines; /* what an order sold */
+    size_t line_count;
     dreamd_event_outcome outcome;
 };
 
@@ -78,7 +84,8 @@ static void refuse(dreamd_call *call, unsigned status, const char *error)
     end_webhook(call, status, body);
 }
 
-static void refuse_metadata(dreamd_call *call, const dreamd_upstream_answer *answer)
+/* A provider did not do its part: 502, or 500 if it knows nothing of what the event is about. Stripe delivers again. */
+static void refuse_provider(dreamd_call *call, const char *error, const dreamd_upstream_answer *answer)
 {
     struct webhook *webhook = call->state;
     cJSON *body = cJSON_CreateObject();
@@ -86,8 +93,7 @@ static void refuse_metadata(dreamd_call *call, const dreamd_upstream_answer *ans
 
     cJSON_Delete(webhook->metadata);
     webhook->metadata = NULL;
-    if (!dream_json_set_string(body, "error", metadata_failed)
-        || !dream_json_set_string(body, "details", answer->message)) {
+    if (!dream_json_set_string(body, "error", error) || !dream_json_set_string(body, "details", answer->message)) {
         cJSON_Delete(body);
         body = NULL;
     }
@@ -161,7 +167,8 @@ static dreamd_db_status find_plan(dreamd_db *db, const dreamd_call *call, struct
 
 static dreamd_event event_of(struct webhook *webhook)
 {
-    bool is_applied = webhook->has_project && webhook->event.kind != DREAMD_STRIPE_OTHER;
+    bool is_applied = webhook->has_project && webhook->event.kind != DREAMD_STRIPE_OTHER
+                      && webhook->event.kind != DREAMD_STRIPE_ORDER;
 
     webhook->event.subscription.plan = webhook->plan;
     return (dreamd_event){
@@ -220,13 +227,36 @@ static dreamd_db_status look_at_user(dreamd_db *db, void *arg)
     return status;
 }
 
+/* What was sold leaves the stock; more than there was leaves none. */
+static dreamd_db_status take_stock(dreamd_db *db, const struct webhook *webhook)
+{
+    dreamd_db_status status = DREAMD_DB_OK;
+    bool is_stocked = false;
+
+    for (size_t i = 0; status == DREAMD_DB_OK && i < webhook->line_count; i++)
+        status = dreamd_tier_take_stock(db, &webhook->project, webhook->lines[i].price_id, webhook->lines[i].quantity,
+                                        &is_stocked);
+    return status;
+}
+
+static dreamd_db_status find_account(dreamd_db *db, void *arg)
+{
+    dreamd_call *call = arg;
+    struct webhook *webhook = call->state;
+
+    return dreamd_payment_find_account(db, call, &webhook->project, &webhook->account);
+}
+
 static dreamd_db_status apply(dreamd_db *db, void *arg)
 {
     dreamd_call *call = arg;
     struct webhook *webhook = call->state;
     dreamd_event event = event_of(webhook);
+    dreamd_db_status status = dreamd_event_apply(db, &event, call->now_ms, &webhook->outcome);
 
-    return dreamd_event_apply(db, &event, call->now_ms, &webhook->outcome);
+    if (status == DREAMD_DB_OK && webhook->outcome == DREAMD_EVENT_APPLIED)
+        status = take_stock(db, webhook);
+    return status;
 }
 
 /* ---- the steps ---- */
@@ -256,8 +286,60 @@ static void on_merged(void *context, const dreamd_upstream_answer *answer, const
     if (user || (answer->outcome == DREAMD_UPSTREAM_NOT_FOUND && webhook->event.kind == DREAMD_STRIPE_ENDED))
         start_apply(call);
     else
-        refuse_metadata(call, answer);
+        refuse_provider(call, metadata_failed, answer);
 }
+
+/* ---- orders ---- */
+
+/* The lines in the call's memory; false when there is no room. */
+static bool keep_lines(dreamd_call *call, const dreamd_stripe_line *lines, size_t count)
+{
+    struct webhook *webhook = call->state;
+
+    webhook->lines = dream_arena_alloc(call->arena, (count + 1) * sizeof *lines);
+    for (size_t i = 0; webhook->lines && i < count; i++) {
+        webhook->lines[i] = lines[i];
+        webhook->lines[i].price_id = dream_arena_strdup(call->arena, lines[i].price_id);
+        if (!webhook->lines[i].price_id)
+            return false;
+    }
+    webhook->line_count = count;
+    return webhook->lines != NULL;
+}
+
+static void on_lines(void *context, const dreamd_upstream_answer *answer, const dreamd_stripe_line *lines, size_t count)
+{
+    dreamd_call *call = context;
+
+    if (!lines)
+        refuse_provider(call, lines_failed, answer);
+    else if (!keep_lines(call, lines, count))
+        refuse(call, 500, "Out of memory");
+    else
+        start_apply(call);
+}
+
+/* Asks the account that the event is of: with the token it gave us, if it is still the connected one. */
+static void on_account(void *arg, dreamd_db_status status)
+{
+    dreamd_call *call = arg;
+    struct webhook *webhook = call->state;
+    const char *wanted = webhook->event.account;
+    dreamd_stripe_actor actor = { .mode = webhook->mode, .account = wanted };
+    dreamd_stripe_account account;
+
+    if (status != DREAMD_DB_OK) {
+        refuse_store(call, status);
+        return;
+    }
+    dreamd_payment_take_account(&webhook->account, &account);
+    if (webhook->account.is_found && wanted && strcmp(account.account_id, wanted) == 0)
+        actor = dreamd_payment_actor(&account, webhook->mode, NULL);
+    dreamd_stripe_get_lines(call->service->upstream, &actor, webhook->event.session_id, on_lines, call);
+    dream_wipe(&account, sizeof account);
+}
+
+/* ---- subscriptions ---- */
 
 /* What the event makes of the plan in the metadata; NULL: it stays. The store decides alike (subscriptions.h). */
 static const char *metadata_plan(const struct webhook *webhook)
@@ -356,6 +438,8 @@ static void on_looked(void *arg, dreamd_db_status status)
         refuse_store(call, status);
     else if (webhook->outcome == DREAMD_EVENT_DUPLICATE)
         answer_received(call, true);
+    else if (webhook->event.kind == DREAMD_STRIPE_ORDER && webhook->has_project)
+        dreamd_store_read(call->service->store, find_account, on_account, call);
     else if (webhook->event.kind == DREAMD_STRIPE_OTHER || webhook->outcome == DREAMD_EVENT_STALE
              || webhook->is_tombstone)
         start_apply(call);

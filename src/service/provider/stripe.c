@@ -6,8 +6,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/buffer.h"
+#include "common/encoding.h"
 #include "common/json.h"
 #include "service/provider/form.h"
 
@@ -64,8 +66,9 @@ static bool head_fill(struct head *head, const dreamd_settings *settings, const 
     return true;
 }
 
-static void post(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, const char *path,
-                 const dream_buffer *form, dreamd_upstream_fn *fn, void *context)
+/* `form` NULL: no body. */
+static void ask(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, const char *method, const char *path,
+                const dream_buffer *form, dreamd_upstream_fn *fn, void *context)
 {
     const dreamd_settings *settings = dreamd_upstream_settings(upstream);
     dream_buffer url = DREAM_BUFFER_INIT;
@@ -76,11 +79,17 @@ static void post(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, co
         return;
     }
     dream_buffer_printf(&url, "%s%s", settings->stripe[actor->mode].api_base, path);
-    if (!head_fill(&head, settings, actor) || url.is_failed || form->is_failed) {
+    if (!head_fill(&head, settings, actor) || url.is_failed || (form && form->is_failed)) {
         dreamd_upstream_fail(fn, context, "Out of memory");
     } else {
         dreamd_upstream_call call = {
-            DREAMD_PROVIDER_STRIPE, "POST", dream_buffer_str(&url), head.lines, form->data, form->size, error_text,
+            .provider = DREAMD_PROVIDER_STRIPE,
+            .method = method,
+            .url = dream_buffer_str(&url),
+            .headers = head.lines,
+            .body = form ? form->data : NULL,
+            .body_size = form ? form->size : 0,
+            .error_text = error_text,
         };
         dreamd_upstream_start(upstream, &call, fn, context);
     }
@@ -88,16 +97,22 @@ static void post(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, co
     dream_buffer_clear(&url);
 }
 
-/* ---- checkout sessions ---- */
+static void post(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, const char *path,
+                 const dream_buffer *form, dreamd_upstream_fn *fn, void *context)
+{
+    ask(upstream, actor, "POST", path, form, fn, context);
+}
 
-struct checkout_call {
+/* ---- pages: checkout and portal sessions ---- */
+
+struct page_call {
     dreamd_stripe_url_fn *fn;
     void *context;
 };
 
-static void on_checkout(void *context, const dreamd_upstream_answer *answer)
+static void on_page(void *context, const dreamd_upstream_answer *answer)
 {
-    struct checkout_call *call = context;
+    struct page_call *call = context;
     const char *url = answer->outcome == DREAMD_UPSTREAM_OK ? dream_json_string(answer->json, "url") : NULL;
     dreamd_upstream_answer reported = *answer;
 
@@ -107,6 +122,22 @@ static void on_checkout(void *context, const dreamd_upstream_answer *answer)
     }
     call->fn(call->context, &reported, url);
     free(call);
+}
+
+/* Takes `form`. */
+static void post_page(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, const char *path, dream_buffer *form,
+                      dreamd_stripe_url_fn *fn, void *context)
+{
+    struct page_call *call = malloc(sizeof *call);
+
+    if (call) {
+        *call = (struct page_call){ fn, context };
+        post(upstream, actor, path, form, on_page, call);
+    } else {
+        dreamd_upstream_answer answer = { DREAMD_UPSTREAM_UNAVAILABLE, 0, "Out of memory", -1, NULL };
+        fn(context, &answer, NULL);
+    }
+    dream_buffer_clear(form);
 }
 
 static void fill_checkout(dream_buffer *form, const dreamd_stripe_checkout *checkout)
@@ -136,17 +167,113 @@ void dreamd_stripe_create_checkout(dreamd_upstream *upstream, const dreamd_strip
                                    const dreamd_stripe_checkout *checkout, dreamd_stripe_url_fn *fn, void *context)
 {
     dream_buffer form = DREAM_BUFFER_INIT;
-    struct checkout_call *call = malloc(sizeof *call);
 
-    if (!call) {
-        dreamd_upstream_answer answer = { DREAMD_UPSTREAM_UNAVAILABLE, 0, "Out of memory", -1, NULL };
-        fn(context, &answer, NULL);
-        return;
-    }
-    *call = (struct checkout_call){ fn, context };
     fill_checkout(&form, checkout);
-    post(upstream, actor, "/v1/checkout/sessions", &form, on_checkout, call);
-    dream_buffer_clear(&form);
+    post_page(upstream, actor, "/v1/checkout/sessions", &form, fn, context);
+}
+
+static void fill_line(dream_buffer *form, size_t index, const dreamd_stripe_line *line)
+{
+    char name[48];
+
+    (void)snprintf(name, sizeof name, "line_items[%zu][price]", index);
+    dreamd_form_text(form, name, line->price_id);
+    (void)snprintf(name, sizeof name, "line_items[%zu][quantity]", index);
+    dreamd_form_int(form, name, line->quantity);
+}
+
+void dreamd_stripe_create_order(dreamd_upstream *upstream, const dreamd_stripe_actor *actor,
+                                const dreamd_stripe_order *order, dreamd_stripe_url_fn *fn, void *context)
+{
+    dream_buffer form = DREAM_BUFFER_INIT;
+
+    dreamd_form_text(&form, "mode", "payment");
+    dreamd_form_text(&form, "success_url", order->success_url);
+    dreamd_form_text(&form, "cancel_url", order->cancel_url);
+    dreamd_form_text(&form, "customer_email", order->customer_email);
+    dreamd_form_text(&form, "metadata[publishableKey]", order->publishable_key);
+    dreamd_form_text(&form, "metadata[platformId]", order->platform_id);
+    for (size_t i = 0; i < order->count; i++)
+        fill_line(&form, i, &order->lines[i]);
+    dreamd_form_text(&form, "automatic_tax[enabled]", order->is_tax_enabled ? "true" : NULL);
+    post_page(upstream, actor, "/v1/checkout/sessions", &form, fn, context);
+}
+
+void dreamd_stripe_create_portal(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, const char *customer_id,
+                                 const char *return_url, dreamd_stripe_url_fn *fn, void *context)
+{
+    dream_buffer form = DREAM_BUFFER_INIT;
+
+    dreamd_form_text(&form, "customer", customer_id);
+    dreamd_form_text(&form, "return_url", return_url);
+    post_page(upstream, actor, "/v1/billing_portal/sessions", &form, fn, context);
+}
+
+/* ---- what a session sold ---- */
+
+struct lines_call {
+    dreamd_stripe_lines_fn *fn;
+    void *context;
+};
+
+/* False if the answer is no list of lines, or not all of it. */
+static bool read_lines(const cJSON *json, dreamd_stripe_line lines[DREAMD_STRIPE_MAX_LINES], size_t *out_count)
+{
+    const cJSON *data = dream_json_get(json, "data");
+    const cJSON *item = NULL;
+
+    *out_count = 0;
+    if (!cJSON_IsArray(data) || dream_json_bool(json, "has_more", false))
+        return false;
+    cJSON_ArrayForEach(item, data)
+    {
+        dreamd_stripe_line *line = &lines[*out_count];
+
+        if (*out_count == DREAMD_STRIPE_MAX_LINES)
+            return false;
+        line->price_id = dream_json_string(dream_json_get(item, "price"), "id");
+        if (!line->price_id || !dream_json_int(item, "quantity", &line->quantity) || line->quantity < 1)
+            return false;
+        *out_count += 1;
+    }
+    return true;
+}
+
+static void on_lines(void *context, const dreamd_upstream_answer *answer)
+{
+    struct lines_call *call = context;
+    dreamd_stripe_line lines[DREAMD_STRIPE_MAX_LINES];
+    size_t count = 0;
+    bool is_ok = answer->outcome == DREAMD_UPSTREAM_OK;
+    dreamd_upstream_answer reported = *answer;
+
+    if (is_ok && !read_lines(answer->json, lines, &count)) {
+        is_ok = false;
+        reported.outcome = DREAMD_UPSTREAM_UNAVAILABLE;
+        reported.message = "The payment provider's answer is no list of line items";
+    }
+    call->fn(call->context, &reported, is_ok ? lines : NULL, count);
+    free(call);
+}
+
+void dreamd_stripe_get_lines(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, const char *session_id,
+                             dreamd_stripe_lines_fn *fn, void *context)
+{
+    dream_buffer path = DREAM_BUFFER_INIT;
+    struct lines_call *call = malloc(sizeof *call);
+
+    dream_buffer_text(&path, "/v1/checkout/sessions/");
+    dream_percent_encode(&path, session_id, strlen(session_id));
+    dream_buffer_printf(&path, "/line_items?limit=%d", (int)DREAMD_STRIPE_MAX_LINES);
+    if (call && !path.is_failed) {
+        *call = (struct lines_call){ fn, context };
+        ask(upstream, actor, "GET", dream_buffer_str(&path), NULL, on_lines, call);
+    } else {
+        dreamd_upstream_answer answer = { DREAMD_UPSTREAM_UNAVAILABLE, 0, "Out of memory", -1, NULL };
+        free(call);
+        fn(context, &answer, NULL, 0);
+    }
+    dream_buffer_clear(&path);
 }
 
 /* ---- the waiting forms ---- */

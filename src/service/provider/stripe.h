@@ -11,7 +11,7 @@
 
 #include "service/provider/upstream.h"
 
-enum { DREAMD_STRIPE_ID_SIZE = 128 };
+enum { DREAMD_STRIPE_ID_SIZE = 128, DREAMD_STRIPE_MAX_LINES = 100 };
 
 /* On whose behalf a call is made; every text is borrowed until the call returns. */
 typedef struct dreamd_stripe_actor {
@@ -39,6 +39,38 @@ typedef void dreamd_stripe_url_fn(void *context, const dreamd_upstream_answer *a
 /* POST /v1/checkout/sessions, mode subscription. */
 void dreamd_stripe_create_checkout(dreamd_upstream *upstream, const dreamd_stripe_actor *actor,
                                    const dreamd_stripe_checkout *checkout, dreamd_stripe_url_fn *fn, void *context);
+
+typedef struct dreamd_stripe_line {
+    const char *price_id;
+    int64_t quantity;
+} dreamd_stripe_line;
+
+typedef struct dreamd_stripe_order {
+    const char *success_url;
+    const char *cancel_url;
+    const char *customer_email;  /* NULL: left out */
+    const char *publishable_key; /* metadata */
+    const char *platform_id;     /* metadata */
+    const dreamd_stripe_line *lines;
+    size_t count;
+    bool is_tax_enabled;
+} dreamd_stripe_order;
+
+/* POST /v1/checkout/sessions, mode payment. */
+void dreamd_stripe_create_order(dreamd_upstream *upstream, const dreamd_stripe_actor *actor,
+                                const dreamd_stripe_order *order, dreamd_stripe_url_fn *fn, void *context);
+/* POST /v1/billing_portal/sessions. */
+void dreamd_stripe_create_portal(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, const char *customer_id,
+                                 const char *return_url, dreamd_stripe_url_fn *fn, void *context);
+
+/* `lines` and their texts are borrowed until the callback returns; NULL unless the outcome is OK. */
+typedef void dreamd_stripe_lines_fn(void *context, const dreamd_upstream_answer *answer,
+                                    const dreamd_stripe_line *lines, size_t count);
+
+/* GET /v1/checkout/sessions/{id}/line_items: what was sold. A session of ours has at most DREAMD_STRIPE_MAX_LINES of them, which is
+ * one page. */
+void dreamd_stripe_get_lines(dreamd_upstream *upstream, const dreamd_stripe_actor *actor, const char *session_id,
+                             dreamd_stripe_lines_fn *fn, void *context);
 
 typedef struct dreamd_stripe_product {
     const char *name;

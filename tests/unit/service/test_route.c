@@ -48,6 +48,11 @@ static void test_route__finds_by_method_and_whole_path(void **state)
         { "GET", "/api/customers/user_1/", "none" },
         { "GET", "/api/customers/user_1/x", "none" },
         { "GET", "/customers/user_1", "none" },
+        { "POST", "/api/customer-portal", "POST /api/customer-portal" },
+        { "GET", "/api/customer-portal", "none" },
+        { "GET", "/api/products", "GET /api/products" },
+        { "POST", "/api/cart/checkout", "POST /api/cart/checkout" },
+        { "POST", "/api/cart", "none" },
         { "GET", "/", "none" },
         { "GET", "", "none" },
         { "GET", "/api/nope", "none" },
@@ -73,8 +78,13 @@ static void test_route__gives_the_tail_of_the_path(void **state)
 
 static void test_route__publishable_keys_reach_no_customer(void **state)
 {
-    static const char *const open_to_browsers[] = { "GET /api/tiers", "GET /api/usage", "POST /api/data",
-                                                    "POST /api/create-checkout" };
+    static const char *const open_to_browsers[] = { "GET /api/tiers",
+                                                    "GET /api/usage",
+                                                    "POST /api/data",
+                                                    "POST /api/create-checkout",
+                                                    "POST /api/customer-portal",
+                                                    "GET /api/products",
+                                                    "POST /api/cart/checkout" };
     size_t count = 0;
     size_t open_count = 0;
     const dreamd_route *routes = dreamd_routes(&count);

@@ -107,7 +107,23 @@ static void test_webhook_event__a_deleted_subscription_is_canceled_whatever_it_s
     assert_null(event.tier);
 }
 
-static void test_webhook_event__other_types_and_payments_are_only_recorded(void **state)
+static void test_webhook_event__a_payment_for_a_project_is_an_order(void **state)
+{
+    dreamd_stripe_event event;
+
+    (void)state;
+    assert_null(read_event(
+        CHECKOUT "{\"id\":\"cs_1\",\"mode\":\"payment\",\"metadata\":{\"publishableKey\":\"pk_live_2\"}}}}", &event));
+    assert_int_equal(event.kind, DREAMD_STRIPE_ORDER);
+    assert_string_equal(event.session_id, "cs_1");
+    assert_string_equal(event.publishable_key, "pk_live_2");
+    assert_null(event.user_id);
+    assert_string_equal(
+        read_event(CHECKOUT "{\"mode\":\"payment\",\"metadata\":{\"publishableKey\":\"pk_live_2\"}}}}", &event),
+        "Invalid payload");
+}
+
+static void test_webhook_event__other_types_and_payments_for_nobody_are_only_recorded(void **state)
 {
     dreamd_stripe_event event;
 
@@ -115,9 +131,9 @@ static void test_webhook_event__other_types_and_payments_are_only_recorded(void 
     assert_null(read_event("{" HEAD ",\"type\":\"invoice.paid\",\"data\":{\"object\":{\"id\":\"in_1\"}}}", &event));
     assert_int_equal(event.kind, DREAMD_STRIPE_OTHER);
     assert_null(
-        read_event(CHECKOUT "{\"mode\":\"payment\",\"metadata\":{\"publishableKey\":\"pk_live_2\"}}}}", &event));
+        read_event(CHECKOUT "{\"id\":\"cs_1\",\"mode\":\"payment\",\"metadata\":{\"platformId\":\"p\"}}}}", &event));
     assert_int_equal(event.kind, DREAMD_STRIPE_OTHER);
-    assert_string_equal(event.publishable_key, "pk_live_2");
+    assert_null(event.publishable_key);
     assert_null(read_event("{" HEAD ",\"type\":\"invoice.paid\"}", &event));
 }
 
@@ -179,7 +195,8 @@ int main(void)
         cmocka_unit_test_teardown(test_webhook_event__reads_a_subscription_checkout, end),
         cmocka_unit_test_teardown(test_webhook_event__reads_a_subscription_in_both_api_versions, end),
         cmocka_unit_test_teardown(test_webhook_event__a_deleted_subscription_is_canceled_whatever_it_says, end),
-        cmocka_unit_test_teardown(test_webhook_event__other_types_and_payments_are_only_recorded, end),
+        cmocka_unit_test_teardown(test_webhook_event__a_payment_for_a_project_is_an_order, end),
+        cmocka_unit_test_teardown(test_webhook_event__other_types_and_payments_for_nobody_are_only_recorded, end),
         cmocka_unit_test_teardown(test_webhook_event__says_why_an_event_is_refused, end),
         cmocka_unit_test_teardown(test_webhook_event__numbers_out_of_range_count_as_not_told, end),
     };
