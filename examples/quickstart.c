@@ -11,7 +11,8 @@
 #include <string.h>
 #include <time.h>
 
-enum { UPGRADE_WAIT_S = 600, UPGRADE_POLL_MS = 250 };
+/* Each question is one of the user's requests in this minute: 30 of the usual 100. */
+enum { UPGRADE_WAIT_S = 600, UPGRADE_POLL_S = 2 };
 
 /* Serves one request of `user`: admitted while the plan's allowance lasts. */
 static dreamapi_status serve_one(dreamapi_client *client, const char *user, dreamapi_error *error)
@@ -29,7 +30,7 @@ static dreamapi_status serve_one(dreamapi_client *client, const char *user, drea
 /* Asks until the user is on `plan`. A web backend would simply see it at the user's next request. */
 static dreamapi_status wait_for_plan(dreamapi_client *client, const char *user, const char *plan, dreamapi_error *error)
 {
-    const struct timespec pause = { 0, UPGRADE_POLL_MS * 1000000L };
+    const struct timespec pause = { UPGRADE_POLL_S, 0 };
     const time_t deadline = time(NULL) + UPGRADE_WAIT_S;
     while (time(NULL) < deadline) {
         dreamapi_usage *usage = NULL;
@@ -86,6 +87,7 @@ int main(int argc, char **argv)
     if (status != DREAMAPI_OK)
         goto done;
     printf("checkout: %s\n", dreamapi_checkout_url(checkout));
+    printf("waiting for the payment (in the sandbox, card 4242 4242 4242 4242, any later date, any code)\n");
 
     status = wait_for_plan(client, user, argv[2], &error);
     if (status != DREAMAPI_OK)
@@ -95,7 +97,7 @@ int main(int argc, char **argv)
 
 done:
     if (status != DREAMAPI_OK)
-        fprintf(stderr, "%s: %s %s\n", dreamapi_status_name(status), error.message, error.server_error);
+        fprintf(stderr, "%s: %s\n", dreamapi_status_name(status), error.message);
     dreamapi_checkout_free(checkout);
     dreamapi_customer_free(customer);
     dreamapi_client_free(client);

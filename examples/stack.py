@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """stack.py - runs dreamapid with its sandbox on this machine, with a ready tenant.
 
-    stack.py demo BUILD_DIR   runs the quickstart against it end to end, checks each step, ends by itself
-    stack.py up BUILD_DIR     keeps it running in the foreground and prints the addresses
+    stack.py demo BUILD_DIR               runs the quickstart against it end to end, checks each step, ends by itself
+    stack.py up BUILD_DIR [--free-ports]  keeps it running in the foreground and prints the addresses
 
 Only Python's standard library is used: this runs on a bare machine.
 """
+import http.server
 import json
 import os
 import queue
@@ -31,28 +32,30 @@ class Failure(Exception):
 class Stack:
     """dreamapid with the sandbox over one data folder, and one tenant in it."""
 
-    def __init__(self, build, folder, *options):
+    def __init__(self, build, folder, *options, env=None):
         self.dreamapid = os.path.join(build, "src", "dreamapid", "dreamapid")
         self.db = os.path.join(folder, "dreamapi.db")
         self.log_path = os.path.join(folder, "dreamapid.log")
         self.options = options
+        self.env = {**os.environ, **(env or {})}
         self.process = None
 
     def __enter__(self):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [self.dreamapid, "serve", "--sandbox", "--db", self.db, *self.options],
-                stdout=subprocess.PIPE, stderr=log, text=True)
+                stdout=subprocess.PIPE, stderr=log, text=True, env=self.env)
         lines = Lines(self.process.stdout)
         try:
             self.urls = json.loads(lines.next(START_S))
         except Failure:
             self.__exit__()
-            raise Failure("dreamapid did not start:\n" + open(self.log_path).read()[-2000:]) from None
+            raise Failure("dreamapid did not start") from None
         return self
 
     def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
         try:
             self.exit_code = self.process.wait(START_S)
         except subprocess.TimeoutExpired:
@@ -134,6 +137,7 @@ def quickstart(build, stack, keys, limit):
             raise Failure("the free plan's limit did not hold")
         step(5, f"call {limit + 1} refused: the free plan's limit is {limit}")
         url = expect(lines.next(), "checkout:")
+        expect(lines.next(), "waiting for the payment")
         step(6, "sent to checkout: " + url)
         pay(url)
         step(7, "paid with test card 4242 4242 4242 4242")
@@ -170,8 +174,29 @@ def demo(build, folder):
     print(f"Demo passed in {time.monotonic() - began:.1f} s.")
 
 
-def up(build, folder):
-    with Stack(build, folder) as stack:
+THANKS = b"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Thank you</title><style>:root{color-scheme:light dark}body{font:18px/1.5 system-ui;margin:20vh auto;max-width:30rem;padding:1rem}</style>
+<h1>Back in your shop</h1><p>This page stands in for your own: buyers return here after the sandbox's checkout.</p>"""
+
+
+class Shop(http.server.BaseHTTPRequestHandler):
+    """Where buyers return to: the developer's own site, played by one page."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(THANKS)))
+        self.end_headers()
+        self.wfile.write(THANKS)
+
+    def log_message(self, *_):
+        pass
+
+
+def up(build, folder, *options):
+    shop = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+    threading.Thread(target=shop.serve_forever, daemon=True).start()
+    with Stack(build, folder, *options, env={"FRONTEND_URL": f"http://127.0.0.1:{shop.server_port}"}) as stack:
         keys = stack.tenant("founder@example.com", os.path.join(HERE, "tiers.json"))
         print(f"""dreamapid is running with its sandbox; Ctrl-C ends it, and its data with it.
 
@@ -183,22 +208,27 @@ def up(build, folder):
 
 Try:
   curl {stack.urls['api']}/api/tiers -H 'Authorization: Bearer {keys['secretKey']}'
-  DREAMAPI_BASE_URL={stack.urls['api']} DREAMAPI_SECRET_KEY={keys['secretKey']} build/examples/quickstart ada@example.com pro
+  DREAMAPI_BASE_URL={stack.urls['api']} DREAMAPI_SECRET_KEY={keys['secretKey']} {os.path.relpath(build)}/examples/quickstart ada@example.com pro
 """, flush=True)
         try:
-            stack.process.wait()
+            ended = stack.process.wait()
         except KeyboardInterrupt:
             print("Stopping")
+            return
+    raise Failure(f"dreamapid ended by itself, with {ended}")
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in ("demo", "up"):
+    commands = {"demo": (demo, ()), "up": (up, ("--free-ports",))}
+    command, allowed = commands.get(sys.argv[1] if len(sys.argv) > 2 else "", (None, ()))
+    if command is None or any(option not in allowed for option in sys.argv[3:]):
         print(__doc__, file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda caught, _: sys.exit(128 + caught))
     folder = tempfile.mkdtemp(prefix="dreamapi-")
     try:
-        {"demo": demo, "up": up}[sys.argv[1]](os.path.abspath(sys.argv[2]), folder)
+        command(os.path.abspath(sys.argv[2]), folder, *sys.argv[3:])
     except (Failure, subprocess.TimeoutExpired, OSError) as failure:
         print(f"FAILED: {failure}", file=sys.stderr)
         log = os.path.join(folder, "dreamapid.log")

@@ -36,7 +36,7 @@ static void make_seconds(dreamd_http_server *server, dreamd_route_series *series
 {
     char labels[320];
     (void)snprintf(labels, sizeof labels, "server=\"%s\",route=\"%.200s\"", server->name, series->route);
-    series->seconds = dreamd_metrics_histogram(server->metrics, "dreamd_http_request_seconds",
+    series->seconds = dreamd_metrics_histogram(server->metrics, "dreamapid_http_request_seconds",
                                                "Time from a complete request to its last answered byte.", labels);
 }
 
@@ -45,7 +45,7 @@ static dreamd_metric *make_class(dreamd_http_server *server, const dreamd_route_
     char labels[320];
     (void)snprintf(labels, sizeof labels, "server=\"%s\",route=\"%.200s\",status=\"%s\"", server->name, series->route,
                    class_names[class]);
-    return dreamd_metrics_counter(server->metrics, "dreamd_http_requests_total", "Requests answered.", labels);
+    return dreamd_metrics_counter(server->metrics, "dreamapid_http_requests_total", "Requests answered.", labels);
 }
 
 void dreamd_observe_start(dreamd_http_server *server)

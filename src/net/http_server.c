@@ -347,7 +347,7 @@ static dreamd_http_server *server_new(const dreamd_http_server_options *options)
     }
     char labels[128];
     (void)snprintf(labels, sizeof labels, "server=\"%.100s\"", server->name);
-    server->in_flight = dreamd_metrics_gauge(server->metrics, "dreamd_http_in_flight",
+    server->in_flight = dreamd_metrics_gauge(server->metrics, "dreamapid_http_in_flight",
                                              "Requests handed over and not yet answered.", labels);
     return server;
 }

@@ -391,7 +391,7 @@ static void release(sandbox_deliver *deliver)
 sandbox_deliver *sandbox_deliver_start(sandbox_store *store, const char *const secrets[SANDBOX_MODES],
                                        dreamd_metrics *metrics, char error[256])
 {
-    static const char name[] = "dreamd_sandbox_deliveries_total";
+    static const char name[] = "dreamapid_sandbox_deliveries_total";
     static const char help[] = "Events the sandbox sent to webhook URLs.";
     (void)snprintf(error, 256, "cannot start the sandbox's webhook delivery: out of memory or threads");
     sandbox_deliver *deliver = calloc(1, sizeof *deliver);

@@ -714,7 +714,7 @@ static void test_later__answer_comes_from_another_thread(void **state)
     dreamd_request *request = take_held(fixture);
     assert_string_equal(dreamd_request_query(request, "a"), "1");
     assert_string_equal(dreamd_request_header(request, "host"), "shop.example");
-    assert_true(page_has(fixture, "dreamd_http_in_flight{server=\"test\"} 1\n"));
+    assert_true(page_has(fixture, "dreamapid_http_in_flight{server=\"test\"} 1\n"));
     assert_true(dreamd_request_set_header(request, "Retry-After", "2"));
     answer_path(request, 429);
     raw_answer answer = raw_read(fd, false);
@@ -723,7 +723,7 @@ static void test_later__answer_comes_from_another_thread(void **state)
     assert_has(&answer, "Retry-After", "2");
     raw_answer_clear(&answer);
     (void)close(fd);
-    wait_for_page(fixture, "dreamd_http_in_flight{server=\"test\"} 0\n");
+    wait_for_page(fixture, "dreamapid_http_in_flight{server=\"test\"} 0\n");
 }
 
 static void *answer_all(void *context)
@@ -807,7 +807,7 @@ static void test_later__client_gone_meanwhile(void **state)
         dreamd_request *request = take_held(fixture);
         assert_string_equal(dreamd_request_path(request), "/later");
         answer_path(request, 200);
-        wait_for_page(fixture, "dreamd_http_in_flight{server=\"test\"} 0\n");
+        wait_for_page(fixture, "dreamapid_http_in_flight{server=\"test\"} 0\n");
     }
     assert_answer(fixture, "GET /bare HTTP/1.1\r\n" HOST "\r\n", 200, "");
 }
@@ -825,7 +825,7 @@ static void test_client__gone_in_the_midst_of_its_request(void **state)
     }
     assert_answer(fixture, "GET /bare HTTP/1.1\r\n" HOST "\r\n", 200, "");
     /* The last answer is counted out just after it was read. */
-    wait_for_page(fixture, "dreamd_http_in_flight{server=\"test\"} 0\n");
+    wait_for_page(fixture, "dreamapid_http_in_flight{server=\"test\"} 0\n");
 }
 
 /* ---- twice ---- */
@@ -846,7 +846,7 @@ static void test_twice__later_is_no_harm(void **state)
     answer_path(request, 200);
     raw_answer answer = raw_read(fd, false);
     assert_int_equal(answer.status, 200);
-    wait_for_page(fixture, "dreamd_http_in_flight{server=\"test\"} 0\n");
+    wait_for_page(fixture, "dreamapid_http_in_flight{server=\"test\"} 0\n");
     dreamd_request_answer(request, 500, NULL, "again", 5); /* its memory was let go of by now */
     raw_answer_clear(&answer);
     (void)close(fd);
@@ -1107,11 +1107,11 @@ static void test_metrics__count_by_route_and_class(void **state)
     raw_answer one = raw_exchange(fixture->port, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
     raw_answer two = raw_exchange(fixture->port, "GET /echo HTTP/1.1\r\n" HOST "\r\n");
     raw_answer bad = raw_exchange(fixture->port, "GET /echo HTTP/1.1\r\n" HOST HOST "\r\n");
-    wait_for_page(fixture, "dreamd_http_requests_total{server=\"test\",route=\"ANY /echo\",status=\"2xx\"} 2\n");
-    wait_for_page(fixture, "dreamd_http_requests_total{server=\"test\",route=\"other\",status=\"2xx\"} 1\n");
-    wait_for_page(fixture, "dreamd_http_requests_total{server=\"test\",route=\"other\",status=\"4xx\"} 1\n");
-    wait_for_page(fixture, "dreamd_http_request_seconds_count{server=\"test\",route=\"ANY /echo\"} 2\n");
-    wait_for_page(fixture, "dreamd_http_in_flight{server=\"test\"} 0\n");
+    wait_for_page(fixture, "dreamapid_http_requests_total{server=\"test\",route=\"ANY /echo\",status=\"2xx\"} 2\n");
+    wait_for_page(fixture, "dreamapid_http_requests_total{server=\"test\",route=\"other\",status=\"2xx\"} 1\n");
+    wait_for_page(fixture, "dreamapid_http_requests_total{server=\"test\",route=\"other\",status=\"4xx\"} 1\n");
+    wait_for_page(fixture, "dreamapid_http_request_seconds_count{server=\"test\",route=\"ANY /echo\"} 2\n");
+    wait_for_page(fixture, "dreamapid_http_in_flight{server=\"test\"} 0\n");
     raw_answer_clear(&one);
     raw_answer_clear(&two);
     raw_answer_clear(&bad);
@@ -1147,8 +1147,8 @@ static void test_metrics__series_are_bounded(void **state)
         raw_answer_clear(&answer);
     }
     (void)close(fd);
-    wait_for_page(fixture, "dreamd_http_requests_total{server=\"test\",route=\"GET /127\",status=\"2xx\"} 1\n");
-    wait_for_page(fixture, "dreamd_http_requests_total{server=\"test\",route=\"other\",status=\"2xx\"} 72\n");
+    wait_for_page(fixture, "dreamapid_http_requests_total{server=\"test\",route=\"GET /127\",status=\"2xx\"} 1\n");
+    wait_for_page(fixture, "dreamapid_http_requests_total{server=\"test\",route=\"other\",status=\"2xx\"} 72\n");
     assert_false(page_has(fixture, "route=\"GET /128\""));
     dreamd_http_server_stop(fixture->server, 0);
     fixture->server = NULL;

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+# suite.sh - what ./dev test and ./dev check run; sourced by dev, whose functions it uses. Every part leaves a JUnit XML file in
+# $results, which tests/summary.py adds up: a part without a report counts as failed.
+
+valgrind="valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite,indirect --error-exitcode=9"
+
+begin_suite() {
+    results=$(mktemp -d) failed=0 parts=
+    trap 'rm -rf "$results"' EXIT
+    build_release
+    meson configure build -Dtests=true -Dwerror=$werror >/dev/null
+    compile build
+}
+
+# sanitized DIR SANITIZERS: a build folder with these sanitizers.
+sanitized() {
+    configure "$1" --buildtype=debugoptimized -Dwerror=$werror -Db_sanitize="$2" -Db_lundef=false
+    compile "$1"
+}
+
+# unit_tests DIR LABEL OPTION...: runs the programs of a build folder; each prints TAP, meson writes JUnit XML.
+unit_tests() {
+    dir=$1 label=$2
+    shift 2
+    say "Unit tests, $label"
+    rm -f "$dir/meson-logs/$label"*.junit.xml
+    meson test -C "$dir" --no-rebuild --num-processes 2 --logbase "$label" --print-errorlogs --quiet "$@" >"$dir-$label.log" 2>&1 ||
+        { cat "$dir-$label.log" >&2; failed=1; }
+    # With a wrapper meson adds its name to that of the log.
+    cp "$dir/meson-logs/$label"*.junit.xml "$results/$label.xml" || failed=1
+    parts="$parts $label"
+}
+
+# end_to_end DIR LABEL PATH...: runs pytest files against the programs of a build folder.
+end_to_end() {
+    dir=$1 label=$2
+    shift 2
+    say "End-to-end tests, $label"
+    DREAMAPI_BUILD_DIR=$top/$dir build-venv/bin/python -m pytest -q "$@" --junitxml "$results/$label.xml" >&2 || failed=1
+    parts="$parts $label"
+}
+
+# The official clients of Stripe and Clerk, and stripe-mock, judge what we play and what we send.
+install_judges() {
+    stamp=$(cksum <tests/requirements.txt)
+    if [ "$(cat build-venv/stamp 2>/dev/null)" != "$stamp" ]; then
+        say "Installing the Python packages of tests/requirements.txt"
+        /usr/bin/python3 -m venv --clear --system-site-packages build-venv >build-venv.log 2>&1 &&
+            build-venv/bin/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt \
+                >>build-venv.log 2>&1 || { cat build-venv.log >&2; die "could not install tests/requirements.txt"; }
+        echo "$stamp" >build-venv/stamp
+    fi
+    [ -x build-tools/stripe-mock ] && return 0
+    say "Building stripe-mock"
+    # The newest version that Debian 12's Go compiles.
+    GOBIN=$top/build-tools GOFLAGS=-mod=mod go install github.com/stripe/stripe-mock@v0.148.0 >build-tools.log 2>&1 ||
+        { cat build-tools.log >&2; die "could not build stripe-mock"; }
+}
+
+end_suite() {
+    build-venv/bin/python tests/summary.py $failed $parts -- "$results"
+}
+
+suite_test() {
+    begin_suite
+    sanitized build-asan address,undefined
+    install_judges
+    unit_tests build release
+    unit_tests build-asan asan
+    unit_tests build valgrind --no-suite no-valgrind --timeout-multiplier 10 --wrapper "$valgrind"
+    end_to_end build e2e tests/e2e
+    end_to_end build-asan e2e-asan tests/e2e/test_wire_service.py
+    end_suite
+}
+
+# What talks to the running service: the files that judge a build's shape or its docs gain nothing from sanitizers.
+service_tests() {
+    for file in tests/e2e/test_*.py; do
+        case $file in */test_install.py | */test_tree.py | */test_docs.py) ;; *) printf '%s ' "$file" ;; esac
+    done
+}
+
+suite_check() {
+    begin_suite
+    install_judges
+    sanitized build-tsan thread
+    unit_tests build-tsan tsan --timeout-multiplier 5
+    if [ "$1" != --quick ]; then
+        sanitized build-asan address,undefined
+        unit_tests build-asan asan
+        unit_tests build valgrind --no-suite no-valgrind --timeout-multiplier 10 --wrapper "$valgrind"
+        end_to_end build-asan e2e-asan $(service_tests)
+        end_to_end build-tsan e2e-tsan $(service_tests)
+    fi
+    end_suite
+}
