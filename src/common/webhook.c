@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* webhook.c - Stripe's signature header, both ways. What was signed is the text
- * of `t` as sent, a dot and the raw body. Stateless, any thread. */
+/* webhook.c - the signatures of Stripe and of svix, both ways. What Stripe signs is the text of `t` as sent, a dot and the raw
+ * body; svix puts the delivery's id and a dot before that. Stateless, any thread. */
 #include "common/webhook.h"
 
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "common/encoding.h"
 
 /* Stripe sends some 150 bytes; while a secret is rolled there is one v1 for each of the secrets. */
-enum { MAX_HEADER_SIZE = 4096, MAX_SIGNATURES = 16 };
+enum { MAX_HEADER_SIZE = 4096, MAX_SIGNATURES = 16, MAX_ID_SIZE = 255 };
 /* Enough digits for any time that can be within tolerance, too few to overflow. */
 enum { MAX_TIME_DIGITS = 15 };
 
@@ -157,6 +157,107 @@ bool dream_stripe_signature_make(dream_buffer *out, const char *secret, const vo
         goto done;
     dream_hex_encode(digest, sizeof(digest), hex);
     dream_buffer_printf(out, "t=%s,v1=%s", time.data, hex);
+    is_made = !out->is_failed;
+done:
+    dream_buffer_clear(&time);
+    return is_made;
+}
+
+/* ---- svix ---- */
+
+/* The key that a secret stands for. False when it stands for none: an empty key is one that anyone has. */
+static bool svix_key(dream_buffer *out, const char *secret)
+{
+    static const char prefix[] = "whsec_";
+
+    if (strncmp(secret, prefix, sizeof(prefix) - 1) == 0)
+        secret += sizeof(prefix) - 1;
+    return dream_base64_decode(out, secret, strlen(secret)) && !out->is_failed && out->size > 0;
+}
+
+static bool svix_digest(const char *secret, const char *id, const char *timestamp, const void *body, size_t size,
+                        unsigned char out[DREAM_SHA256_SIZE])
+{
+    dream_buffer key = { .is_secret = true };
+    dream_buffer text = DREAM_BUFFER_INIT;
+    bool is_made = svix_key(&key, secret);
+
+    dream_buffer_printf(&text, "%s.%s.", id, timestamp);
+    dream_buffer_append(&text, body, size);
+    is_made = is_made && !text.is_failed && dream_hmac_sha256(key.data, key.size, text.data, text.size, out);
+    dream_buffer_clear(&text);
+    dream_buffer_clear(&key);
+    return is_made;
+}
+
+/* One "v1,<base64>"; other versions are other schemes' business. */
+static bool svix_item_matches(struct span item, const unsigned char expected[DREAM_SHA256_SIZE])
+{
+    dream_buffer given = DREAM_BUFFER_INIT;
+    bool is_match = item.size > 3 && memcmp(item.at, "v1,", 3) == 0
+                    && dream_base64_decode(&given, item.at + 3, item.size - 3) && given.size == DREAM_SHA256_SIZE
+                    && dream_equal_secret(given.data, expected, DREAM_SHA256_SIZE);
+
+    dream_buffer_clear(&given);
+    return is_match;
+}
+
+static bool svix_any_matches(const char *signatures, const unsigned char expected[DREAM_SHA256_SIZE])
+{
+    bool is_match = false;
+    int count;
+
+    for (count = 0; *signatures != '\0' && count < MAX_SIGNATURES; count++) {
+        size_t size = strcspn(signatures, " ");
+
+        if (svix_item_matches((struct span){ signatures, size }, expected))
+            is_match = true;
+        signatures += size;
+        signatures += strspn(signatures, " ");
+    }
+    return is_match;
+}
+
+static bool svix_headers_are_sane(const dream_svix_headers *headers)
+{
+    return headers->id != NULL && *headers->id != '\0' && strnlen(headers->id, MAX_ID_SIZE + 1) <= MAX_ID_SIZE
+           && headers->timestamp != NULL && headers->signature != NULL
+           && strnlen(headers->signature, MAX_HEADER_SIZE + 1) <= MAX_HEADER_SIZE;
+}
+
+bool dream_svix_signature_verify(const dream_svix_headers *headers, const char *secret, const void *body, size_t size,
+                                 int64_t now_s, int64_t tolerance_s)
+{
+    unsigned char expected[DREAM_SHA256_SIZE];
+    bool is_match = false;
+    int64_t time_s;
+
+    if (secret == NULL || !svix_headers_are_sane(headers))
+        return false;
+    if (!read_time((struct span){ headers->timestamp, strnlen(headers->timestamp, MAX_TIME_DIGITS + 1) }, &time_s)
+        || !is_within(time_s, now_s, tolerance_s))
+        return false;
+    if (!svix_digest(secret, headers->id, headers->timestamp, body, size, expected))
+        return false;
+    is_match = svix_any_matches(headers->signature, expected);
+    dream_wipe(expected, sizeof(expected));
+    return is_match;
+}
+
+bool dream_svix_signature_make(dream_buffer *out, const char *id, const char *secret, const void *body, size_t size,
+                               int64_t now_s)
+{
+    unsigned char digest[DREAM_SHA256_SIZE];
+    dream_buffer time = DREAM_BUFFER_INIT;
+    bool is_made = false;
+
+    if (id == NULL || *id == '\0' || secret == NULL || now_s < 0)
+        return false;
+    dream_buffer_printf(&time, "%lld", (long long)now_s);
+    if (time.is_failed || !svix_digest(secret, id, time.data, body, size, digest))
+        goto done;
+    dream_buffer_text(out, "v1,");
+    dream_base64_encode(out, digest, sizeof(digest));
     is_made = !out->is_failed;
 done:
     dream_buffer_clear(&time);

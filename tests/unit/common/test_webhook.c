@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_webhook.c - Stripe signatures. The digests were computed with Python's
+/* test_webhook.c - the signatures of Stripe and svix. The digests were computed with Python's
  * hmac module, not with the code under test. */
 #include "common/webhook.h"
 
@@ -193,6 +193,119 @@ static void test_webhook__signs_bodies_with_nul_and_no_body(void **state)
     dream_buffer_clear(&out);
 }
 
+/* ---- svix: the example of its own documentation ---- */
+
+#define SVIX_ID "msg_p5jXN8AQM9LWM0D4loKWxJek"
+#define SVIX_NOW INT64_C(1614265330)
+#define SVIX_GOOD "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+#define SVIX_OF_OTHER_SECRET "v1,A9tvYUxvVRf3KZODcc7Ikc08j2ku8QechJYsWbg28NY="
+
+static const char svix_secret[] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+static const char svix_body[] = "{\"test\": 2432232314}";
+
+static bool svix_verify(const char *id, const char *timestamp, const char *signature)
+{
+    dream_svix_headers headers = { id, timestamp, signature };
+
+    return dream_svix_signature_verify(&headers, svix_secret, svix_body, sizeof(svix_body) - 1, SVIX_NOW, 300);
+}
+
+static void test_svix__accepts_every_way_to_write_a_good_signature(void **state)
+{
+    static const char *const good[] = { SVIX_GOOD, SVIX_OF_OTHER_SECRET " " SVIX_GOOD,
+                                        SVIX_GOOD " " SVIX_OF_OTHER_SECRET, "v2,abc v1a,def  " SVIX_GOOD " " };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < COUNT(good); i++) {
+        if (!svix_verify(SVIX_ID, "1614265330", good[i]))
+            fail_msg("refused %s", good[i]);
+    }
+}
+
+static void test_svix__refuses_every_bad_header(void **state)
+{
+    static const struct {
+        const char *id, *timestamp, *signature;
+    } bad[] = {
+        { NULL, "1614265330", SVIX_GOOD },
+        { "", "1614265330", SVIX_GOOD },
+        { "msg_p5jXN8AQM9LWM0D4loKWxJeK", "1614265330", SVIX_GOOD },
+        { SVIX_ID, NULL, SVIX_GOOD },
+        { SVIX_ID, "", SVIX_GOOD },
+        { SVIX_ID, "1614265331", SVIX_GOOD },
+        { SVIX_ID, "01614265330", SVIX_GOOD },
+        { SVIX_ID, "1614265330x", SVIX_GOOD },
+        { SVIX_ID, "99999999999999999999999", SVIX_GOOD },
+        { SVIX_ID, "1614265330", NULL },
+        { SVIX_ID, "1614265330", "" },
+        { SVIX_ID, "1614265330", " " },
+        { SVIX_ID, "1614265330", "v1," },
+        { SVIX_ID, "1614265330", "v1" },
+        { SVIX_ID, "1614265330", "v2,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" },
+        { SVIX_ID, "1614265330", "g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=" },
+        { SVIX_ID, "1614265330", "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1O==" },
+        { SVIX_ID, "1614265330", "v1,g0hM" },
+        { SVIX_ID, "1614265330", SVIX_OF_OTHER_SECRET },
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < COUNT(bad); i++) {
+        if (svix_verify(bad[i].id, bad[i].timestamp, bad[i].signature))
+            fail_msg("case %zu", i);
+    }
+}
+
+static void test_svix__refuses_a_changed_body_or_secret(void **state)
+{
+    static const char *const bad[] = { "", "whsec_", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSx", "whsec_not base64!",
+                                       NULL };
+    dream_svix_headers headers = { SVIX_ID, "1614265330", SVIX_GOOD };
+    size_t i;
+
+    (void)state;
+    assert_false(dream_svix_signature_verify(&headers, svix_secret, "{\"test\": 2432232315}", sizeof(svix_body) - 1,
+                                             SVIX_NOW, 300));
+    for (i = 0; i < COUNT(bad); i++)
+        assert_false(dream_svix_signature_verify(&headers, bad[i], svix_body, sizeof(svix_body) - 1, SVIX_NOW, 300));
+    assert_true(dream_svix_signature_verify(&headers, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", svix_body,
+                                            sizeof(svix_body) - 1, SVIX_NOW, 300));
+}
+
+static void test_svix__tolerates_age_in_both_directions(void **state)
+{
+    static const struct {
+        int64_t now_s;
+        bool is_good;
+    } cases[] = {
+        { SVIX_NOW + 300, true }, { SVIX_NOW + 301, false }, { SVIX_NOW - 300, true }, { SVIX_NOW - 301, false }
+    };
+    dream_svix_headers headers = { SVIX_ID, "1614265330", SVIX_GOOD };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < COUNT(cases); i++) {
+        if (dream_svix_signature_verify(&headers, svix_secret, svix_body, sizeof(svix_body) - 1, cases[i].now_s, 300)
+            != cases[i].is_good)
+            fail_msg("case %zu", i);
+    }
+}
+
+static void test_svix__makes_the_expected_signature(void **state)
+{
+    dream_buffer out = DREAM_BUFFER_INIT;
+
+    (void)state;
+    assert_true(dream_svix_signature_make(&out, SVIX_ID, svix_secret, svix_body, sizeof(svix_body) - 1, SVIX_NOW));
+    assert_string_equal(dream_buffer_str(&out), SVIX_GOOD);
+    dream_buffer_clear(&out);
+    assert_false(dream_svix_signature_make(&out, "", svix_secret, svix_body, 1, SVIX_NOW));
+    assert_false(dream_svix_signature_make(&out, SVIX_ID, "whsec_", svix_body, 1, SVIX_NOW));
+    assert_false(dream_svix_signature_make(&out, SVIX_ID, svix_secret, svix_body, 1, -1));
+    dream_buffer_clear(&out);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -204,6 +317,11 @@ int main(void)
         cmocka_unit_test(test_webhook__makes_the_expected_header),
         cmocka_unit_test(test_webhook__makes_nothing_without_a_secret),
         cmocka_unit_test(test_webhook__signs_bodies_with_nul_and_no_body),
+        cmocka_unit_test(test_svix__accepts_every_way_to_write_a_good_signature),
+        cmocka_unit_test(test_svix__refuses_every_bad_header),
+        cmocka_unit_test(test_svix__refuses_a_changed_body_or_secret),
+        cmocka_unit_test(test_svix__tolerates_age_in_both_directions),
+        cmocka_unit_test(test_svix__makes_the_expected_signature),
     };
 
     return cmocka_run_group_tests_name("webhook", tests, NULL, NULL);
