@@ -335,6 +335,7 @@ static CURLcode set_options(const dreamd_http_client *client, struct transfer *t
         return code;
     SET(CURLOPT_PRIVATE, transfer);
     SET(CURLOPT_URL, transfer->url);
+    SET(CURLOPT_PATH_AS_IS, 1L); /* "/a/../b" would otherwise become "/b": another request than was asked for */
     SET(CURLOPT_HTTPHEADER, transfer->headers);
     SET(CURLOPT_USERAGENT, "dreamapid");
     SET(CURLOPT_NOSIGNAL, 1L); /* a library must not touch the process's signals, and the resolver has a thread */

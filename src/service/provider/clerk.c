@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clerk.c - builds requests of Clerk's Backend API and reads its users. Transfers, outcomes and metrics are upstream.c.
- * User ids come from outside and are percent-encoded before they become part of a path. No state, any thread. */
+ * User ids come from outside: what cannot be one is answered as unknown, and never becomes part of a path. No state, any
+ * thread. */
 #include "service/provider/clerk.h"
 
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include "common/crypto.h"
 #include "common/encoding.h"
 #include "common/json.h"
+
+enum { MAX_USER_ID = 128 };
 
 /* {"errors":[{"message":...,"code":...}]} */
 static const cJSON *first_error(const cJSON *json)
@@ -66,6 +69,25 @@ done:
     }
     dream_buffer_clear(&authorization);
     dream_buffer_clear(&url);
+}
+
+/* "user_" and letters, digits, "_", "-"; 128 in all. Anything else could name another part of the API, as "count" does. */
+static bool is_user_id(const char *text)
+{
+    static const char prefix[] = "user_";
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    size_t size = strspn(text, allowed);
+
+    return text[size] == '\0' && size > strlen(prefix) && size <= MAX_USER_ID
+           && strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* What the provider says of a user it does not know. */
+static void tell_unknown(dreamd_upstream_fn *fn, void *context)
+{
+    dreamd_upstream_answer answer = { DREAMD_UPSTREAM_NOT_FOUND, 404, "Not Found", -1, NULL };
+
+    fn(context, &answer);
 }
 
 /* "/v1/users/<id><rest>" */
@@ -154,6 +176,10 @@ void dreamd_clerk_get_user(dreamd_upstream *upstream, enum dreamd_mode mode, con
 
     if (!call)
         return;
+    if (!is_user_id(user_id)) {
+        tell_unknown(on_user, call);
+        return;
+    }
     user_path(&path, user_id, "");
     call_clerk(upstream, mode, "GET", &path, NULL, on_user, call);
     dream_buffer_clear(&path);
@@ -251,6 +277,10 @@ void dreamd_clerk_merge_metadata(dreamd_upstream *upstream, enum dreamd_mode mod
 
     if (!call)
         return;
+    if (!is_user_id(user_id)) {
+        tell_unknown(on_user, call);
+        return;
+    }
     user_path(&path, user_id, "/metadata");
     send_user(upstream, mode, "PATCH", &path, metadata_json(metadata), call);
     dream_buffer_clear(&path);
@@ -261,6 +291,10 @@ void dreamd_clerk_delete_user(dreamd_upstream *upstream, enum dreamd_mode mode, 
 {
     dream_buffer path = DREAM_BUFFER_INIT;
 
+    if (!is_user_id(user_id)) {
+        tell_unknown(fn, context);
+        return;
+    }
     user_path(&path, user_id, "");
     call_clerk(upstream, mode, "DELETE", &path, NULL, fn, context);
     dream_buffer_clear(&path);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* clerk.h - the calls the service makes to the end users' identity provider (Clerk's Backend API).
- * The mode picks the instance and its secret: a live and a test user never meet. */
+ * The mode picks the instance and its secret: a live and a test user never meet. An id that cannot be a user's is NOT_FOUND,
+ * at once and without a call. */
 #ifndef DREAMD_PROVIDER_CLERK_H
 #define DREAMD_PROVIDER_CLERK_H
 

@@ -291,6 +291,29 @@ static void test_send__says_what_it_was_given(void **state)
     script_stop(&script);
 }
 
+static void test_send__path_is_as_given(void **state)
+{
+    static const char *const paths[] = { "/a/../b/./c", "/..", "/.", "/a/%2e%2e/b" };
+    struct script script;
+    (void)state;
+    script_start(&script, serve_kept);
+    script.text = ok_text;
+    dreamd_http_client *client = dreamd_http_client_new();
+    assert_non_null(client);
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        char url[128], line[128];
+        size_t body;
+        (void)snprintf(url, sizeof url, "%.*s%s", (int)(strlen(script.url) - strlen("/x")), script.url, paths[i]);
+        (void)snprintf(line, sizeof line, "GET %s HTTP/1.1\r\n", paths[i]);
+        const dreamd_outbound outbound = { .method = "GET", .url = url };
+        assert_int_equal(ask(client, &outbound)->status, 200);
+        const char *head = last_head(&script, &body);
+        assert_memory_equal(head, line, strlen(line));
+    }
+    dreamd_http_client_free(client);
+    script_stop(&script);
+}
+
 static void test_send__head_has_no_body(void **state)
 {
     struct script script;
@@ -833,6 +856,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_send__says_what_it_was_given),
+        cmocka_unit_test(test_send__path_is_as_given),
         cmocka_unit_test(test_send__head_has_no_body),
         cmocka_unit_test(test_send__large_body_is_whole),
         cmocka_unit_test(test_send__connection_is_kept),

@@ -106,13 +106,37 @@ static void test_clerk__the_mode_picks_instance_and_secret(void **state)
     assert_false(heard.has_user);
 }
 
-static void test_clerk__an_id_cannot_leave_its_place_in_the_path(void **state)
+static void test_clerk__what_is_no_id_of_a_user_is_known_to_be_unknown(void **state)
 {
+    static const char *const ids[] = { "count",      "banned",   "",        ".",       "..",
+                                       "user_",      "User_1",   "user_1/", "user_1.", "user_1%2Fx",
+                                       "user_1?x=1", "user_1#y", "user_ 1", "user_\xc3\xa9", "../jwks?x=1#y" };
+    char endless[140] = "user_";
+    cJSON *metadata = cJSON_CreateObject();
+    int asked = 0;
+
     (void)state;
-    dreamd_clerk_get_user(upstream, DREAMD_LIVE, "../jwks?x=1#y", hear, NULL);
-    assert_string_equal(provider.calls[0].url, "https://clerk-live.test/v1/users/..%2Fjwks%3Fx%3D1%23y");
+    memset(endless + 5, 'a', 124); /* 129 in all */
+    for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++) {
+        dreamd_clerk_get_user(upstream, DREAMD_LIVE, ids[i], hear, NULL);
+        dreamd_clerk_merge_metadata(upstream, DREAMD_LIVE, ids[i], metadata, hear, NULL);
+        dreamd_clerk_delete_user(upstream, DREAMD_LIVE, ids[i], hear_plain, NULL);
+        asked += 3;
+        assert_int_equal(heard.count, asked);
+        assert_int_equal(heard.outcome, DREAMD_UPSTREAM_NOT_FOUND);
+        assert_string_equal(heard.message, "Not Found");
+    }
+    dreamd_clerk_get_user(upstream, DREAMD_LIVE, endless, hear, NULL);
+    assert_int_equal(heard.count, asked + 1);
+    assert_int_equal(provider.count, 0);
+    cJSON_Delete(metadata);
+    endless[128] = '\0';
+    dreamd_clerk_get_user(upstream, DREAMD_LIVE, endless, hear, NULL);
+    dreamd_clerk_get_user(upstream, DREAMD_LIVE, "user_2xY-9_z", hear, NULL);
+    assert_int_equal(provider.count, 2);
+    assert_string_equal(provider.calls[1].url, "https://clerk-live.test/v1/users/user_2xY-9_z");
     script_reply(&provider, 0, 404, "");
-    assert_string_equal(heard.message, "Not Found");
+    script_reply(&provider, 1, 404, "");
 }
 
 static void test_clerk__creates_users_with_what_is_given(void **state)
@@ -273,7 +297,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_clerk__gets_a_user, begin, end),
         cmocka_unit_test_setup_teardown(test_clerk__the_mode_picks_instance_and_secret, begin, end),
-        cmocka_unit_test_setup_teardown(test_clerk__an_id_cannot_leave_its_place_in_the_path, begin, end),
+        cmocka_unit_test_setup_teardown(test_clerk__what_is_no_id_of_a_user_is_known_to_be_unknown, begin, end),
         cmocka_unit_test_setup_teardown(test_clerk__creates_users_with_what_is_given, begin, end),
         cmocka_unit_test_setup_teardown(test_clerk__finds_a_user_by_address, begin, end),
         cmocka_unit_test_setup_teardown(test_clerk__knows_a_taken_address_by_its_code, begin, end),
