@@ -146,6 +146,19 @@ def test_the_stored_plan_counts_more_than_the_tokens(stage, app):
     assert daemon.ask(stage[0].api, "GET", "/api/usage", headers).json["plan"] == "pro"
 
 
+@pytest.mark.parametrize("name", ["count", "banned", ".", "..", "%2e%2e", "%2E", "user_x%3Fy", "user_x%23", "user_x.", "user_%C3%A9", "x"])
+def test_what_is_no_user_id_is_an_unknown_customer_without_asking(app, stand, name):
+    for method, body in (("GET", None), ("PATCH", {"plan": "pro"}), ("DELETE", None)):
+        assert app.ask(method, "/api/customers/" + name, body).status == 404, method
+    assert stand.take_calls() == []
+
+
+@pytest.mark.parametrize("query", ["userId=a%00b", "userId=%zz", "userId=%", "userId=user_a&x=%00", "%00=1"])
+def test_a_query_that_cannot_be_decoded_is_a_400(app, query):
+    answer = app.ask("GET", "/api/usage?" + query)
+    assert (answer.status, answer.json["error"]) == (400, "Invalid query")
+
+
 # The short paths.
 
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* router.c - the order of a request's steps: CORS and OPTIONS, health, webhooks, the key (auth.c), the endpoint, the end user
- * (user.c), the idempotency key (replay.c), the handler. The rate comes with the handlers' first store work, so that it and
- * what it guards commit together. Missing settings do not get here: a provider that is not configured answers 502. */
+/* router.c - the order of a request's steps: CORS and OPTIONS, health, webhooks, the key (auth.c), the endpoint, a query that
+ * can be read, the end user (user.c), the idempotency key (replay.c), the handler. The rate comes with the handlers' first
+ * store work, so that it and what it guards commit together. Missing settings do not get here: a provider that is not
+ * configured answers 502. */
 #include "service/api/router.h"
 
 #include <string.h>
@@ -23,10 +24,26 @@ static void run_handler(dreamd_call *call)
         dreamd_call_send(call);
 }
 
+static bool accept_query(void *context, const char *name, const char *value)
+{
+    (void)context;
+    (void)name;
+    (void)value;
+    return true;
+}
+
+/* A pair that cannot be decoded would else count as absent, and the request as another one. */
+static bool is_query_readable(dreamd_call *call)
+{
+    return dreamd_request_each_query(call->request, accept_query, NULL);
+}
+
 static void on_authenticated(dreamd_call *call)
 {
     if (!call->route)
         dreamd_call_refuse(call, 404, "Not found", NULL);
+    else if (!is_query_readable(call))
+        dreamd_call_refuse(call, 400, "Invalid query", "A part of the query cannot be decoded");
     else if (call->route->flags & (DREAMD_ROUTE_USER | DREAMD_ROUTE_NAMED_USER))
         dreamd_user(call, run_handler);
     else
