@@ -71,7 +71,8 @@ struct dreamapi_client {
     dream_timer probe_timer;
     bool is_probing;
     bool is_probe_repeated;
-    dreamapi_failure probe_failure; /* why the last one got no answer */
+    dreamapi_failure probe_failure; /* why the last one got no answer, and in words */
+    char probe_problem[160];
 };
 
 /* DREAMAPI_INVALID for NULL, DREAMAPI_FORKED in a child of the process that made the client. */

@@ -249,13 +249,19 @@ static void send_probe(dreamapi_client *client)
     start_exchange(client, &client->probe);
 }
 
+static void note_probe_failure(dreamapi_client *client, dreamapi_failure failure, const char *problem)
+{
+    client->probe_failure = failure;
+    (void)snprintf(client->probe_problem, sizeof(client->probe_problem), "%s", problem);
+}
+
 static void begin_probe(dreamapi_client *client)
 {
     if (client->is_probing)
         return;
     /* Without a timer the probe could hang for ever; the calls themselves go on without extensions. */
     if (!dream_timers_set(&client->timers, &client->probe_timer, now_of(client) + PROBE_PATIENCE_MS)) {
-        client->probe_failure = DREAMAPI_FAILURE_NOMEM;
+        note_probe_failure(client, DREAMAPI_FAILURE_NOMEM, "out of memory");
         dream_extensions_fail(&client->extensions, now_of(client));
         return;
     }
@@ -279,9 +285,9 @@ static void end_probe(dreamapi_client *client)
     }
 }
 
-static void fail_probe(dreamapi_client *client, dreamapi_failure failure)
+static void fail_probe(dreamapi_client *client, dreamapi_failure failure, const char *problem)
 {
-    client->probe_failure = failure;
+    note_probe_failure(client, failure, problem);
     dream_extensions_fail(&client->extensions, now_of(client));
     dream_settings_log(&client->settings, DREAMAPI_LOG_INFO, "GET /health got no answer; going on without extensions");
     end_probe(client);
@@ -296,7 +302,9 @@ static void probe_answered(dreamapi_client *client)
 
     /* A server that has no such page is one without extensions; one that is busy or broken has not answered. */
     if (http >= 500 || http == 408 || http == 429 || http < 200) {
-        fail_probe(client, DREAMAPI_FAILURE_OTHER);
+        char problem_text[32];
+        (void)snprintf(problem_text, sizeof(problem_text), "the server answered %d", http);
+        fail_probe(client, DREAMAPI_FAILURE_OTHER, problem_text);
         return;
     }
     if (http < 300)
@@ -316,14 +324,15 @@ static void probe_ended(dreamapi_client *client)
         client->is_probe_repeated = true;
         send_probe(client);
     } else {
-        fail_probe(client, client->probe.failure);
+        fail_probe(client, client->probe.failure,
+                   client->probe.failure_text[0] == '\0' ? "no answer" : client->probe.failure_text);
     }
 }
 
 static void probe_timed_out(dreamapi_client *client)
 {
     (void)abort_exchange(client, &client->probe);
-    fail_probe(client, DREAMAPI_FAILURE_TIMEOUT);
+    fail_probe(client, DREAMAPI_FAILURE_TIMEOUT, "no answer in time");
 }
 
 /* True when the call has to wait for what the server announces. A call that cannot do without asks again even if the
@@ -427,13 +436,17 @@ static void fail_for_silence(dreamapi_call *call)
     dreamapi_client *client = call->client;
     dreamapi_failure failure = client->is_probing ? DREAMAPI_FAILURE_TIMEOUT : client->probe_failure;
 
+    const char *problem = client->is_probing ? "no answer in time" : client->probe_problem;
+    char why[sizeof(client->probe_problem) + 80];
+
     call->has_asked = false;
+    /* It is the server that is out of reach; this call's own time is not over. */
     if (failure == DREAMAPI_FAILURE_TIMEOUT)
-        failure =
-            DREAMAPI_FAILURE_CONNECT; /* it is the server that is out of reach; this call's own time is not over */
+        failure = DREAMAPI_FAILURE_CONNECT;
     if (failure == DREAMAPI_FAILURE_STALE)
         failure = DREAMAPI_FAILURE_RESET;
-    try_failed_unsent(call, failure, "the server did not answer whether it takes user ids (GET /health)");
+    (void)snprintf(why, sizeof(why), "%s (GET /health, which tells whether it takes user ids)", problem);
+    try_failed_unsent(call, failure, why);
 }
 
 static void try_now(dreamapi_call *call)

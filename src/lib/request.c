@@ -4,6 +4,8 @@
  * control characters refused and UTF-8 checked only two characters need escaping. */
 #include "lib/request.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,13 +85,29 @@ static void add_query(dream_request *request, const char *name, const char *text
     request->has_query = true;
 }
 
+/* Everything but the first member of an object or list is preceded by a comma. */
+static void separate(dream_buffer *body)
+{
+    char last = body->data != NULL && body->size > 0 ? body->data[body->size - 1] : '{';
+
+    if (last != '{' && last != '[')
+        dream_buffer_char(body, ',');
+}
+
+static void add_name(dream_buffer *body, const char *name)
+{
+    separate(body);
+    dream_buffer_char(body, '"');
+    dream_buffer_text(body, name);
+    dream_buffer_text(body, "\":");
+}
+
 static void add_field(dream_request *request, const char *name, const char *text)
 {
     dream_buffer *body = &request->body;
 
-    dream_buffer_text(body, request->field_count++ > 0 ? ",\"" : "\"");
-    dream_buffer_text(body, name);
-    dream_buffer_text(body, "\":\"");
+    add_name(body, name);
+    dream_buffer_char(body, '"');
     for (const char *at = text; *at != '\0'; at++) {
         if (*at == '"' || *at == '\\')
             dream_buffer_char(body, '\\');
@@ -117,15 +135,85 @@ void dream_request_required_field(dream_request *request, const char *name, cons
     dream_request_field(request, name, what, text);
 }
 
+void dream_request_int(dream_request *request, const char *name, int64_t value)
+{
+    if (is_refused(request))
+        return;
+    add_name(&request->body, name);
+    dream_buffer_printf(&request->body, "%lld", (long long)value);
+}
+
+void dream_request_base64(dream_request *request, const char *name, const void *bytes, size_t size)
+{
+    if (is_refused(request))
+        return;
+    add_name(&request->body, name);
+    dream_buffer_char(&request->body, '"');
+    dream_base64_encode(&request->body, bytes, size);
+    dream_buffer_char(&request->body, '"');
+}
+
+void dream_request_list_begin(dream_request *request, const char *name)
+{
+    if (is_refused(request))
+        return;
+    add_name(&request->body, name);
+    dream_buffer_char(&request->body, '[');
+}
+
+void dream_request_item_begin(dream_request *request)
+{
+    if (is_refused(request))
+        return;
+    separate(&request->body);
+    dream_buffer_char(&request->body, '{');
+}
+
+void dream_request_item_end(dream_request *request)
+{
+    if (!is_refused(request))
+        dream_buffer_char(&request->body, '}');
+}
+
+void dream_request_list_end(dream_request *request)
+{
+    if (!is_refused(request))
+        dream_buffer_char(&request->body, ']');
+}
+
+void dream_request_query(dream_request *request, const char *name, const char *what, const char *text)
+{
+    if (is_refused(request) || text == NULL)
+        return;
+    if (!dream_text_is_plain(text, DREAM_TEXT_MAX))
+        dream_request_refuse(request, "%s is not UTF-8, has control characters or is too long", what);
+    else
+        add_query(request, name, text);
+}
+
+void dream_request_refuse(dream_request *request, const char *format, ...)
+{
+    char message[sizeof(request->problem.message)];
+    va_list arguments;
+
+    if (is_refused(request))
+        return;
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    (void)dream_error_refuse(&request->problem, DREAMAPI_INVALID, "%s", message);
+}
+
 static void name_user(dream_request *request, const dreamapi_client *client, const char *user_id)
 {
     if (client->settings.authorization == NULL) {
         (void)dream_error_refuse(&request->problem, DREAMAPI_TOKEN_REQUIRED,
-                                 "a user can be named by id with a secret key only: give the user's token");
+                                 "no secret key is set, and only with one can a user be named by id: set it (DREAMAPI_SECRET_KEY), or "
+                                 "give the user's token");
         return;
     }
     if (!dream_text_is_id(user_id)) {
-        (void)dream_error_refuse(&request->problem, DREAMAPI_INVALID, "user_id is malformed");
+        (void)dream_error_refuse(&request->problem, DREAMAPI_INVALID, "user_id must be 1 to 255 bytes of UTF-8 without control characters");
         return;
     }
     request->needs_server_side = true;
