@@ -31,9 +31,12 @@ class WireService:
         self._serve = None
         self.done = set()
         self._customers = {}
+        self._uploads = {}
+        self._deliveries = set()
         try:
             self._load(folder, cases)
-            env = {**self.providers.environment(), "FRONTEND_URL": APP_URL}
+            has_providers = all(case.get("setup", {}).get("providers", True) for case in cases)
+            env = {**(self.providers.environment() if has_providers else {}), "FRONTEND_URL": APP_URL}
             self._serve = daemon.Daemon(folder, "--db", self._db, "--free-ports", env=env)
         except BaseException:
             self.close()
@@ -44,7 +47,7 @@ class WireService:
         rows = {"users": [], "usage": [], "subscriptions": []}
         for case in cases:
             setup = case.get("setup", {})
-            label = {"<user>": wire.user_id(case), "<label>": setup.get("user", ""), **wire.date_names()}
+            label = {"<user>": wire.user_id(case), "<label>": setup.get("user", ""), **wire.date_names(), **setup.get("names", {})}
             for kind, listed in rows.items():
                 listed += [row for row in wire.fill(setup.get(kind, []), label) if row not in listed]
         file = folder / "fixture.json"
@@ -57,13 +60,15 @@ class WireService:
             self.names[f"<{mode}-identity-secret>"] = self.providers.secret_key("clerk", mode)
             self.names[f"<{mode}-webhook-secret>"] = self.providers.webhook_secret(mode)
         for case in cases:
-            for mode, users in case.get("setup", {}).get("clerk", {}).items():
-                for user in wire.fill(users, {**self.names, "<user>": wire.user_id(case)}):
+            setup = case.get("setup", {})
+            for mode, users in setup.get("clerk", {}).items():
+                for user in wire.fill(users, {**self.names, **setup.get("names", {}), "<user>": wire.user_id(case)}):
                     if user["id"] not in self.providers.users[mode]:
                         self.providers.add_user(user["id"], user["email"], user["public_metadata"], mode)
 
     def case_names(self, case, attempt=0):
-        return {**self.names, **wire.date_names(), **self._id_of_customer(case), "<user>": wire.user_id(case, attempt)}
+        return {**self.names, **wire.date_names(), **self._id_of_customer(case), **case.get("setup", {}).get("names", {}),
+                "<user>": wire.user_id(case, attempt)}
 
     def _id_of_customer(self, case):
         """<id>, if the identity provider knows the case's customer or did before a case deleted it."""
@@ -81,6 +86,8 @@ class WireService:
             if earlier not in self.done:
                 self.run(BY_NAME[earlier])
         self.done.add(case["name"])
+        for delivery in setup.get("deliveries", []):
+            self._deliver(delivery, self.case_names(case))
         if "rate_used" not in setup:
             return self._send(case, self.case_names(case))
         for attempt in range(1, 4):
@@ -92,12 +99,28 @@ class WireService:
                 return result
         raise AssertionError("three minutes ended within three attempts")
 
+    def _deliver(self, delivery, names):
+        """Hands the service an event that a case needs to have happened: once, however many cases need it."""
+        if delivery["event"]["id"] in self._deliveries:
+            return
+        self._deliveries.add(delivery["event"]["id"])
+        for answer in delivery.get("answers", []):
+            self.providers.answer_next(**answer)
+        body = json.dumps(wire.fill(delivery["event"], names)).encode()
+        headers = {"Stripe-Signature": wire.stripe_signature(body, names["<live-webhook-secret>"]), "Content-Type": "application/json"}
+        answer = daemon.ask(self.url, "POST", "/webhook/stripe", headers, body)
+        assert answer.status == 200, answer
+
     def _send(self, case, names):
         for answer in case.get("setup", {}).get("answers", []):
             self.providers.answer_next(**answer)
         self.providers.take_calls()
         method, path, headers, body = wire.request_of(case, names)
+        if "asset" in case.get("setup", {}):
+            path = self._uploads[case["setup"]["asset"]]
         answer = daemon.ask(self.url, method, path, headers, body)
+        if method == "POST" and path == "/api/assets" and answer.status == 200:
+            self._uploads[case["name"]] = answer.json["url"]
         calls = self.providers.take_calls(at_least=len(wire.expected_calls(case)))
         return answer, calls, {**names, **self._id_of_customer(case)}
 

@@ -107,6 +107,7 @@ class Providers:
         self.jwks_fetches = {mode: 0 for mode in MODES}
         self.users = {mode: {} for mode in MODES}
         self.sessions = {}
+        self.orders = {}
         self._scripted = []
         self._holds = []
         self._next = 0
@@ -139,6 +140,12 @@ class Providers:
     def add_user(self, user_id, email, public_metadata, mode="live"):
         with self._lock:
             self.users[mode][user_id] = _clerk_user(user_id, email, public_metadata)
+
+    def add_order(self, session_id, lines):
+        """The line items of a checkout session: {price id: quantity}."""
+        with self._lock:
+            self.orders[session_id] = [{"id": f"li_{session_id}_{i}", "object": "item", "quantity": quantity,
+                                        "price": {"id": price, "object": "price"}} for i, (price, quantity) in enumerate(lines.items())]
 
     def user_by_email(self, email):
         """The id under which either instance knows this address; None if neither does."""
@@ -253,6 +260,16 @@ class Providers:
             self.sessions[name] = {"id": name, "object": "checkout.session", "mode": body.get("mode"), "status": "open",
                                    "url": f"https://checkout.stripe.example.test/c/pay/{name}"}
             return 200, {}, self.sessions[name]
+        if (method, path) == ("POST", "/v1/billing_portal/sessions"):
+            customer = body.get("customer", "")
+            if customer.startswith("cus_missing"):
+                return 400, {}, {"error": {"type": "invalid_request_error", "code": "resource_missing",
+                                           "message": f"No such customer: '{customer}'"}}
+            name = self._new_id("bps_")
+            return 200, {}, {"id": name, "object": "billing_portal.session", "customer": customer,
+                             "url": f"https://billing.stripe.example.test/p/session/{name}"}
+        if (method, path.rsplit("/", 1)[1]) == ("GET", "line_items"):
+            return 200, {}, {"object": "list", "url": path, "has_more": False, "data": self.orders.get(path.split("/")[4], [])}
         if method == "POST" and path in ("/v1/products", "/v1/prices"):
             kind = path.rsplit("/", 1)[1].rstrip("s")
             return 200, {}, {"id": self._new_id(kind.replace("product", "prod") + "_"), "object": kind}

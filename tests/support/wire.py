@@ -20,10 +20,12 @@ PATTERNS = {
     "<iso-time>": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "<utc-time>": r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d",
     "<http-time>": r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT",
     "<checkout-url>": r"https://checkout\.stripe\.example\.test/c/pay/cs_\w+",
+    "<portal-url>": r"https://billing\.stripe\.example\.test/p/session/bps_\w+",
 }
 PLACEHOLDER = re.compile(r"<[a-z][a-z0-9+-]*>")
-# Lists whose order nobody promises, and the member that tells their items apart.
-UNORDERED = {"tiers": "id", "products": "id", "customers": "id"}
+# Lists whose order nobody promises, and the members that tell their items apart: of these, the first that they have.
+UNORDERED = ("tiers", "products", "customers")
+NAMED_BY = ("id", "userId", "name")
 
 
 def load_fixture():
@@ -130,7 +132,7 @@ def differences(expected, actual, loose=(), path="body"):
 
 def _sorted(name, value):
     if name in UNORDERED and isinstance(value, list) and all(isinstance(item, dict) for item in value):
-        return sorted(value, key=lambda item: str(item.get(UNORDERED[name])))
+        return sorted(value, key=lambda item: str(next((item[member] for member in NAMED_BY if member in item), "")))
     return value
 
 
@@ -169,6 +171,8 @@ def answer_differences(case, answer, names, always):
     found += differences(headers, answer.headers, wanted.get("loose", ()), "headers")
     if wanted["body"] is None:
         return found + ([] if answer.text == "" else [f"body: expected none, not {answer.text!r}"])
+    if isinstance(wanted["body"], str):
+        return found + ([] if answer.text == wanted["body"] else [f"body: expected {wanted['body']!r}, not {answer.text!r}"])
     try:
         body = answer.json
     except ValueError:
