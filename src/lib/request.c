@@ -207,13 +207,15 @@ void dream_request_refuse(dream_request *request, const char *format, ...)
 static void name_user(dream_request *request, const dreamapi_client *client, const char *user_id)
 {
     if (client->settings.authorization == NULL) {
-        (void)dream_error_refuse(&request->problem, DREAMAPI_TOKEN_REQUIRED,
-                                 "no secret key is set, and only with one can a user be named by id: set it (DREAMAPI_SECRET_KEY), or "
-                                 "give the user's token");
+        (void)dream_error_refuse(
+            &request->problem, DREAMAPI_TOKEN_REQUIRED,
+            "no secret key is set, and only with one can a user be named by id: set it (DREAMAPI_SECRET_KEY), or "
+            "give the user's token");
         return;
     }
     if (!dream_text_is_id(user_id)) {
-        (void)dream_error_refuse(&request->problem, DREAMAPI_INVALID, "user_id must be 1 to 255 bytes of UTF-8 without control characters");
+        (void)dream_error_refuse(&request->problem, DREAMAPI_INVALID,
+                                 "user_id must be 1 to 255 bytes of UTF-8 without control characters");
         return;
     }
     request->needs_server_side = true;

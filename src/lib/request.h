@@ -17,7 +17,6 @@ typedef struct dream_request {
     const char *method;
     dream_buffer url;
     dream_buffer body; /* a JSON object in the making; wiped, it may hold a password */
-    size_t field_count;
     char *user_token;              /* NULL or owned, wiped */
     char *idempotency_key;         /* POST only; owned */
     dreamapi_call_options options; /* its texts are the caller's: gone once the call is started */
@@ -42,6 +41,19 @@ void dream_request_path_id(dream_request *request, const char *what, const char 
 /* Adds a text to the body; NULL adds nothing. */
 void dream_request_field(dream_request *request, const char *name, const char *what, const char *text);
 void dream_request_required_field(dream_request *request, const char *name, const char *what, const char *text);
+/* Adds a whole number to the body. */
+void dream_request_int(dream_request *request, const char *name, int64_t value);
+/* Adds bytes to the body, in base64. */
+void dream_request_base64(dream_request *request, const char *name, const void *bytes, size_t size);
+/* A list of objects in the body. The fields added between item_begin and item_end are the item's. */
+void dream_request_list_begin(dream_request *request, const char *name);
+void dream_request_item_begin(dream_request *request);
+void dream_request_item_end(dream_request *request);
+void dream_request_list_end(dream_request *request);
+/* Adds a text to the query; NULL adds nothing. */
+void dream_request_query(dream_request *request, const char *name, const char *what, const char *text);
+/* A refusal of the call's own. The first one counts. */
+void dream_request_refuse(dream_request *request, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* For calls on a user's behalf: by `user_id`, else by the token in the options. */
 void dream_request_on_behalf(dream_request *request, const dreamapi_client *client, const char *user_id);
 /* The last step: closes the body, makes or checks the idempotency key. */

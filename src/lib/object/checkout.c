@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* checkout.c - dreamapi_checkout_*: the call, and the object it brings. */
-#include <dreamapi/checkout.h>
+#include "lib/object/checkout.h"
 
+#include <dreamapi/checkout.h>
 #include <stdlib.h>
 
 #include "lib/object/document.h"
@@ -20,25 +21,19 @@ static void release(void *object)
     dreamapi_checkout_free(object);
 }
 
-static dreamapi_status parse(const char *body, size_t size, void **out_object, char problem[DREAM_PROBLEM_SIZE])
+static dreamapi_status read_checkout(void *object, char problem[DREAM_PROBLEM_SIZE])
 {
-    dreamapi_checkout *checkout = calloc(1, sizeof(*checkout));
-    dreamapi_status status;
+    dreamapi_checkout *checkout = object;
 
-    if (checkout == NULL)
-        return DREAMAPI_NOMEM;
-    status = dream_document_read(&checkout->document, body, size, problem);
-    if (status == DREAMAPI_OK)
-        status =
-            dream_fields_read(checkout->document.root, fields, sizeof(fields) / sizeof(fields[0]), checkout, problem);
-    if (status == DREAMAPI_OK)
-        *out_object = checkout;
-    else
-        dreamapi_checkout_free(checkout);
-    return status;
+    return dream_fields_read(checkout->document.root, fields, sizeof(fields) / sizeof(fields[0]), checkout, problem);
 }
 
-static const dream_noun noun = { "checkout", parse, release };
+static dreamapi_status parse(const char *body, size_t size, void **out_object, char problem[DREAM_PROBLEM_SIZE])
+{
+    return dream_object_make(body, size, sizeof(dreamapi_checkout), read_checkout, release, out_object, problem);
+}
+
+const dream_noun dream_noun_checkout = { "checkout", parse, release };
 
 /* ---- calls ---- */
 
@@ -65,7 +60,7 @@ dreamapi_status dreamapi_checkout_create(dreamapi_client *client, const dreamapi
     dreamapi_status status;
 
     build_create(&request, client, params, options);
-    status = dream_call_run(client, "checkout_create", &noun, &request, &object, error);
+    status = dream_call_run(client, "checkout_create", &dream_noun_checkout, &request, &object, error);
     if (out_checkout != NULL)
         *out_checkout = object;
     else
@@ -80,13 +75,13 @@ dreamapi_status dreamapi_checkout_create_start(dreamapi_client *client, const dr
     dream_request request;
 
     build_create(&request, client, params, options);
-    return dream_call_start(client, "checkout_create", &noun, &request, out_call, error);
+    return dream_call_start(client, "checkout_create", &dream_noun_checkout, &request, out_call, error);
 }
 
 dreamapi_status dreamapi_checkout_result(dreamapi_call *call, dreamapi_checkout **out_checkout, dreamapi_error *error)
 {
     void *object = NULL;
-    dreamapi_status status = dream_call_take(call, &noun, out_checkout == NULL ? NULL : &object, error);
+    dreamapi_status status = dream_call_take(call, &dream_noun_checkout, out_checkout == NULL ? NULL : &object, error);
 
     if (out_checkout != NULL)
         *out_checkout = object;

@@ -120,6 +120,51 @@ dreamapi_status dream_fields_read(const cJSON *object, const dream_field *fields
     return DREAMAPI_OK;
 }
 
+dreamapi_status dream_object_make(const char *body, size_t size, size_t object_size, dream_object_read read,
+                                  void (*release)(void *object), void **out_object, char problem[DREAM_PROBLEM_SIZE])
+{
+    void *object = calloc(1, object_size);
+    dreamapi_status status;
+
+    if (object == NULL)
+        return DREAMAPI_NOMEM;
+    status = dream_document_read(object, body, size, problem);
+    if (status == DREAMAPI_OK)
+        status = read(object, problem);
+    if (status == DREAMAPI_OK)
+        *out_object = object;
+    else
+        release(object);
+    return status;
+}
+
+dreamapi_status dream_list_read(const cJSON *object, const dream_list_kind *kind, dream_list *out_list,
+                                char problem[DREAM_PROBLEM_SIZE])
+{
+    const cJSON *array = dream_json_get(object, kind->name);
+    const cJSON *item;
+    char *at;
+
+    if (!cJSON_IsArray(array))
+        return dream_document_problem(problem, kind->name, "is no list");
+    if (array->child == NULL)
+        return DREAMAPI_OK;
+    at = calloc((size_t)cJSON_GetArraySize(array), kind->item_size);
+    if (at == NULL)
+        return DREAMAPI_NOMEM;
+    out_list->items = at;
+    cJSON_ArrayForEach(item, array)
+    {
+        if (!cJSON_IsObject(item))
+            return dream_document_problem(problem, kind->name, "has an element that is no object");
+        if (dream_fields_read(item, kind->fields, kind->field_count, at, problem) != DREAMAPI_OK)
+            return DREAMAPI_PROTOCOL;
+        at += kind->item_size;
+        out_list->count++;
+    }
+    return DREAMAPI_OK;
+}
+
 size_t dream_texts_count(const cJSON *texts)
 {
     return texts == NULL ? 0 : (size_t)cJSON_GetArraySize(texts);

@@ -40,6 +40,30 @@ typedef struct dream_field {
 dreamapi_status dream_fields_read(const cJSON *object, const dream_field *fields, size_t count, void *out,
                                   char problem[DREAM_PROBLEM_SIZE]);
 
+/* Makes an object of `object_size` zeroed bytes that begins with its dream_document: reads the answer into that, then lets
+ * `read` fill in the rest. For a noun's parse; `release` frees the object when that fails. */
+typedef dreamapi_status (*dream_object_read)(void *object, char problem[DREAM_PROBLEM_SIZE]);
+dreamapi_status dream_object_make(const char *body, size_t size, size_t object_size, dream_object_read read,
+                                  void (*release)(void *object), void **out_object, char problem[DREAM_PROBLEM_SIZE]);
+
+/* What each element of a list looks like, and how large is what it is read into. */
+typedef struct dream_list_kind {
+    const char *name; /* on the wire */
+    const dream_field *fields;
+    size_t field_count;
+    size_t item_size;
+} dream_list_kind;
+
+/* The elements that were read, in one block. */
+typedef struct dream_list {
+    void *items; /* owned (free()); NULL for an empty list */
+    size_t count;
+} dream_list;
+
+/* Reads a required list of objects; `out_list` has to be freed also on failure. */
+dreamapi_status dream_list_read(const cJSON *object, const dream_list_kind *kind, dream_list *out_list,
+                                char problem[DREAM_PROBLEM_SIZE]);
+
 /* States a problem; returns DREAMAPI_PROTOCOL. */
 dreamapi_status dream_document_problem(char problem[DREAM_PROBLEM_SIZE], const char *name, const char *what);
 

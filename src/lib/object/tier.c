@@ -27,8 +27,7 @@ struct dreamapi_tier {
 
 struct dreamapi_tiers {
     dream_document document;
-    dreamapi_tier *items;
-    size_t count;
+    dream_list list;
 };
 
 static const dream_field fields[] = {
@@ -50,52 +49,23 @@ static const dream_field fields[] = {
     { "trialDays", DREAM_FIELD_INT, offsetof(dreamapi_tier, trial_days), false, -1 },
 };
 
+static const dream_list_kind kind = { "tiers", fields, sizeof(fields) / sizeof(fields[0]), sizeof(dreamapi_tier) };
+
 static void release(void *object)
 {
     dreamapi_tiers_free(object);
 }
 
-static dreamapi_status read_tiers(dreamapi_tiers *tiers, char problem[DREAM_PROBLEM_SIZE])
+static dreamapi_status read_tiers(void *object, char problem[DREAM_PROBLEM_SIZE])
 {
-    const cJSON *array = dream_json_get(tiers->document.root, "tiers");
-    const cJSON *item;
-    dreamapi_status status = DREAMAPI_OK;
-    size_t size;
+    dreamapi_tiers *tiers = object;
 
-    if (!cJSON_IsArray(array))
-        return dream_document_problem(problem, "tiers", "is no list");
-    size = (size_t)cJSON_GetArraySize(array);
-    tiers->items = calloc(size > 0 ? size : 1, sizeof(*tiers->items));
-    if (tiers->items == NULL)
-        return DREAMAPI_NOMEM;
-    cJSON_ArrayForEach(item, array)
-    {
-        if (!cJSON_IsObject(item))
-            return dream_document_problem(problem, "a tier", "is no object");
-        status =
-            dream_fields_read(item, fields, sizeof(fields) / sizeof(fields[0]), &tiers->items[tiers->count], problem);
-        if (status != DREAMAPI_OK)
-            return status;
-        tiers->count++;
-    }
-    return DREAMAPI_OK;
+    return dream_list_read(tiers->document.root, &kind, &tiers->list, problem);
 }
 
 static dreamapi_status parse(const char *body, size_t size, void **out_object, char problem[DREAM_PROBLEM_SIZE])
 {
-    dreamapi_tiers *tiers = calloc(1, sizeof(*tiers));
-    dreamapi_status status;
-
-    if (tiers == NULL)
-        return DREAMAPI_NOMEM;
-    status = dream_document_read(&tiers->document, body, size, problem);
-    if (status == DREAMAPI_OK)
-        status = read_tiers(tiers, problem);
-    if (status == DREAMAPI_OK)
-        *out_object = tiers;
-    else
-        dreamapi_tiers_free(tiers);
-    return status;
+    return dream_object_make(body, size, sizeof(dreamapi_tiers), read_tiers, release, out_object, problem);
 }
 
 static const dream_noun noun = { "list of tiers", parse, release };
@@ -141,12 +111,14 @@ dreamapi_status dreamapi_tiers_result(dreamapi_call *call, dreamapi_tiers **out_
 
 size_t dreamapi_tiers_count(const dreamapi_tiers *tiers)
 {
-    return tiers == NULL ? 0 : tiers->count;
+    return tiers == NULL ? 0 : tiers->list.count;
 }
 
 const dreamapi_tier *dreamapi_tiers_at(const dreamapi_tiers *tiers, size_t index)
 {
-    return tiers == NULL || index >= tiers->count ? NULL : &tiers->items[index];
+    const dreamapi_tier *items = tiers == NULL ? NULL : tiers->list.items;
+
+    return tiers == NULL || index >= tiers->list.count ? NULL : &items[index];
 }
 
 const char *dreamapi_tiers_json(const dreamapi_tiers *tiers)
@@ -159,7 +131,7 @@ void dreamapi_tiers_free(dreamapi_tiers *tiers)
     if (tiers == NULL)
         return;
     dream_document_clear(&tiers->document);
-    free(tiers->items);
+    free(tiers->list.items);
     free(tiers);
 }
 
