@@ -5,14 +5,18 @@
 #ifndef DREAMAPI_H
 #define DREAMAPI_H
 
+#include <dreamapi/asset.h>
 #include <dreamapi/base.h>
 #include <dreamapi/call.h>
+#include <dreamapi/cart.h>
 #include <dreamapi/checkout.h>
 #include <dreamapi/client.h>
 #include <dreamapi/customer.h>
 #include <dreamapi/error.h>
 #include <dreamapi/health.h>
 #include <dreamapi/options.h>
+#include <dreamapi/portal.h>
+#include <dreamapi/product.h>
 #include <dreamapi/tier.h>
 #include <dreamapi/transport.h>
 #include <dreamapi/usage.h>

@@ -43,7 +43,8 @@ typedef enum dreamapi_status {
     DREAMAPI_UNSUPPORTED = 13,
     /** The server wants the end user's token for this (dreamapi_call_options.user_token). Nothing was sent. */
     DREAMAPI_TOKEN_REQUIRED = 14,
-    /** The answer is not what the contract says, or is larger than allowed. A POST was carried out all the same. */
+    /** The answer is not what the contract says; with calls that are no POST also: it is no HTTP, or larger than allowed. A POST
+     * was carried out all the same, unless the answer is a redirect. */
     DREAMAPI_PROTOCOL = 15,
     /** The platform's own subscription has ended (403 subscription_expired): every call fails until it is renewed. */
     DREAMAPI_SUBSCRIPTION_EXPIRED = 16,

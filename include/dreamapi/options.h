@@ -38,7 +38,8 @@ DREAMAPI_API dreamapi_status dreamapi_options_set_timeout_ms(dreamapi_options *o
 /** 1 (unless set): the client works on one thread of its own. 0: it starts none, and works only inside
  * dreamapi_client_perform, dreamapi_call_wait and the blocking calls. Others are refused. */
 DREAMAPI_API dreamapi_status dreamapi_options_set_threads(dreamapi_options *options, int threads);
-/** The largest answer accepted, in bytes: 1024 to 1 GiB; 1 MiB unless set. A larger one is DREAMAPI_PROTOCOL. */
+/** The largest answer accepted, in bytes: 1024 to 1 GiB; 1 MiB unless set. A larger one is DREAMAPI_PROTOCOL,
+ * to a POST DREAMAPI_OUTCOME_UNKNOWN. */
 DREAMAPI_API dreamapi_status dreamapi_options_set_max_response_size(dreamapi_options *options, size_t bytes);
 /** How often a call may be tried again where that is safe: 0 to 100; 4 unless set. */
 DREAMAPI_API dreamapi_status dreamapi_options_set_max_retries(dreamapi_options *options, int retries);

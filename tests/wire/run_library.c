@@ -31,6 +31,7 @@ struct kind {
     const char *needed;        /* the field without which it sends nothing; NULL: none */
     bool is_on_behalf;         /* of the user whose token is given */
     dreamapi_status (*send)(struct run *run, const cJSON *body, const cJSON *answer);
+    const char *(*why_not)(const cJSON *body); /* looks further into the body; NULL: there is nothing more to look at */
 };
 
 struct run {
@@ -120,6 +121,7 @@ static const struct {
     { "today+29", "2026-12-22" },
     { "today", "2026-11-23" },
     { "seconds", "7" },
+    { "portal-url", "https://portal.example.test/p/session_1" },
     { "checkout-url", "https://checkout.example.test/c/pay/cs_1" },
     { "http-time", "Mon, 23 Nov 2026 12:00:00 GMT" },
 };
@@ -312,6 +314,188 @@ static dreamapi_status send_checkout(struct run *run, const cJSON *body, const c
     return status;
 }
 
+static dreamapi_status send_portal(struct run *run, const cJSON *body, const cJSON *answer)
+{
+    dreamapi_portal_params params = DREAMAPI_PORTAL_PARAMS_INIT;
+    dreamapi_portal *portal;
+    dreamapi_status status;
+    char *sent = cJSON_PrintUnformatted(answer);
+
+    params.return_url = text_of(body, "returnUrl");
+    status = dreamapi_portal_create(run->client, body == NULL ? NULL : &params, &run->options, &portal, &run->error);
+    if (portal != NULL) {
+        expect_text(run, "url", dreamapi_portal_url(portal), text_of(answer, "url"));
+        expect_text(run, "json", dreamapi_portal_json(portal), sent);
+    }
+    cJSON_free(sent);
+    dreamapi_portal_free(portal);
+    return status;
+}
+
+static void check_product(struct run *run, const dreamapi_product *product, const cJSON *recorded)
+{
+    const cJSON *features = member(recorded, "features");
+    int count = cJSON_GetArraySize(features);
+
+    expect_text(run, "id", dreamapi_product_id(product), text_of(recorded, "id"));
+    expect_text(run, "key", dreamapi_product_key(product), text_of(recorded, "key"));
+    expect_text(run, "name", dreamapi_product_name(product), text_of(recorded, "name"));
+    expect_text(run, "display_name", dreamapi_product_display_name(product), text_of(recorded, "displayName"));
+    expect_text(run, "description", dreamapi_product_description(product), text_of(recorded, "description"));
+    expect_int(run, "price", dreamapi_product_price(product), int_of(recorded, "price", 0));
+    expect_text(run, "currency", dreamapi_product_currency(product), text_of(recorded, "currency"));
+    expect_text(run, "image_url", dreamapi_product_image_url(product), text_of(recorded, "imageUrl"));
+    expect_int(run, "inventory", dreamapi_product_inventory(product), int_of(recorded, "inventory", DREAMAPI_UNLIMITED));
+    expect_int(run, "sold_out", dreamapi_product_sold_out(product), bool_of(recorded, "soldOut", 0));
+    expect_text(run, "price_id", dreamapi_product_price_id(product), text_of(recorded, "priceId"));
+    expect_text(run, "product_id", dreamapi_product_product_id(product), text_of(recorded, "productId"));
+    expect_int(run, "feature_count", (int64_t)dreamapi_product_feature_count(product), count);
+    for (int i = 0; i < count; i++)
+        expect_text(run, "feature", dreamapi_product_feature(product, (size_t)i),
+                    cJSON_GetStringValue(cJSON_GetArrayItem(features, i)));
+    expect_text(run, "feature past the end", dreamapi_product_feature(product, (size_t)count), NULL);
+}
+
+static dreamapi_status send_products(struct run *run, const cJSON *body, const cJSON *answer)
+{
+    dreamapi_products *products;
+    dreamapi_status status = dreamapi_product_list(run->client, &run->options, &products, &run->error);
+    const cJSON *recorded = member(answer, "products");
+    char *sent = cJSON_PrintUnformatted(answer);
+
+    (void)body;
+    if (products != NULL) {
+        int count = cJSON_GetArraySize(recorded);
+        expect_int(run, "products_count", (int64_t)dreamapi_products_count(products), count);
+        for (int i = 0; i < count; i++)
+            check_product(run, dreamapi_products_at(products, (size_t)i), cJSON_GetArrayItem(recorded, i));
+        if (dreamapi_products_at(products, (size_t)count) != NULL)
+            wrong(run, "there is a product past the end");
+        expect_text(run, "json", dreamapi_products_json(products), sent);
+    }
+    cJSON_free(sent);
+    dreamapi_products_free(products);
+    return status;
+}
+
+static dreamapi_status send_cart(struct run *run, const cJSON *body, const cJSON *answer)
+{
+    dreamapi_cart_item items[DREAMAPI_CART_MAX_ITEMS] = { { NULL, NULL, NULL, 0 } };
+    dreamapi_cart_params params = DREAMAPI_CART_PARAMS_INIT;
+    dreamapi_checkout *checkout;
+    dreamapi_status status;
+    const cJSON *item;
+    char *sent = cJSON_PrintUnformatted(answer);
+
+    params.items = items;
+    cJSON_ArrayForEach(item, member(body, "items"))
+    {
+        dreamapi_cart_item *at = &items[params.item_count++];
+        at->price_id = text_of(item, "priceId");
+        at->product_id = text_of(item, "productId");
+        at->tier = text_of(item, "tier");
+        at->quantity = int_of(item, "quantity", 0);
+    }
+    params.email = text_of(body, "email");
+    params.success_url = text_of(body, "successUrl");
+    params.cancel_url = text_of(body, "cancelUrl");
+    status = dreamapi_cart_checkout(run->client, &params, &run->options, &checkout, &run->error);
+    if (checkout != NULL) {
+        expect_text(run, "url", dreamapi_checkout_url(checkout), text_of(answer, "url"));
+        expect_text(run, "json", dreamapi_checkout_json(checkout), sent);
+    }
+    cJSON_free(sent);
+    dreamapi_checkout_free(checkout);
+    return status;
+}
+
+/* A cart is a list of one to so many objects, each with a name and a quantity that makes sense. */
+static const char *why_not_cart(const cJSON *body)
+{
+    static const char *const names[] = { "priceId", "productId", "tier", "quantity" };
+    const cJSON *items = member(body, "items"), *item, *field;
+
+    if (!cJSON_IsArray(items) || cJSON_GetArraySize(items) == 0)
+        return "a required parameter is missing";
+    if (cJSON_GetArraySize(items) > DREAMAPI_CART_MAX_ITEMS)
+        return "it has more items than a cart";
+    cJSON_ArrayForEach(item, items)
+    {
+        if (!cJSON_IsObject(item) || int_of(item, "quantity", 1) < 1)
+            return "an item is none that the library makes";
+        cJSON_ArrayForEach(field, item)
+        {
+            size_t i = 0;
+            while (i < 4 && strcmp(names[i], field->string) != 0)
+                i++;
+            if (i == 4 || (i == 3 ? !cJSON_IsNumber(field) : !cJSON_IsString(field)))
+                return "an item is none that the library makes";
+        }
+        if (text_of(item, "priceId") == NULL && text_of(item, "productId") == NULL && text_of(item, "tier") == NULL)
+            return "an item is none that the library makes";
+    }
+    return NULL;
+}
+
+/* The reverse of what the library does. `out` is large enough; -1 if the text is not base64. */
+static int decode_base64(const char *text, unsigned char *out)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t length = strlen(text);
+    unsigned bits = 0;
+    int size = 0, have = 0;
+
+    while (length > 0 && text[length - 1] == '=')
+        length--;
+    for (size_t i = 0; i < length; i++) {
+        const char *letter = strchr(letters, text[i]);
+        if (letter == NULL)
+            return -1;
+        bits = bits << 6 | (unsigned)(letter - letters);
+        have += 6;
+        if (have >= 8) {
+            have -= 8;
+            out[size++] = (unsigned char)(bits >> have);
+        }
+    }
+    return size;
+}
+
+static dreamapi_status send_asset(struct run *run, const cJSON *body, const cJSON *answer)
+{
+    dreamapi_asset_params params = DREAMAPI_ASSET_PARAMS_INIT;
+    dreamapi_asset *asset;
+    dreamapi_status status;
+    unsigned char data[TEXT_SIZE];
+    char *sent = cJSON_PrintUnformatted(answer);
+
+    params.filename = text_of(body, "filename");
+    params.content_type = text_of(body, "contentType");
+    params.data = data;
+    params.size = (size_t)decode_base64(text_of(body, "data"), data);
+    status = dreamapi_asset_upload(run->client, &params, &run->options, &asset, &run->error);
+    if (asset != NULL) {
+        expect_text(run, "key", dreamapi_asset_key(asset), text_of(answer, "key"));
+        expect_text(run, "url", dreamapi_asset_url(asset), text_of(answer, "url"));
+        expect_text(run, "json", dreamapi_asset_json(asset), sent);
+    }
+    cJSON_free(sent);
+    dreamapi_asset_free(asset);
+    return status;
+}
+
+static const char *why_not_asset(const cJSON *body)
+{
+    unsigned char data[TEXT_SIZE];
+    const char *text = text_of(body, "data");
+
+    if (text == NULL || text[0] == '\0')
+        return "a required parameter is missing";
+    if (strlen(text) >= TEXT_SIZE || decode_base64(text, data) < 1)
+        return "its data is not base64";
+    return NULL;
+}
+
 static void check_customer(struct run *run, dreamapi_customer *customer, const cJSON *answer)
 {
     const cJSON *recorded = member(answer, "customer");
@@ -386,18 +570,25 @@ static dreamapi_status send_customer_delete(struct run *run, const cJSON *body, 
 
 static const char *const checkout_fields[] = { "tier", "priceId", "successUrl", "cancelUrl", NULL };
 static const char *const create_fields[] = { "email", "firstName", "lastName", "plan", "password", NULL };
+static const char *const portal_fields[] = { "returnUrl", NULL };
+static const char *const cart_fields[] = { "items", "email", "successUrl", "cancelUrl", NULL };
+static const char *const asset_fields[] = { "filename", "contentType", "data", NULL };
 static const char *const update_fields[] = { "plan", NULL };
 
 static const struct kind kinds[] = {
-    { "GET", "/health", NULL, NULL, false, send_health },
-    { "GET", "/api/tiers", NULL, NULL, false, send_tiers },
-    { "GET", "/api/usage", NULL, NULL, true, send_usage_get },
-    { "POST", "/api/data", NULL, NULL, true, send_usage_track },
-    { "POST", "/api/create-checkout", checkout_fields, NULL, true, send_checkout },
-    { "POST", "/api/customers", create_fields, "email", false, send_customer_create },
-    { "GET", "/api/customers/", NULL, NULL, false, send_customer_get },
-    { "PATCH", "/api/customers/", update_fields, NULL, false, send_customer_update },
-    { "DELETE", "/api/customers/", NULL, NULL, false, send_customer_delete },
+    { "GET", "/health", NULL, NULL, false, send_health, NULL },
+    { "GET", "/api/tiers", NULL, NULL, false, send_tiers, NULL },
+    { "GET", "/api/usage", NULL, NULL, true, send_usage_get, NULL },
+    { "POST", "/api/data", NULL, NULL, true, send_usage_track, NULL },
+    { "POST", "/api/create-checkout", checkout_fields, NULL, true, send_checkout, NULL },
+    { "POST", "/api/customers", create_fields, "email", false, send_customer_create, NULL },
+    { "GET", "/api/customers/", NULL, NULL, false, send_customer_get, NULL },
+    { "PATCH", "/api/customers/", update_fields, NULL, false, send_customer_update, NULL },
+    { "DELETE", "/api/customers/", NULL, NULL, false, send_customer_delete, NULL },
+    { "POST", "/api/customer-portal", portal_fields, NULL, true, send_portal, NULL },
+    { "GET", "/api/products", NULL, NULL, false, send_products, NULL },
+    { "POST", "/api/cart/checkout", cart_fields, NULL, false, send_cart, why_not_cart },
+    { "POST", "/api/assets", asset_fields, "filename", false, send_asset, why_not_asset },
 };
 
 /* ---- what a typed call can send ---- */
@@ -439,7 +630,7 @@ static const char *why_not_body(const struct kind *kind, const cJSON *request)
         if (field == NULL || *field == NULL)
             return "its body has fields that the call has no parameter for";
     }
-    return NULL;
+    return kind->why_not == NULL ? NULL : kind->why_not(body);
 }
 
 /* A client sends one key, and the user's token in one header. */

@@ -152,3 +152,20 @@ void fixture_expect(const fixture *f, dreamapi_status status, dreamapi_status ex
         fail_msg("%s instead of %s: %s", dreamapi_status_name(status), dreamapi_status_name(expected),
                  f->error.message);
 }
+
+void fixture_expect_protocol(dreamapi_status (*call)(fixture *f), const char *path, const char *body)
+{
+    void *state;
+    fixture *f;
+    dreamapi_status status;
+
+    fixture_set_up_client(&state);
+    f = state;
+    fixture_extensions(f, ALL_EXTENSIONS);
+    fixture_answer(f, path, 200, NULL, body);
+    status = call(f);
+    if (status != DREAMAPI_PROTOCOL || fixture_count(f, path) != 1 || f->error.http_status != 200
+        || f->error.retriable != 0)
+        fail_msg("%s: %s", body, dreamapi_status_name(status));
+    fixture_tear_down(&state);
+}

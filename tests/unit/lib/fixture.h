@@ -57,6 +57,9 @@ const char *fixture_header(const fixture *f, const char *path, size_t index, con
 int64_t fixture_pause_ms(const fixture *f, const char *path, size_t before, size_t after);
 int64_t fixture_now_ms(const fixture *f);
 
+/* What a call with a fresh client makes of an answer that breaks the contract: DREAMAPI_PROTOCOL, and no second try. */
+void fixture_expect_protocol(dreamapi_status (*call)(fixture *f), const char *path, const char *body);
+
 /* Fails the test with the error's message unless the status is the expected one. */
 void fixture_expect(const fixture *f, dreamapi_status status, dreamapi_status expected);
 

@@ -83,6 +83,30 @@ static dreamapi_client *make_client(dreamapi_options *options, dreamapi_test_tra
     return client;
 }
 
+static void use_sales(dreamapi_client *client, dreamapi_test_transport *transport)
+{
+    dreamapi_portal_params portal = DREAMAPI_PORTAL_PARAMS_INIT;
+    dreamapi_cart_item item = { "price_1", NULL, NULL, 1 };
+    dreamapi_cart_params cart = DREAMAPI_CART_PARAMS_INIT;
+    dreamapi_asset_params file = DREAMAPI_ASSET_PARAMS_INIT;
+
+    portal.user_id = "user_1";
+    dreamapi_test_transport_add_simple(transport, "/api/customer-portal", 200, "{\"url\":\"u\"}");
+    assert_true(is_orderly(dreamapi_portal_create(client, &portal, NULL, NULL, NULL)));
+    dreamapi_test_transport_add_simple(transport, "/api/products", 200,
+                                       "{\"products\":[{\"id\":\"a\",\"price\":1,\"features\":[\"x\"]}]}");
+    assert_true(is_orderly(dreamapi_product_list(client, NULL, NULL, NULL)));
+    cart.items = &item;
+    cart.item_count = 1;
+    dreamapi_test_transport_add_simple(transport, "/api/cart/checkout", 200, "{\"url\":\"u\"}");
+    assert_true(is_orderly(dreamapi_cart_checkout(client, &cart, NULL, NULL, NULL)));
+    file.filename = "a";
+    file.data = "x";
+    file.size = 1;
+    dreamapi_test_transport_add_simple(transport, "/api/assets", 200, "{\"key\":\"k\",\"url\":\"u\"}");
+    assert_true(is_orderly(dreamapi_asset_upload(client, &file, NULL, NULL, NULL)));
+}
+
 static void use(dreamapi_client *client, dreamapi_test_transport *transport)
 {
     dreamapi_customer_params params = DREAMAPI_CUSTOMER_PARAMS_INIT;
@@ -100,6 +124,7 @@ static void use(dreamapi_client *client, dreamapi_test_transport *transport)
     dreamapi_test_transport_add_simple(transport, "/api/tiers", 200,
                                        "{\"tiers\":[{\"id\":\"a\",\"price\":1,\"limit\":1,\"features\":[\"x\"]}]}");
     assert_true(is_orderly(dreamapi_tier_list(client, NULL, NULL, NULL)));
+    use_sales(client, transport);
     dreamapi_test_transport_add_simple(transport, "/api/data", 429, "{\"retryAfter\":60}");
     (void)dreamapi_usage_track(client, NULL, NULL, &options, NULL, NULL);
     if (dreamapi_health_get_start(client, NULL, &call, NULL) == DREAMAPI_OK)
