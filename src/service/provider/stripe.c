@@ -116,7 +116,8 @@ static void on_page(void *context, const dreamd_upstream_answer *answer)
     const char *url = answer->outcome == DREAMD_UPSTREAM_OK ? dream_json_string(answer->json, "url") : NULL;
     dreamd_upstream_answer reported = *answer;
 
-    if (answer->outcome == DREAMD_UPSTREAM_OK && !url) {
+    if (answer->outcome == DREAMD_UPSTREAM_OK && (!url || url[0] == '\0')) {
+        url = NULL;
         reported.outcome = DREAMD_UPSTREAM_UNAVAILABLE;
         reported.message = "The payment provider's answer names no address";
     }
