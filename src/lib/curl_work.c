@@ -76,6 +76,16 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *data)
     return work->refused == DREAMAPI_OK ? size * count : 0;
 }
 
+/* libcurl takes a connection that is closed among the headers for the end of a whole answer without a body. Interim
+ * answers (1xx) and a proxy's have their own empty lines, so each status line begins anew. */
+static void note_head(dream_curl_work *work, const char *line, size_t size)
+{
+    if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
+        work->is_head_whole = false;
+    else if (size > 0 && (line[0] == '\r' || line[0] == '\n'))
+        work->is_head_whole = true;
+}
+
 /* `line` is one header line with its line end and no NUL. */
 static dreamapi_status take_line(dream_curl_work *work, const char *line, size_t size)
 {
@@ -108,6 +118,7 @@ static size_t take_header(char *line, size_t size, size_t count, void *data)
     dream_curl_work *work = data;
 
     work->has_answer_byte = true;
+    note_head(work, line, size * count);
     work->refused = take_line(work, line, size * count);
     return work->refused == DREAMAPI_OK ? size * count : 0;
 }
@@ -331,6 +342,11 @@ void dream_curl_work_report(dream_curl_work *work, CURLcode code)
 {
     long http_status = 0;
 
+    if (code == CURLE_OK && !work->is_head_whole) {
+        dreamapi_exchange_fail(work->exchange, DREAMAPI_FAILURE_RESET, dream_curl_work_maybe_sent(work),
+                               "the connection was closed in the answer's headers");
+        return;
+    }
     if (code == CURLE_OK && curl_easy_getinfo(work->easy, CURLINFO_RESPONSE_CODE, &http_status) == CURLE_OK) {
         dreamapi_exchange_finish(work->exchange, (int)http_status);
         return;
