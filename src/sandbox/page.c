@@ -88,9 +88,13 @@ void sandbox_page_head(dream_buffer *out, const char *title, const char *hint, c
                            "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
                            "<meta name=\"robots\" content=\"noindex\"><title>");
     sandbox_page_text(out, title);
-    dream_buffer_text(out, " · Sandbox</title><style>");
-    dream_buffer_text(out, sandbox_page_style);
-    dream_buffer_text(out, "</style></head><body><div class=\"ribbon\"><strong>SANDBOX</strong> No real money moves. ");
+    dream_buffer_text(out, " · Sandbox</title>");
+    for (size_t i = 0; i < SANDBOX_PAGE_STYLES; i++) {
+        dream_buffer_text(out, "<style>");
+        dream_buffer_text(out, sandbox_page_styles[i]);
+        dream_buffer_text(out, "</style>");
+    }
+    dream_buffer_text(out, "</head><body><div class=\"ribbon\"><strong>SANDBOX</strong> No real money moves. ");
     dream_buffer_text(out, hint);
     dream_buffer_text(out, "</div><main");
     if (main_class)
@@ -102,11 +106,15 @@ static void set_policy(sandbox_call *call, const char *form_action)
 {
     unsigned char hash[DREAM_SHA256_SIZE];
     dream_buffer policy = DREAM_BUFFER_INIT;
-    dream_buffer_text(&policy, "default-src 'none'; style-src 'sha256-");
-    if (!dream_sha256(sandbox_page_style, strlen(sandbox_page_style), hash))
-        call->is_nomem = true;
-    dream_base64_encode(&policy, hash, sizeof hash);
-    dream_buffer_printf(&policy, "'; form-action %s; base-uri 'none'; frame-ancestors 'none'", form_action);
+    dream_buffer_text(&policy, "default-src 'none'; style-src");
+    for (size_t i = 0; i < SANDBOX_PAGE_STYLES; i++) {
+        if (!dream_sha256(sandbox_page_styles[i], strlen(sandbox_page_styles[i]), hash))
+            call->is_nomem = true;
+        dream_buffer_text(&policy, " 'sha256-");
+        dream_base64_encode(&policy, hash, sizeof hash);
+        dream_buffer_char(&policy, '\'');
+    }
+    dream_buffer_printf(&policy, "; form-action %s; base-uri 'none'; frame-ancestors 'none'", form_action);
     if (policy.is_failed
         || !dreamd_request_set_header(call->request, "Content-Security-Policy", dream_buffer_str(&policy)))
         call->is_nomem = true;

@@ -6,7 +6,8 @@
 
 #include "sandbox/call.h"
 
-extern const char sandbox_page_style[];
+enum { SANDBOX_PAGE_STYLES = 2 };
+extern const char *const sandbox_page_styles[SANDBOX_PAGE_STYLES];
 
 /* The text, escaped for content and for attributes in either quotes; NULL is "". */
 void sandbox_page_text(dream_buffer *out, const char *text);

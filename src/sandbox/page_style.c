@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* page_style.c - the pages' style sheet. It stands in each page, and the page's policy allows it by its hash alone. */
+/* page_style.c - the pages' style sheets. They stand in each page, and the page's policy allows them by their hashes alone.
+ * There are two because C promises texts of up to 4095 characters only. */
 #include "sandbox/page.h"
 
-const char sandbox_page_style[] =
+/* What all pages have. */
+static const char shared[] =
     ":root{color-scheme:light "
     "dark;--page:#f5f6f8;--card:#fff;--text:#1a1f36;--soft:#5a6178;--line:#d8dce6;--edge:#80879c;--field:#fff;"
     "--accent:#4a3fd6;--accent-text:#fff;--bad:#b3182c;--bad-page:#fdf0f1;--ribbon:#ffd84d;--ribbon-text:#1f1a00;"
@@ -46,12 +48,50 @@ const char sandbox_page_style[] =
     ".alert{background:var(--bad-page);color:var(--bad);border:1px solid var(--bad);border-radius:.5rem;"
     "padding:.75rem 1rem;margin:0 0 1.25rem;font-weight:600}"
     "button,.button{display:block;width:100%;font:inherit;font-weight:600;text-align:center;text-decoration:none;"
-    "border:0;border-radius:.5rem;padding:.8rem 1rem;min-height:3rem;background:var(--accent);color:var(--accent-text);"
+    "border:1px solid transparent;border-radius:.5rem;padding:.75rem 1rem;min-height:3rem;background:var(--accent);color:var(--accent-text);"
     "cursor:pointer;margin-top:.5rem}"
     "button:hover,.button:hover{filter:brightness(1.08)}"
     ".said{font-size:1.25rem;color:inherit;margin:0 0 .75rem}"
-    ".second{background:none;color:inherit;border:1px solid var(--edge)}"
+    ".second{background:none;color:inherit;border-color:var(--edge)}"
     ".back{display:inline-block;margin-top:1.75rem;color:var(--soft)}"
     ".note{color:var(--soft);font-size:.875rem;margin:1rem 0 0}"
     ".done{color:var(--good)}"
     "code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;white-space:nowrap}";
+
+/* What only the portal has. */
+static const char portal[] =
+    "main.portal{display:block;max-width:44rem}"
+    ".portal>.card{margin-top:1.25rem}"
+    ".portal .said{font-size:1.5rem}"
+    ".first{margin:0 0 1.25rem}"
+    ".plan{display:flex;justify-content:space-between;align-items:baseline;gap:1rem}"
+    ".plan h2{margin:0;overflow-wrap:anywhere}"
+    ".price{font-weight:600;margin:.15rem 0 .5rem}"
+    ".badge{display:inline-block;border:1px solid var(--good);color:var(--good);border-radius:1rem;padding:0 .65rem;"
+    "font-size:.8125rem;font-weight:600;white-space:nowrap}"
+    ".warn{border-color:var(--bad);color:var(--bad)}"
+    ".news{border:1px solid var(--good);color:var(--good);border-radius:.5rem;padding:.75rem 1rem;margin:1.25rem 0 0;"
+    "font-weight:600}"
+    ".actions{display:grid;grid-template-columns:repeat(auto-fit,minmax(12rem,1fr));gap:.25rem "
+    ".75rem;margin-top:.75rem}"
+    ".danger{background:var(--bad);color:var(--card)}"
+    "fieldset{border:0;margin:1.25rem 0 .75rem;padding:0}"
+    "legend{font-weight:600;padding:0;margin-bottom:.5rem}"
+    ".choice{display:flex;gap:.85rem;align-items:flex-start;border:1px solid var(--line);border-radius:.5rem;"
+    "padding:.75rem .9rem;margin:0 0 .5rem;font-weight:400;cursor:pointer}"
+    ".choice:has(:checked){border-color:var(--accent);box-shadow:0 0 0 1px var(--accent)}"
+    ".choice:has(:disabled){cursor:default;background:var(--page)}"
+    ".choice input{width:1.15rem;height:1.15rem;min-height:0;margin:.2rem 0 0;flex:none;accent-color:var(--accent)}"
+    ".choice small{display:block;color:var(--soft);font-size:.875rem}"
+    "legend small{font-weight:400;color:var(--soft)}"
+    "table{width:100%;border-collapse:collapse;font-variant-numeric:tabular-nums}"
+    "th,td{text-align:left;padding:.6rem .75rem .6rem 0;border-bottom:1px solid var(--line)}"
+    "th{font-size:.875rem;color:var(--soft);font-weight:600}"
+    "tr>:last-child{padding-right:0;text-align:right}"
+    "tbody tr:last-child td{border-bottom:0;padding-bottom:0}"
+    "td.amount,th.amount{text-align:right;white-space:nowrap}"
+    "@media(max-width:36rem){td.number,th.number{display:none}}"
+    "dl{margin:0 0 1rem}dt{color:var(--soft);font-size:.875rem}dd{margin:0 0 .75rem}"
+    ".inline{color:inherit;margin-right:1rem}";
+
+const char *const sandbox_page_styles[SANDBOX_PAGE_STYLES] = { shared, portal };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stripe.c - Stripe's front door: routes, keys and accounts, parameters, idempotency keys, the error envelope. What the
- * routes do is in the other stripe_*.c files and pay_page.c. Handlers run on the server's threads. */
+ * routes do is in the other stripe_*.c files, pay_page.c and portal_page.c. Handlers run on the server's threads. */
 #include "sandbox/stripe.h"
 
 #include <stdarg.h>
@@ -26,6 +26,8 @@ enum { MAX_IDEMPOTENCY_KEY = 255 };
     "subscription_data payment_intent_data expires_at locale currency expand ui_mode "                                 \
     "allow_promotion_codes automatic_tax billing_address_collection customer_update payment_method_collection "        \
     "payment_method_types phone_number_collection submit_type tax_id_collection "
+
+#define PORTAL_FIELDS "business_profile default_return_url features login_page metadata name expand "
 
 static const sandbox_route routes[] = {
     { "POST", "/v1/accounts", SANDBOX_WRITE, stripe_account_create,
@@ -71,6 +73,22 @@ static const sandbox_route routes[] = {
     { "GET", "/v1/payment_intents/:id", SANDBOX_READ, stripe_get, "expand ", &stripe_payment_intent },
     { "GET", "/v1/events", SANDBOX_READ, stripe_list, PAGE "type types created ", &stripe_event },
     { "GET", "/v1/events/:id", SANDBOX_READ, stripe_event_get, "expand ", &stripe_event },
+    { "POST", "/v1/billing_portal/configurations", SANDBOX_WRITE, stripe_portal_configuration_create, PORTAL_FIELDS,
+      NULL },
+    { "GET", "/v1/billing_portal/configurations", SANDBOX_READ, stripe_list, PAGE "active is_default ",
+      &stripe_portal_configuration },
+    { "GET", "/v1/billing_portal/configurations/:id", SANDBOX_READ, stripe_get, "expand ",
+      &stripe_portal_configuration },
+    { "POST", "/v1/billing_portal/configurations/:id", SANDBOX_WRITE, stripe_portal_configuration_update,
+      PORTAL_FIELDS "active ", NULL },
+    { "POST", "/v1/billing_portal/sessions", SANDBOX_WRITE, stripe_portal_session_create,
+      "customer return_url configuration locale expand ", NULL },
+    { "GET", "/portal/:id", SANDBOX_WRITE, portal_page_show, NULL, NULL },
+    { "GET", "/portal/:id/cancel/:sub", SANDBOX_WRITE, portal_page_cancel_show, NULL, NULL },
+    { "POST", "/portal/:id/cancel/:sub", SANDBOX_WRITE, portal_page_cancel, NULL, NULL },
+    { "POST", "/portal/:id/resume/:sub", SANDBOX_WRITE, portal_page_resume, NULL, NULL },
+    { "GET", "/portal/:id/plan/:sub", SANDBOX_WRITE, portal_page_plan_show, NULL, NULL },
+    { "POST", "/portal/:id/plan/:sub", SANDBOX_WRITE, portal_page_plan, NULL, NULL },
     { "GET", "/pay/:id", SANDBOX_READ, pay_page_show, NULL, NULL },
     { "POST", "/pay/:id", SANDBOX_WRITE, pay_page_submit, NULL, NULL },
     { "GET", "/pay/:id/confirm", SANDBOX_READ, pay_page_confirm_show, NULL, NULL },
@@ -357,7 +375,7 @@ static sandbox_store_status serve_api(sandbox_call *call)
     return sandbox_call_run(call, run_once);
 }
 
-/* The pay page: no key, since whoever has the address may pay. It looks up the account by the session. */
+/* The pages: no key, since whoever has the address may use them. They look up the account by the session. */
 static sandbox_store_status serve_page(sandbox_call *call)
 {
     return read_params(call) ? sandbox_call_run(call, call->route->handler) : SANDBOX_STORE_NOMEM;

@@ -3,7 +3,7 @@
  *
  * A document is the object the API shows; members whose name begins with an underscore are the sandbox's own and are left out
  * of answers and events. Kinds are the objects' own names, plus "token" (id: SHA-256 of a connected account's key; parent:
- * the account). Accounts and tokens lie in the platform's account, everything else in the account it belongs to. */
+ * the account) and "portal" (a portal session; id: the secret in its address; parent: the customer). Accounts and tokens lie in the platform's account, everything else in the account it belongs to. */
 #ifndef SANDBOX_STRIPE_H
 #define SANDBOX_STRIPE_H
 
@@ -50,7 +50,7 @@ typedef struct stripe_resource {
 } stripe_resource;
 
 extern const stripe_resource stripe_account, stripe_customer, stripe_product, stripe_price, stripe_session,
-    stripe_subscription, stripe_invoice, stripe_event, stripe_payment_intent;
+    stripe_subscription, stripe_invoice, stripe_event, stripe_payment_intent, stripe_portal_configuration;
 
 /* The object of the path; answers 404 and gives NULL if there is none. Not for objects that may be deleted. */
 cJSON *stripe_read(sandbox_call *call, const stripe_resource *resource);
@@ -125,7 +125,7 @@ cJSON *stripe_make_item(sandbox_call *call, const cJSON *subscription, const cJS
 /* What the customer does in the portal, each saved and told of as if it came through the API. */
 void stripe_subscription_end(sandbox_call *call, cJSON *subscription); /* now, unless it is over already */
 void stripe_subscription_end_later(sandbox_call *call, cJSON *subscription, bool is_wanted, const char *feedback);
-void stripe_subscription_switch(sandbox_call *call, cJSON *subscription, const cJSON *price);
+void stripe_subscription_switch(sandbox_call *call, cJSON *subscription, const cJSON *price, bool ends_trial);
 /* Whether moving to a price begins a new period, billed at once: another interval, or the end of what was free. */
 bool stripe_subscription_restarts(const cJSON *subscription, const cJSON *from_price, const cJSON *to_price);
 /* The reasons a customer may choose from, each followed by a blank. */
@@ -142,6 +142,9 @@ sandbox_handler stripe_product_create, stripe_product_update, stripe_price_creat
 sandbox_handler stripe_session_create, stripe_session_get, stripe_session_expire, stripe_session_line_items;
 sandbox_handler stripe_subscription_update, stripe_subscription_cancel;
 sandbox_handler stripe_event_get;
+sandbox_handler stripe_portal_configuration_create, stripe_portal_configuration_update, stripe_portal_session_create;
+sandbox_handler portal_page_show, portal_page_cancel_show, portal_page_cancel, portal_page_resume,
+    portal_page_plan_show, portal_page_plan;
 sandbox_handler pay_page_show, pay_page_submit, pay_page_confirm_show, pay_page_confirm;
 
 #endif

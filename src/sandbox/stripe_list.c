@@ -63,6 +63,8 @@ static const stripe_filter event_filters[] = { { "type", "type", STRIPE_MATCH_LO
                                                { "types", "type", STRIPE_MATCH_ANY },
                                                { "created", "created", STRIPE_MATCH_TIME } };
 
+static const stripe_filter configuration_filters[] = { { "active", "active", STRIPE_MATCH_FLAG },
+                                                       { "is_default", "is_default", STRIPE_MATCH_FLAG } };
 #define FILTERS(table) table, sizeof table / sizeof *table
 const stripe_resource stripe_account = { "account", "account", "/v1/accounts", NULL, 0, NULL };
 const stripe_resource stripe_customer = { "customer", "id", "/v1/customers", FILTERS(customer_filters), NULL };
@@ -74,6 +76,9 @@ const stripe_resource stripe_subscription = { "subscription", "id", "/v1/subscri
                                               subscription_is_listed };
 const stripe_resource stripe_invoice = { "invoice", "invoice", "/v1/invoices", FILTERS(invoice_filters), NULL };
 const stripe_resource stripe_event = { "event", "id", "/v1/events", FILTERS(event_filters), NULL };
+const stripe_resource stripe_portal_configuration = { "billing_portal.configuration", "configuration",
+                                                      "/v1/billing_portal/configurations",
+                                                      FILTERS(configuration_filters), NULL };
 const stripe_resource stripe_payment_intent = { "payment_intent", "intent", "/v1/payment_intents", NULL, 0, NULL };
 
 /* ---- pages ---- */
@@ -216,6 +221,7 @@ static const struct {
     { "latest_invoice", &stripe_invoice },
     { "invoice", &stripe_invoice },
     { "payment_intent", &stripe_payment_intent },
+    { "configuration", &stripe_portal_configuration },
 };
 
 /* The member as an object: fetched in place of its id, or there already. NULL: null, or nothing to expand. */

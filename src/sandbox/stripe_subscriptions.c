@@ -298,14 +298,18 @@ void stripe_subscription_end_later(sandbox_call *call, cJSON *subscription, bool
     stripe_emit_change(call, "customer.subscription.updated", before, subscription);
 }
 
-void stripe_subscription_switch(sandbox_call *call, cJSON *subscription, const cJSON *price)
+void stripe_subscription_switch(sandbox_call *call, cJSON *subscription, const cJSON *price, bool ends_trial)
 {
     const cJSON *before = sandbox_copy(call, subscription);
     cJSON *item = sandbox_member(sandbox_member(subscription, "items"), "data")->child;
     const cJSON *made = stripe_make_item(call, subscription, price, dream_json_get(item, "quantity"));
     if (!before || !made)
         return;
-    bool restarts = stripe_subscription_restarts(subscription, dream_json_get(item, "price"), price);
+    bool restarts = ends_trial || stripe_subscription_restarts(subscription, dream_json_get(item, "price"), price);
+    if (ends_trial) {
+        sandbox_set_int(call, subscription, "trial_end", call->now_s);
+        sandbox_set_text(call, subscription, "status", "active");
+    }
     set_price(call, item, made);
     mirror_item(call, subscription);
     if (restarts)

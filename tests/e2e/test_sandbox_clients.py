@@ -9,6 +9,7 @@ import json
 import pathlib
 import re
 import selectors
+import sqlite3
 import subprocess
 import threading
 import time
@@ -835,6 +836,259 @@ def test_deleting_a_customer_ends_its_subscriptions(shop):
     done = shop.buy()
     shop.client.v1.customers.delete(done.customer, {}, shop.own)
     assert shop.client.v1.subscriptions.retrieve(done.subscription, {}, shop.own).status == "canceled"
+
+
+# ---- the billing portal ----
+
+
+def portal_of(shop, done, **params):
+    return shop.client.v1.billing_portal.sessions.create({"customer": done.customer, "return_url": CANCEL_URL, **params}, shop.own)
+
+
+def updates(shop, id_):
+    """The events about the change of one subscription, the newest first."""
+    listed = shop.client.v1.events.list({"type": "customer.subscription.updated", "limit": 100}, shop.own).data
+    return [event for event in listed if event.data.object.id == id_]
+
+
+def test_portal_session_as_the_service_makes_it(box, shop):
+    done = shop.buy()
+    session = portal_of(shop, done)
+    assert session.object == "billing_portal.session" and re.fullmatch(r"bps_1[0-9A-Za-z]{23}", session.id)
+    assert re.fullmatch(re.escape(box.line["stripe"]["live"]["url"]) + r"/portal/live_[0-9A-Za-z]{48}", session.url)
+    assert session.id not in session.url and session.url != portal_of(shop, done).url
+    assert (session.customer, session.return_url, session.livemode, session.flow) == (done.customer, CANCEL_URL, True, None)
+    configuration = shop.client.v1.billing_portal.configurations.retrieve(session.configuration, {}, shop.own)
+    assert configuration.is_default and configuration.active and configuration.features.subscription_cancel.mode == "at_period_end"
+    assert portal_of(shop, done).configuration == configuration.id
+    assert [one.id for one in shop.client.v1.billing_portal.configurations.list({"is_default": True}, shop.own).data] == [configuration.id]
+
+
+@pytest.mark.parametrize("params, param, code, message", [
+    ({"customer": "cus_missing"}, "customer", "resource_missing", "No such customer: 'cus_missing'"),
+    ({"customer": ""}, "customer", "parameter_invalid_empty", "You passed an empty string for 'customer'."),
+    ({}, "customer", "parameter_missing", "Missing required param: customer."),
+    ({"customer": "CUSTOMER", "return_url": "javascript:alert(1)"}, "return_url", "url_invalid", "Not a valid URL"),
+    ({"customer": "CUSTOMER", "configuration": "bpc_none"}, "configuration", "resource_missing", "No such"),
+    ({"customer": "CUSTOMER", "flow": "x"}, "flow", "parameter_unknown", "Received unknown parameter"),
+])
+def test_portal_session_is_refused(shop, params, param, code, message):
+    if params.get("customer") == "CUSTOMER":
+        params = {**params, "customer": shop.client.v1.customers.create({}, shop.own).id}
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        shop.client.v1.billing_portal.sessions.create(params, shop.own)
+    assert (caught.value.http_status, caught.value.param, caught.value.code) == (400, param, code)
+    assert caught.value.user_message.startswith(message)
+
+
+def test_portal_of_a_stranger_or_a_removed_customer_is_refused(box, shop):
+    done = shop.buy()
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        portal_of(Shop(box), done)
+    assert caught.value.user_message == f"No such customer: '{done.customer}'"
+    session = portal_of(shop, done)
+    shop.client.v1.customers.delete(done.customer, {}, shop.own)
+    with pytest.raises(stripe.InvalidRequestError):
+        portal_of(shop, done)
+    assert "You have no subscription." in fetch(session.url).text
+
+
+def test_portal_shows_subscription_invoices_and_the_way_back(shop):
+    page = fetch(portal_of(shop, shop.buy()).url)
+    assert page.status == 200 and page.headers["Content-Type"] == "text/html; charset=utf-8" and "<script" not in page.text
+    for text in ("SANDBOX", "Pro Plan", "$29.00 per month", "Active", "Renews on", "Invoices", "Paid", "buyer@example.test",
+                 "Change plan", "Cancel subscription", f'href="{CANCEL_URL}"'):
+        assert text in page.text
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and "form-action 'self';" in policy and "unsafe" not in policy
+    assert page.headers["Cache-Control"] == "no-store" and page.headers["Referrer-Policy"] == "same-origin"
+
+
+def test_portal_cancels_at_the_periods_end_and_resumes(box, receiver, shop):
+    done = shop.buy(subscription_data={"metadata": {"userId": "user_5"}})
+    url, id_ = portal_of(shop, done).url, done.subscription
+    asked = fetch(f"{url}/cancel/{id_}")
+    assert asked.status == 200 and "Cancel Pro Plan?" in asked.text and 'value="too_expensive"' in asked.text
+    assert not shop.client.v1.subscriptions.retrieve(id_, {}, shop.own).cancel_at_period_end
+    answer = submit(f"{url}/cancel/{id_}", feedback="unused")
+    assert answer.status == 303 and answer.headers["Location"] == urllib.parse.urlsplit(url).path + "?done=ends"
+    assert submit(f"{url}/cancel/{id_}", feedback="unused").status == 303  # sent twice, told once
+    ends = shop.client.v1.subscriptions.retrieve(id_, {}, shop.own)
+    assert (ends.status, ends.cancel_at_period_end, ends.cancel_at) == ("active", True, ends["current_period_end"])
+    assert abs(ends.canceled_at - time.time()) < 60 and ends.metadata.userId == "user_5"
+    assert (ends.cancellation_details.reason, ends.cancellation_details.feedback) == ("cancellation_requested", "unused")
+    home = fetch(url + "?done=ends").text
+    assert "Ends soon" in home and "Keep my subscription" in home and "Change plan" not in home and 'role="status"' in home
+    assert submit(f"{url}/resume/{id_}").status == 303
+    kept = shop.client.v1.subscriptions.retrieve(id_, {}, shop.own)
+    assert (kept.cancel_at_period_end, kept.cancel_at, kept.canceled_at, kept.cancellation_details.reason) == (False, None, None, None)
+    told = updates(shop, id_)
+    assert [event.data.object.cancel_at_period_end for event in told] == [False, True]
+    assert told[1].data.previous_attributes["cancel_at_period_end"] is False and told[1].data.object.metadata.userId == "user_5"
+
+    def delivered():
+        got = [json.loads(body) for _, _, body in receiver.calls]
+        mine = [event["id"] for event in got if event["type"] == "customer.subscription.updated" and event["data"]["object"]["id"] == id_]
+        return mine if len(mine) == 2 else None
+
+    assert daemon.wait_for("both deliveries", delivered) == [event.id for event in told[::-1]]
+
+
+def test_portal_changes_the_plan(shop):
+    team = shop.client.v1.products.create({"name": "Team Plan"}, shop.own)
+    month = shop.client.v1.prices.create({"product": team.id, "unit_amount": 9900, "currency": "usd", "recurring": {"interval": "month"}}, shop.own)
+    year = shop.client.v1.prices.create({"product": team.id, "unit_amount": 99000, "currency": "usd", "recurring": {"interval": "year"}}, shop.own)
+    done = shop.buy(subscription_data={"metadata": {"userId": "user_6"}})
+    url, id_ = portal_of(shop, done).url, done.subscription
+    before = shop.client.v1.subscriptions.retrieve(id_, {}, shop.own)
+    offers = fetch(f"{url}/plan/{id_}").text
+    assert "Team Plan" in offers and "$990.00 per year" in offers and f'value="{month.id}"' in offers and shop.once.id not in offers
+    assert re.search(rf'value="{shop.monthly.id}" disabled', offers)
+    sure = fetch(f"{url}/plan/{id_}?price={month.id}").text
+    assert "Confirm your new plan" in sure and "Nothing is due today" in sure
+    assert shop.client.v1.subscriptions.retrieve(id_, {}, shop.own)["items"].data[0].price.id == shop.monthly.id
+    assert submit(f"{url}/plan/{id_}", price=month.id).headers["Location"].endswith("?done=plan")
+    now = shop.client.v1.subscriptions.retrieve(id_, {}, shop.own)
+    item = now["items"].data[0]
+    assert (item.id, item.price.id, item.quantity) == (before["items"].data[0].id, month.id, 1)
+    assert (now.plan.id, now.metadata.userId, now.latest_invoice) == (month.id, "user_6", before.latest_invoice)
+    event = updates(shop, id_)[0]
+    assert event.data.object["items"].data[0].price.id == month.id and event.data.object.metadata.userId == "user_6"
+    assert event.data.previous_attributes["items"]["data"][0]["price"]["id"] == shop.monthly.id
+    assert "A new period begins today. Due today: $990.00." in fetch(f"{url}/plan/{id_}?price={year.id}").text
+    assert submit(f"{url}/plan/{id_}", price=year.id).status == 303
+    yearly = shop.client.v1.subscriptions.retrieve(id_, {"expand": ["latest_invoice"]}, shop.own)
+    assert yearly["current_period_end"] > time.time() + 360 * 86400
+    assert (yearly.latest_invoice.total, yearly.latest_invoice.status, yearly.latest_invoice.billing_reason) == (99000, "paid", "subscription_update")
+    assert "$990.00" in fetch(url).text
+    paid = shop.client.v1.events.list({"type": "invoice.paid", "limit": 1}, shop.own).data[0]
+    assert paid.data.object.id == yearly.latest_invoice.id and paid.data.object.lines.data[0].description == "Team Plan"
+
+
+def test_portal_plan_that_is_not_on_offer_is_refused(box, shop):
+    done = shop.buy()
+    url, id_ = portal_of(shop, done).url, done.subscription
+    other = Shop(box)
+    euro = shop.client.v1.prices.create({"product": shop.product.id, "unit_amount": 1, "currency": "eur", "recurring": {"interval": "month"}}, shop.own)
+    old = shop.client.v1.prices.create({"product": shop.product.id, "unit_amount": 1, "currency": "usd", "active": False,
+                                        "recurring": {"interval": "month"}}, shop.own)
+    for price in (other.monthly.id, shop.once.id, shop.monthly.id, euro.id, old.id, "price_none", ""):
+        assert submit(f"{url}/plan/{id_}", price=price).status == 403
+        assert fetch(f"{url}/plan/{id_}?price={price}").status == 403
+    assert updates(shop, id_) == []
+
+
+def test_portal_plan_change_ends_a_trial(shop):
+    dear = shop.client.v1.prices.create({"product": shop.product.id, "unit_amount": 4900, "currency": "usd", "recurring": {"interval": "month"}}, shop.own)
+    id_ = (done := shop.buy(subscription_data={"trial_period_days": 7})).subscription
+    url = portal_of(shop, done).url
+    assert "Free trial" in fetch(url).text
+    assert "Your free trial ends, and a new period begins today. Due today: $49.00." in fetch(f"{url}/plan/{id_}?price={dear.id}").text
+    assert submit(f"{url}/plan/{id_}", price=dear.id).status == 303
+    now = shop.client.v1.subscriptions.retrieve(id_, {"expand": ["latest_invoice"]}, shop.own)
+    assert (now.status, now.latest_invoice.total) == ("active", 4900) and now.trial_end <= time.time() + 1
+
+
+def test_portal_does_what_its_configuration_allows(shop):
+    offered = shop.client.v1.prices.create({"product": shop.product.id, "unit_amount": 3900, "currency": "usd", "recurring": {"interval": "month"}}, shop.own)
+    hidden = shop.client.v1.prices.create({"product": shop.product.id, "unit_amount": 1, "currency": "usd", "recurring": {"interval": "month"}}, shop.own)
+    configuration = shop.client.v1.billing_portal.configurations.create({
+        "business_profile": {"headline": "The <b>Shop</b>", "terms_of_service_url": "https://shop.example.test/terms"},
+        "default_return_url": "http://127.0.0.1:1/default", "metadata": {"a": "1"},
+        "features": {"invoice_history": {"enabled": False}, "subscription_cancel": {"enabled": True, "mode": "immediately"},
+                     "subscription_update": {"enabled": True, "default_allowed_updates": ["price"],
+                                             "products": [{"product": shop.product.id, "prices": [shop.monthly.id, offered.id]}]}}}, shop.own)
+    assert not configuration.is_default and configuration.features.subscription_update.products[0].prices == [shop.monthly.id, offered.id]
+    done = shop.buy()
+    session = shop.client.v1.billing_portal.sessions.create({"customer": done.customer, "configuration": configuration.id}, shop.own)
+    assert session.return_url == "http://127.0.0.1:1/default"
+    home = fetch(session.url).text
+    assert "The &lt;b&gt;Shop&lt;/b&gt;" in home and "Invoices" not in home and "https://shop.example.test/terms" in home
+    plans = fetch(f"{session.url}/plan/{done.subscription}").text
+    assert offered.id in plans and hidden.id not in plans
+    assert submit(f"{session.url}/plan/{done.subscription}", price=hidden.id).status == 403
+    changed = shop.client.v1.billing_portal.configurations.update(configuration.id, {"features": {"subscription_update": {"enabled": False}}}, shop.own)
+    assert not changed.features.subscription_update.enabled and changed.features.subscription_cancel.enabled and changed.metadata.a == "1"
+    assert submit(f"{session.url}/plan/{done.subscription}", price=offered.id).status == 403
+    assert submit(f"{session.url}/cancel/{done.subscription}").headers["Location"].endswith("?done=over")
+    assert shop.client.v1.subscriptions.retrieve(done.subscription, {}, shop.own).status == "canceled"
+    gone = [event.data.object.id for event in shop.client.v1.events.list({"type": "customer.subscription.deleted"}, shop.own).data]
+    assert gone[0] == done.subscription
+    shop.client.v1.billing_portal.configurations.update(configuration.id, {"active": False}, shop.own)
+    with pytest.raises(stripe.InvalidRequestError):
+        shop.client.v1.billing_portal.sessions.create({"customer": done.customer, "configuration": configuration.id}, shop.own)
+
+
+@pytest.mark.parametrize("features, param", [
+    (None, "features"),
+    ({"subscription_cancel": {"mode": "immediately"}}, "features[subscription_cancel][enabled]"),
+    ({"subscription_cancel": {"enabled": True, "mode": "tomorrow"}}, "features[subscription_cancel][mode]"),
+    ({"subscription_cancel": {"enabled": True, "cancellation_reason": {"enabled": True, "options": ["bored"]}}},
+     "features[subscription_cancel][cancellation_reason][options]"),
+    ({"subscription_update": {"enabled": True, "products": [{"product": "prod_none", "prices": ["x"]}]}},
+     "features[subscription_update][products][0][product]"),
+    ({"subscription_update": {"enabled": True, "products": [{"product": "PRODUCT", "prices": ["price_none"]}]}},
+     "features[subscription_update][products][0][prices]"),
+    ({"subscription_update": {"enabled": True, "products": [{"product": "PRODUCT"}]}},
+     "features[subscription_update][products][0][prices]"),
+    ({"subscription_pause": {"enabled": True}}, "features[subscription_pause]"),
+    ({"invoice_history": {"enabled": "maybe"}}, "features[invoice_history][enabled]"),
+])
+def test_portal_configuration_is_refused(shop, features, param):
+    params = {} if features is None else {"features": json.loads(json.dumps(features).replace("PRODUCT", shop.product.id))}
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        shop.client.v1.billing_portal.configurations.create(params, shop.own)
+    assert (caught.value.http_status, caught.value.param) == (400, param)
+
+
+def test_portal_takes_forms_of_its_own_pages_only(box, shop):
+    done = shop.buy()
+    url, id_ = portal_of(shop, done).url, done.subscription
+    for origin in ("http://evil.test", "null", "https://" + urllib.parse.urlsplit(url).netloc):
+        for action in ("cancel", "resume", "plan"):
+            assert fetch(f"{url}/{action}/{id_}", b"price=x", {"Origin": origin}).status == 403
+    assert not shop.client.v1.subscriptions.retrieve(id_, {}, shop.own).cancel_at_period_end
+    assert fetch(f"{url}/cancel/{id_}", b"", {"Origin": box.line["stripe"]["live"]["url"]}).status == 303
+
+
+def test_portal_is_of_one_customer_alone(box, shop):
+    mine, theirs = shop.buy(), shop.buy()
+    url = portal_of(shop, mine).url
+    foreign = Shop(box).buy()
+    for id_ in (theirs.subscription, foreign.subscription, "sub_none"):
+        for action in ("cancel", "plan"):
+            assert fetch(f"{url}/{action}/{id_}").status == 404
+        for action in ("cancel", "resume", "plan"):
+            assert submit(f"{url}/{action}/{id_}", price=shop.monthly.id).status == 404
+    assert fetch(url + "x").status == 404 and fetch(url.rsplit("/", 1)[0] + "/" + mine.customer).status == 404
+
+
+def test_portal_closes_by_itself(tmp_path):
+    box = Sandbox(tmp_path / "state.db")
+    try:
+        shop = Shop(box)
+        done = shop.buy()
+        url = portal_of(shop, done).url
+
+        def set_end(seconds):
+            with sqlite3.connect(tmp_path / "state.db", timeout=10) as db:
+                db.execute("UPDATE documents SET json = json_set(json, '$._expires_at', ?) WHERE kind = 'portal'",
+                           (int(time.time()) + seconds,))
+            db.close()
+
+        set_end(30)
+        assert fetch(url).status == 200  # and is good for another hour
+        with sqlite3.connect(tmp_path / "state.db", timeout=10) as db:
+            (end,) = db.execute("SELECT json_extract(json, '$._expires_at') FROM documents WHERE kind = 'portal'").fetchone()
+        db.close()
+        assert 3500 < end - time.time() < 3700
+        set_end(-1)
+        page = fetch(url)
+        assert page.status == 410 and CANCEL_URL in page.text
+        assert submit(f"{url}/cancel/{done.subscription}").status == 410
+        assert not shop.client.v1.subscriptions.retrieve(done.subscription, {}, shop.own).cancel_at_period_end
+    finally:
+        box.kill()
 
 
 # ---- webhooks ----
