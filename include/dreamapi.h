@@ -12,6 +12,7 @@
 #include <dreamapi/checkout.h>
 #include <dreamapi/client.h>
 #include <dreamapi/customer.h>
+#include <dreamapi/dashboard.h>
 #include <dreamapi/error.h>
 #include <dreamapi/health.h>
 #include <dreamapi/options.h>

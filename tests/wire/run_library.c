@@ -121,6 +121,8 @@ static const struct {
     { "today+29", "2026-12-22" },
     { "today", "2026-11-23" },
     { "seconds", "7" },
+    { "utc-time", "2026-11-23 12:00:00" },
+    { "iso-time", "2026-12-22T12:00:00.000Z" },
     { "portal-url", "https://portal.example.test/p/session_1" },
     { "checkout-url", "https://checkout.example.test/c/pay/cs_1" },
     { "http-time", "Mon, 23 Nov 2026 12:00:00 GMT" },
@@ -304,7 +306,8 @@ static dreamapi_status send_checkout(struct run *run, const cJSON *body, const c
     params.price_id = text_of(body, "priceId");
     params.success_url = text_of(body, "successUrl");
     params.cancel_url = text_of(body, "cancelUrl");
-    status = dreamapi_checkout_create(run->client, body == NULL ? NULL : &params, &run->options, &checkout, &run->error);
+    status =
+        dreamapi_checkout_create(run->client, body == NULL ? NULL : &params, &run->options, &checkout, &run->error);
     if (checkout != NULL) {
         expect_text(run, "url", dreamapi_checkout_url(checkout), text_of(answer, "url"));
         expect_text(run, "json", dreamapi_checkout_json(checkout), sent);
@@ -345,7 +348,8 @@ static void check_product(struct run *run, const dreamapi_product *product, cons
     expect_int(run, "price", dreamapi_product_price(product), int_of(recorded, "price", 0));
     expect_text(run, "currency", dreamapi_product_currency(product), text_of(recorded, "currency"));
     expect_text(run, "image_url", dreamapi_product_image_url(product), text_of(recorded, "imageUrl"));
-    expect_int(run, "inventory", dreamapi_product_inventory(product), int_of(recorded, "inventory", DREAMAPI_UNLIMITED));
+    expect_int(run, "inventory", dreamapi_product_inventory(product),
+               int_of(recorded, "inventory", DREAMAPI_UNLIMITED));
     expect_int(run, "sold_out", dreamapi_product_sold_out(product), bool_of(recorded, "soldOut", 0));
     expect_text(run, "price_id", dreamapi_product_price_id(product), text_of(recorded, "priceId"));
     expect_text(run, "product_id", dreamapi_product_product_id(product), text_of(recorded, "productId"));
@@ -496,6 +500,161 @@ static const char *why_not_asset(const cJSON *body)
     return NULL;
 }
 
+static void check_dashboard_customer(struct run *run, const dreamapi_dashboard_customer *customer,
+                                     const cJSON *recorded)
+{
+    expect_text(run, "user_id", dreamapi_dashboard_customer_user_id(customer), text_of(recorded, "userId"));
+    expect_text(run, "email", dreamapi_dashboard_customer_email(customer), text_of(recorded, "email"));
+    expect_text(run, "plan", dreamapi_dashboard_customer_plan(customer), text_of(recorded, "plan"));
+    expect_text(run, "status", dreamapi_dashboard_customer_status(customer), text_of(recorded, "status"));
+    expect_int(run, "usage_count", dreamapi_dashboard_customer_usage_count(customer),
+               int_of(recorded, "usageCount", 0));
+    expect_int(run, "limit", dreamapi_dashboard_customer_limit(customer), int_of(recorded, "limit", 0));
+    expect_text(run, "period_start", dreamapi_dashboard_customer_period_start(customer),
+                text_of(recorded, "periodStart"));
+    expect_text(run, "period_end", dreamapi_dashboard_customer_period_end(customer), text_of(recorded, "periodEnd"));
+    expect_text(run, "current_period_end", dreamapi_dashboard_customer_current_period_end(customer),
+                text_of(recorded, "currentPeriodEnd"));
+    expect_text(run, "canceled_at", dreamapi_dashboard_customer_canceled_at(customer), text_of(recorded, "canceledAt"));
+    expect_text(run, "subscription_id", dreamapi_dashboard_customer_subscription_id(customer),
+                text_of(recorded, "subscriptionId"));
+    expect_text(run, "stripe_customer_id", dreamapi_dashboard_customer_stripe_customer_id(customer),
+                text_of(recorded, "stripeCustomerId"));
+    expect_text(run, "price_id", dreamapi_dashboard_customer_price_id(customer), text_of(recorded, "priceId"));
+    expect_text(run, "product_id", dreamapi_dashboard_customer_product_id(customer), text_of(recorded, "productId"));
+    expect_int(run, "amount", dreamapi_dashboard_customer_amount(customer),
+               cJSON_IsNumber(member(recorded, "amount")) ? int_of(recorded, "amount", -1) : -1);
+    expect_text(run, "currency", dreamapi_dashboard_customer_currency(customer), text_of(recorded, "currency"));
+    expect_text(run, "publishable_key", dreamapi_dashboard_customer_publishable_key(customer),
+                text_of(recorded, "publishableKey"));
+}
+
+static void check_dashboard_tier(struct run *run, const dreamapi_dashboard_tier *tier, const cJSON *recorded)
+{
+    expect_text(run, "name", dreamapi_dashboard_tier_name(tier), text_of(recorded, "name"));
+    expect_text(run, "display_name", dreamapi_dashboard_tier_display_name(tier), text_of(recorded, "displayName"));
+    expect_int(run, "price", dreamapi_dashboard_tier_price(tier), int_of(recorded, "price", 0));
+    expect_int(run, "limit", dreamapi_dashboard_tier_limit(tier), int_of(recorded, "limit", 0));
+    expect_text(run, "price_id", dreamapi_dashboard_tier_price_id(tier), text_of(recorded, "priceId"));
+    expect_text(run, "product_id", dreamapi_dashboard_tier_product_id(tier), text_of(recorded, "productId"));
+    expect_int(run, "popular", dreamapi_dashboard_tier_popular(tier), bool_of(recorded, "popular", 0));
+    expect_int(run, "inventory", dreamapi_dashboard_tier_inventory(tier),
+               int_of(recorded, "inventory", DREAMAPI_UNLIMITED));
+    expect_int(run, "sold_out", dreamapi_dashboard_tier_sold_out(tier), bool_of(recorded, "soldOut", 0));
+    expect_text(run, "publishable_key", dreamapi_dashboard_tier_publishable_key(tier),
+                text_of(recorded, "publishableKey"));
+    expect_text(run, "project_type", dreamapi_dashboard_tier_project_type(tier), text_of(recorded, "projectType"));
+}
+
+static void check_dashboard_api_key(struct run *run, const dreamapi_dashboard_api_key *api_key, const cJSON *recorded)
+{
+    expect_text(run, "publishable_key", dreamapi_dashboard_api_key_publishable_key(api_key),
+                text_of(recorded, "publishableKey"));
+    expect_text(run, "created_at", dreamapi_dashboard_api_key_created_at(api_key), text_of(recorded, "createdAt"));
+    expect_text(run, "status", dreamapi_dashboard_api_key_status(api_key), text_of(recorded, "status"));
+    expect_text(run, "name", dreamapi_dashboard_api_key_name(api_key), text_of(recorded, "name"));
+    expect_text(run, "project_type", dreamapi_dashboard_api_key_project_type(api_key),
+                text_of(recorded, "projectType"));
+    expect_text(run, "mode", dreamapi_dashboard_api_key_mode(api_key), text_of(recorded, "mode"));
+}
+
+static void check_dashboard_event(struct run *run, const dreamapi_dashboard_event *event, const cJSON *recorded)
+{
+    char *payload = cJSON_PrintUnformatted(member(recorded, "payload"));
+
+    expect_text(run, "type", dreamapi_dashboard_event_type(event), text_of(recorded, "type"));
+    expect_text(run, "created_at", dreamapi_dashboard_event_created_at(event), text_of(recorded, "createdAt"));
+    expect_text(run, "payload", dreamapi_dashboard_event_payload(event), payload);
+    cJSON_free(payload);
+}
+
+static void check_figures(struct run *run, const dreamapi_dashboard *dashboard, const cJSON *answer)
+{
+    const cJSON *metrics = member(answer, "metrics"), *keys = member(answer, "keys"),
+                *webhook = member(answer, "webhook"), *filters = member(answer, "filters");
+
+    expect_int(run, "active_subs", dreamapi_dashboard_active_subs(dashboard), int_of(metrics, "activeSubs", 0));
+    expect_int(run, "canceling_subs", dreamapi_dashboard_canceling_subs(dashboard),
+               int_of(metrics, "cancelingSubs", 0));
+    expect_int(run, "mrr", dreamapi_dashboard_mrr(dashboard), int_of(metrics, "mrr", 0));
+    expect_int(run, "usage_this_period", dreamapi_dashboard_usage_this_period(dashboard),
+               int_of(metrics, "usageThisPeriod", 0));
+    expect_int(run, "store_sales_count", dreamapi_dashboard_store_sales_count(dashboard),
+               int_of(metrics, "storeSalesCount", 0));
+    expect_int(run, "store_total_revenue", dreamapi_dashboard_store_total_revenue(dashboard),
+               int_of(metrics, "storeTotalRevenue", 0));
+    expect_int(run, "low_stock_products", dreamapi_dashboard_low_stock_products(dashboard),
+               int_of(metrics, "lowStockProducts", 0));
+    expect_int(run, "total_inventory", dreamapi_dashboard_total_inventory(dashboard),
+               int_of(metrics, "totalInventory", 0));
+    expect_text(run, "publishable_key", dreamapi_dashboard_publishable_key(dashboard), text_of(keys, "publishableKey"));
+    expect_text(run, "secret_key_masked", dreamapi_dashboard_secret_key_masked(dashboard),
+                text_of(keys, "secretKeyMasked"));
+    expect_text(run, "platform_id", dreamapi_dashboard_platform_id(dashboard), text_of(keys, "platformId"));
+    expect_text(run, "stripe_account_id", dreamapi_dashboard_stripe_account_id(dashboard),
+                text_of(keys, "stripeAccountId"));
+    expect_text(run, "last_event_at", dreamapi_dashboard_last_event_at(dashboard), text_of(webhook, "lastEventAt"));
+    expect_text(run, "filter_platform_id", dreamapi_dashboard_filter_platform_id(dashboard),
+                text_of(filters, "platformId"));
+    expect_text(run, "filter_publishable_key", dreamapi_dashboard_filter_publishable_key(dashboard),
+                text_of(filters, "publishableKey"));
+    expect_text(run, "filter_mode", dreamapi_dashboard_filter_mode(dashboard), text_of(filters, "mode"));
+}
+
+#define CHECK_PARTS(part, recorded)                                                                                    \
+    do {                                                                                                               \
+        const cJSON *list = recorded;                                                                                  \
+        size_t count = (size_t)cJSON_GetArraySize(list);                                                               \
+        expect_int(run, #part "_count", (int64_t)dreamapi_dashboard_##part##_count(dashboard), (int64_t)count);        \
+        for (size_t i = 0; i < count; i++)                                                                             \
+            check_dashboard_##part(run, dreamapi_dashboard_##part##_at(dashboard, i),                                  \
+                                   cJSON_GetArrayItem(list, (int)i));                                                  \
+        if (dreamapi_dashboard_##part##_at(dashboard, count) != NULL)                                                  \
+            wrong(run, "there is a " #part " past the end");                                                           \
+    } while (0)
+
+static dreamapi_status send_dashboard(struct run *run, const cJSON *body, const cJSON *answer)
+{
+    dreamapi_dashboard *dashboard;
+    dreamapi_status status = dreamapi_dashboard_get(run->client, &run->options, &dashboard, &run->error);
+    char *sent = cJSON_PrintUnformatted(answer);
+
+    (void)body;
+    if (dashboard != NULL) {
+        check_figures(run, dashboard, answer);
+        CHECK_PARTS(customer, member(answer, "customers"));
+        CHECK_PARTS(tier, member(answer, "tiers"));
+        CHECK_PARTS(api_key, member(member(answer, "keys"), "apiKeys"));
+        CHECK_PARTS(event, member(member(answer, "webhook"), "recent"));
+        expect_text(run, "json", dreamapi_dashboard_json(dashboard), sent);
+    }
+    cJSON_free(sent);
+    dreamapi_dashboard_free(dashboard);
+    return status;
+}
+
+static dreamapi_status send_totals(struct run *run, const cJSON *body, const cJSON *answer)
+{
+    dreamapi_totals *totals;
+    dreamapi_status status = dreamapi_dashboard_totals(run->client, &run->options, &totals, &run->error);
+    const cJSON *recorded = member(answer, "totals");
+    char *sent = cJSON_PrintUnformatted(answer);
+
+    (void)body;
+    if (totals != NULL) {
+        expect_int(run, "mrr", dreamapi_totals_mrr(totals), int_of(recorded, "mrr", 0));
+        expect_int(run, "active_subs", dreamapi_totals_active_subs(totals), int_of(recorded, "activeSubs", 0));
+        expect_int(run, "canceling_subs", dreamapi_totals_canceling_subs(totals), int_of(recorded, "cancelingSubs", 0));
+        expect_int(run, "total_products", dreamapi_totals_total_products(totals), int_of(recorded, "totalProducts", 0));
+        expect_int(run, "live_projects", dreamapi_totals_live_projects(totals), int_of(recorded, "liveProjects", 0));
+        expect_text(run, "platform_id", dreamapi_totals_platform_id(totals), text_of(answer, "platformId"));
+        expect_text(run, "json", dreamapi_totals_json(totals), sent);
+    }
+    cJSON_free(sent);
+    dreamapi_totals_free(totals);
+    return status;
+}
+
 static void check_customer(struct run *run, dreamapi_customer *customer, const cJSON *answer)
 {
     const cJSON *recorded = member(answer, "customer");
@@ -588,6 +747,8 @@ static const struct kind kinds[] = {
     { "POST", "/api/customer-portal", portal_fields, NULL, true, send_portal, NULL },
     { "GET", "/api/products", NULL, NULL, false, send_products, NULL },
     { "POST", "/api/cart/checkout", cart_fields, NULL, false, send_cart, why_not_cart },
+    { "GET", "/api/dashboard", NULL, NULL, false, send_dashboard, NULL },
+    { "GET", "/api/dashboard/totals", NULL, NULL, false, send_totals, NULL },
     { "POST", "/api/assets", asset_fields, "filename", false, send_asset, why_not_asset },
 };
 
@@ -601,8 +762,8 @@ static const struct kind *kind_of(const cJSON *request, const char **out_id)
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         size_t size = strlen(kinds[i].path);
         bool takes_id = kinds[i].path[size - 1] == '/';
-        if (strcmp(method, kinds[i].method) != 0 ||
-            (takes_id ? strncmp(path, kinds[i].path, size) != 0 : strcmp(path, kinds[i].path) != 0))
+        if (strcmp(method, kinds[i].method) != 0
+            || (takes_id ? strncmp(path, kinds[i].path, size) != 0 : strcmp(path, kinds[i].path) != 0))
             continue;
         if (takes_id)
             *out_id = path + size;
@@ -641,8 +802,8 @@ static const char *why_not_headers(const struct kind *kind, const cJSON *headers
 
     cJSON_ArrayForEach(item, headers)
     {
-        if (strcmp(item->string, "Authorization") != 0 && strcmp(item->string, "X-Publishable-Key") != 0 &&
-            strcmp(item->string, "X-Clerk-Token") != 0 && strcmp(item->string, "Content-Type") != 0)
+        if (strcmp(item->string, "Authorization") != 0 && strcmp(item->string, "X-Publishable-Key") != 0
+            && strcmp(item->string, "X-Clerk-Token") != 0 && strcmp(item->string, "Content-Type") != 0)
             return "it has headers that the library does not send";
     }
     if (authorization != NULL && (strncmp(authorization, "Bearer ", 7) != 0 || authorization[7] == '\0'))
@@ -798,7 +959,8 @@ static void check_error(struct run *run, const cJSON *answer)
     expect_int(run, "local", error->local, 0);
     if (error->http_status == 429)
         expect_int(run, "retriable", error->retriable, 1);
-    if (error->http_status == 400 || error->http_status == 401 || error->http_status == 403 || error->http_status == 404)
+    if (error->http_status == 400 || error->http_status == 401 || error->http_status == 403
+        || error->http_status == 404)
         expect_int(run, "retriable", error->retriable, 0);
 }
 
@@ -901,8 +1063,8 @@ static char *read_file(const char *path)
     char *text = NULL;
     long size;
 
-    if (file != NULL && fseek(file, 0, SEEK_END) == 0 && (size = ftell(file)) >= 0 && fseek(file, 0, SEEK_SET) == 0 &&
-        (text = calloc(1, (size_t)size + 1)) != NULL && fread(text, 1, (size_t)size, file) != (size_t)size)
+    if (file != NULL && fseek(file, 0, SEEK_END) == 0 && (size = ftell(file)) >= 0 && fseek(file, 0, SEEK_SET) == 0
+        && (text = calloc(1, (size_t)size + 1)) != NULL && fread(text, 1, (size_t)size, file) != (size_t)size)
         text[0] = '\0';
     if (file != NULL)
         fclose(file);

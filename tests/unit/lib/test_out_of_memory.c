@@ -107,6 +107,22 @@ static void use_sales(dreamapi_client *client, dreamapi_test_transport *transpor
     assert_true(is_orderly(dreamapi_asset_upload(client, &file, NULL, NULL, NULL)));
 }
 
+static void use_dashboard(dreamapi_client *client, dreamapi_test_transport *transport)
+{
+    dreamapi_test_transport_add_simple(
+        transport, "/api/dashboard", 200,
+        "{\"metrics\":{\"activeSubs\":0,\"cancelingSubs\":0,\"mrr\":0,\"usageThisPeriod\":0,\"storeSalesCount\":0,"
+        "\"storeTotalRevenue\":0,\"lowStockProducts\":0,\"totalInventory\":0},\"customers\":[{\"userId\":\"u\","
+        "\"limit\":1}],"
+        "\"tiers\":[{\"name\":\"a\",\"price\":1,\"limit\":1}],\"keys\":{\"apiKeys\":[{\"publishableKey\":\"p\"}]},"
+        "\"webhook\":{\"recent\":[{\"type\":\"t\",\"payload\":{\"a\":1}}]},\"filters\":{}}");
+    assert_true(is_orderly(dreamapi_dashboard_get(client, NULL, NULL, NULL)));
+    dreamapi_test_transport_add_simple(transport, "/api/dashboard/totals", 200,
+                                       "{\"totals\":{\"mrr\":0,\"activeSubs\":0,\"cancelingSubs\":0,"
+                                       "\"totalProducts\":0,\"liveProjects\":0}}");
+    assert_true(is_orderly(dreamapi_dashboard_totals(client, NULL, NULL, NULL)));
+}
+
 static void use(dreamapi_client *client, dreamapi_test_transport *transport)
 {
     dreamapi_customer_params params = DREAMAPI_CUSTOMER_PARAMS_INIT;
@@ -125,6 +141,7 @@ static void use(dreamapi_client *client, dreamapi_test_transport *transport)
                                        "{\"tiers\":[{\"id\":\"a\",\"price\":1,\"limit\":1,\"features\":[\"x\"]}]}");
     assert_true(is_orderly(dreamapi_tier_list(client, NULL, NULL, NULL)));
     use_sales(client, transport);
+    use_dashboard(client, transport);
     dreamapi_test_transport_add_simple(transport, "/api/data", 429, "{\"retryAfter\":60}");
     (void)dreamapi_usage_track(client, NULL, NULL, &options, NULL, NULL);
     if (dreamapi_health_get_start(client, NULL, &call, NULL) == DREAMAPI_OK)
