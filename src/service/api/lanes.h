@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lanes.h - one at a time, by name: work on the same thing waits its turn without holding a thread.
  *
- * The webhook needs it: telling the identity provider and storing an event are two steps, and two events about one user must not
- * cross between them. Lanes are this process' own; over several processes the store's order of events decides, and only
- * the copy of the plan at the identity provider may briefly lag behind. Any thread. */
+ * The webhook needs it: telling the identity provider and storing an event are two steps, and two events about one user must
+ * not cross between them. Lanes are this process' own. Over several processes the store's order of events decides, and a
+ * process whose event was overtaken between the two steps tells the provider again, from the store (webhook_stripe.c). Any
+ * thread. */
 #ifndef DREAMD_API_LANES_H
 #define DREAMD_API_LANES_H
 

@@ -4,13 +4,14 @@
  * The secret that the signature matches decides the mode of all that follows. An event is looked at in the store (seen? older
  * than what was applied?), then the user's metadata at the identity provider is brought up to date, then one transaction
  * records and applies the event: a failure before that leaves nothing, and Stripe delivers again. Events about one user
- * go one at a time (lanes.h), so the two places never cross over. A paid order is alike, but what comes first is asking Stripe what was
+ * go one at a time (lanes.h). Another process may still have overtaken this one, so what the provider was told is compared
+ * with the plan in force afterwards, and put right. A paid order is alike, but what comes first is asking Stripe what was
  * sold.
  *
  * Who may say what: an event applies to the project that its metadata names, if that project is of the event's mode, of the
- * platform that connected the event's account, and the user's own. Everything else is only recorded. */
+ * platform that connected the event's account, and the user's own: the user's metadata names it, or names none while the
+ * project has stored the user as its customer. Everything else is only recorded, as are plans that are no tier. */
 #include <string.h>
-#include <strings.h>
 
 #include "common/crypto.h"
 #include "common/json.h"
@@ -23,9 +24,11 @@
 #include "service/provider/clerk.h"
 #include "service/store/customers.h"
 #include "service/store/keys.h"
+#include "service/store/plans.h"
 #include "service/store/tiers.h"
 
-#define FREE_PLAN "free"
+/* How often the provider is told again while other processes change the plan. */
+enum { MAX_CORRECTIONS = 4 };
 
 static const char metadata_failed[] = "Failed to update user metadata";
 static const char lines_failed[] = "Failed to read the order's line items";
@@ -37,9 +40,15 @@ struct webhook {
     const char *user_key; /* the publishable key in the user's metadata; NULL: none, or not asked yet */
     cJSON *metadata;      /* the user's, to be merged; owned */
     bool has_project;
+    bool is_stored;    /* the project the event names has the user as a customer */
     bool is_tombstone; /* the customer was deleted here */
+    bool is_unusable;  /* nothing to apply: the event is recorded only */
     dreamd_project project;
-    const char *plan; /* the tier's name as the project spells it; NULL if the event names none */
+    const char *plan;      /* the tier's name as the project spells it; NULL if the event names none of the project's */
+    const char *next_plan; /* what the event leads to; NULL: what the metadata says stays */
+    const char *told_plan; /* what the provider's metadata says by now; NULL: none, or nothing was told */
+    const char *plan_in_force;
+    int corrections;
     dreamd_payment_account account;
     dreamd_stripe_line *lines; /* what an order sold */
     size_t line_count;
@@ -148,26 +157,36 @@ static dreamd_db_status find_project(dreamd_db *db, struct webhook *webhook, con
     return status;
 }
 
-/* Buyers may have named the tier by its display name, which no limit is found by. */
+static bool gives_plan(const struct webhook *webhook)
+{
+    const char *status = webhook->event.subscription.status;
+
+    return status && (strcmp(status, "active") == 0 || strcmp(status, "trialing") == 0);
+}
+
+/* Buyers may have named the tier by its display name, which no limit is found by. What is no tier (any more) gives nothing, but
+ * does not keep its subscription from ending. */
 static dreamd_db_status find_plan(dreamd_db *db, const dreamd_call *call, struct webhook *webhook)
 {
     dreamd_tier tier;
     bool is_found = false;
     dreamd_db_status status = DREAMD_DB_OK;
 
-    webhook->plan = webhook->event.tier;
+    webhook->plan = NULL;
+    webhook->is_unusable = false;
     if (!webhook->has_project || !webhook->event.tier)
         return DREAMD_DB_OK;
     status = dreamd_tier_find(db, &webhook->project, webhook->event.tier, DREAMD_TIER_BY_NAME_OR_DISPLAY_NAME,
                               call->arena, &tier, &is_found);
     if (is_found)
         webhook->plan = tier.name;
+    webhook->is_unusable = !is_found && gives_plan(webhook);
     return status;
 }
 
 static dreamd_event event_of(struct webhook *webhook)
 {
-    bool is_applied = webhook->has_project && webhook->event.kind != DREAMD_STRIPE_OTHER
+    bool is_applied = webhook->has_project && !webhook->is_unusable && webhook->event.kind != DREAMD_STRIPE_OTHER
                       && webhook->event.kind != DREAMD_STRIPE_ORDER;
 
     webhook->event.subscription.plan = webhook->plan;
@@ -192,6 +211,7 @@ static dreamd_db_status look(dreamd_db *db, void *arg)
     dreamd_db_status status = DREAMD_DB_OK;
 
     webhook->has_project = false;
+    webhook->is_stored = false;
     webhook->is_tombstone = false;
     if (webhook->event.publishable_key)
         status = find_project(db, webhook, webhook->event.publishable_key);
@@ -199,6 +219,7 @@ static dreamd_db_status look(dreamd_db *db, void *arg)
         status = find_plan(db, call, webhook);
     if (status == DREAMD_DB_OK && webhook->has_project && webhook->event.user_id) {
         status = dreamd_customer_find(db, &webhook->project, webhook->event.user_id, call->arena, &customer, &is_found);
+        webhook->is_stored = is_found && !customer.is_deleted;
         webhook->is_tombstone = is_found && customer.is_deleted;
     }
     if (status != DREAMD_DB_OK)
@@ -207,24 +228,36 @@ static dreamd_db_status look(dreamd_db *db, void *arg)
     return dreamd_event_look(db, &event, &webhook->outcome);
 }
 
-/* With the user's own key at hand: an event that named no project is about the user's, one that named another's is not ours
- * to apply. */
+/* With the user's metadata at hand: an event that named no project is about the user's, one that named another's is not ours to
+ * apply, and a user of no project is the event's project's only if that has had them before. */
+static dreamd_db_status settle_project(dreamd_db *db, const dreamd_call *call, struct webhook *webhook)
+{
+    bool is_own = webhook->is_stored;
+    dreamd_db_status status = DREAMD_DB_OK;
+
+    if (!webhook->has_project) {
+        if (!webhook->event.publishable_key && webhook->user_key)
+            status = find_project(db, webhook, webhook->user_key);
+        return status == DREAMD_DB_OK ? find_plan(db, call, webhook) : status;
+    }
+    if (webhook->user_key)
+        status = dreamd_is_own_key(db, &webhook->project, webhook->user_key, &is_own);
+    if (status == DREAMD_DB_OK && !is_own)
+        webhook->has_project = false;
+    return status;
+}
+
 static dreamd_db_status look_at_user(dreamd_db *db, void *arg)
 {
     dreamd_call *call = arg;
     struct webhook *webhook = call->state;
-    bool is_own = false;
-    dreamd_db_status status = DREAMD_DB_OK;
+    dreamd_db_status status = settle_project(db, call, webhook);
+    dreamd_event event = event_of(webhook);
 
-    if (!webhook->has_project) {
-        if (!webhook->event.publishable_key)
-            status = find_project(db, webhook, webhook->user_key);
-        return status == DREAMD_DB_OK ? find_plan(db, call, webhook) : status;
-    }
-    status = dreamd_is_own_key(db, &webhook->project, webhook->user_key, &is_own);
-    if (status == DREAMD_DB_OK && !is_own)
-        webhook->has_project = false;
-    return status;
+    webhook->next_plan = NULL;
+    if (status != DREAMD_DB_OK || !event.subscription)
+        return status;
+    return dreamd_plan_after(db, &event, call->arena, &webhook->next_plan);
 }
 
 /* What was sold leaves the stock; more than there was leaves none. */
@@ -256,20 +289,95 @@ static dreamd_db_status apply(dreamd_db *db, void *arg)
 
     if (status == DREAMD_DB_OK && webhook->outcome == DREAMD_EVENT_APPLIED)
         status = take_stock(db, webhook);
+    if (status == DREAMD_DB_OK && webhook->told_plan)
+        status = dreamd_plan_in_force(db, &webhook->project, webhook->event.user_id, call->arena,
+                                      &webhook->plan_in_force);
     return status;
+}
+
+static dreamd_db_status look_again(dreamd_db *db, void *arg)
+{
+    dreamd_call *call = arg;
+    struct webhook *webhook = call->state;
+
+    return dreamd_plan_in_force(db, &webhook->project, webhook->event.user_id, call->arena, &webhook->plan_in_force);
 }
 
 /* ---- the steps ---- */
 
-static void on_applied(void *arg, dreamd_db_status status)
+/* The event is applied; a provider that cannot be told now is told with the user's next event. */
+static void warn_of_wrong_plan(const struct webhook *webhook, const char *reason)
+{
+    dreamd_log(DREAMD_LOG_WARN, "plan_not_told", dreamd_log_text("user_id", webhook->event.user_id),
+               dreamd_log_text("project_id", webhook->project.project_id),
+               dreamd_log_text("plan", webhook->plan_in_force), dreamd_log_text("reason", reason));
+}
+
+static void compare_plans(dreamd_call *call);
+
+static void on_looked_again(void *arg, dreamd_db_status status)
 {
     dreamd_call *call = arg;
     const struct webhook *webhook = call->state;
 
-    if (status != DREAMD_DB_OK)
-        refuse_store(call, status);
+    if (status == DREAMD_DB_OK) {
+        compare_plans(call);
+        return;
+    }
+    warn_of_wrong_plan(webhook, "the store could not be read");
+    answer_received(call, webhook->outcome == DREAMD_EVENT_DUPLICATE);
+}
+
+static void on_corrected(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user)
+{
+    dreamd_call *call = context;
+    struct webhook *webhook = call->state;
+
+    if (user) {
+        webhook->told_plan = webhook->plan_in_force;
+        dreamd_store_read(call->service->store, look_again, on_looked_again, call);
+        return;
+    }
+    warn_of_wrong_plan(webhook, answer->message);
+    answer_received(call, webhook->outcome == DREAMD_EVENT_DUPLICATE);
+}
+
+static void tell_plan_again(dreamd_call *call)
+{
+    struct webhook *webhook = call->state;
+    cJSON *metadata = cJSON_CreateObject();
+
+    webhook->corrections++;
+    if (dream_json_set_string(metadata, "plan", webhook->plan_in_force))
+        dreamd_clerk_merge_metadata(call->service->upstream, webhook->mode, webhook->event.user_id, metadata,
+                                    on_corrected, call);
     else
-        answer_received(call, webhook->outcome == DREAMD_EVENT_DUPLICATE);
+        refuse(call, 500, "Out of memory");
+    cJSON_Delete(metadata);
+}
+
+/* Between telling the provider and applying, another process may have applied something newer and told it first. */
+static void compare_plans(dreamd_call *call)
+{
+    const struct webhook *webhook = call->state;
+    bool is_right = !webhook->told_plan || !webhook->plan_in_force
+                    || strcmp(webhook->told_plan, webhook->plan_in_force) == 0;
+
+    if (!is_right && webhook->corrections < MAX_CORRECTIONS) {
+        tell_plan_again(call);
+        return;
+    }
+    if (!is_right)
+        warn_of_wrong_plan(webhook, "it keeps changing");
+    answer_received(call, webhook->outcome == DREAMD_EVENT_DUPLICATE);
+}
+
+static void on_applied(void *arg, dreamd_db_status status)
+{
+    if (status != DREAMD_DB_OK)
+        refuse_store(arg, status);
+    else
+        compare_plans(arg);
 }
 
 static void start_apply(dreamd_call *call)
@@ -280,13 +388,18 @@ static void start_apply(dreamd_call *call)
 static void on_merged(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user)
 {
     dreamd_call *call = context;
-    const struct webhook *webhook = call->state;
+    struct webhook *webhook = call->state;
 
-    /* A subscription that ends must end here even if its user is gone there. */
-    if (user || (answer->outcome == DREAMD_UPSTREAM_NOT_FOUND && webhook->event.kind == DREAMD_STRIPE_ENDED))
+    if (user) {
         start_apply(call);
-    else
+    } else if (answer->outcome == DREAMD_UPSTREAM_NOT_FOUND && webhook->event.kind == DREAMD_STRIPE_ENDED) {
+        /* A subscription that ends must end here even if its user is gone there; a stranger's makes nobody a customer. */
+        webhook->told_plan = NULL;
+        webhook->is_unusable = !webhook->is_stored;
+        start_apply(call);
+    } else {
         refuse_provider(call, metadata_failed, answer);
+    }
 }
 
 /* ---- orders ---- */
@@ -341,32 +454,16 @@ static void on_account(void *arg, dreamd_db_status status)
 
 /* ---- subscriptions ---- */
 
-/* What the event makes of the plan in the metadata; NULL: it stays. The store decides alike (subscriptions.h). */
-static const char *metadata_plan(const struct webhook *webhook)
-{
-    const char *status = webhook->event.subscription.status;
-    const char *current = dream_json_string(webhook->metadata, "plan");
-
-    if (webhook->event.kind == DREAMD_STRIPE_ENDED || strcmp(status, "canceled") == 0)
-        return FREE_PLAN;
-    if (strcmp(status, "active") == 0 || strcmp(status, "trialing") == 0)
-        return webhook->plan;
-    if (strncmp(status, "incomplete", strlen("incomplete")) == 0)
-        return NULL;
-    return !current || strcasecmp(current, webhook->plan) == 0 ? FREE_PLAN : NULL;
-}
-
 /* False when out of memory. */
 static bool fill_metadata(struct webhook *webhook)
 {
     const dreamd_subscription *subscription = &webhook->event.subscription;
-    const char *plan = metadata_plan(webhook);
     bool is_ok = true;
 
     if (!webhook->user_key)
         is_ok = dream_json_set_string(webhook->metadata, "publishableKey", webhook->project.publishable_key);
-    if (plan)
-        is_ok = dream_json_set_string(webhook->metadata, "plan", plan) && is_ok;
+    if (webhook->next_plan)
+        is_ok = dream_json_set_string(webhook->metadata, "plan", webhook->next_plan) && is_ok;
     if (subscription->stripe_customer_id && webhook->event.kind != DREAMD_STRIPE_ENDED)
         is_ok = dream_json_set_string(webhook->metadata, "stripeCustomerId", subscription->stripe_customer_id) && is_ok;
     if (webhook->event.kind == DREAMD_STRIPE_CHANGED)
@@ -379,6 +476,13 @@ static void start_merge(dreamd_call *call)
     struct webhook *webhook = call->state;
     cJSON *metadata = webhook->metadata;
 
+    if (webhook->is_unusable) {
+        dreamd_log(DREAMD_LOG_WARN, "webhook_of_unknown_tier", dreamd_log_text("event_id", webhook->event.id),
+                   dreamd_log_text("type", webhook->event.type), dreamd_log_text("tier", webhook->event.tier),
+                   dreamd_log_text("project_id", webhook->project.project_id));
+        start_apply(call);
+        return;
+    }
     if (!webhook->has_project) {
         dreamd_log(DREAMD_LOG_WARN, "webhook_not_applied", dreamd_log_text("event_id", webhook->event.id),
                    dreamd_log_text("type", webhook->event.type), dreamd_log_text("account", webhook->event.account),
@@ -391,6 +495,7 @@ static void start_merge(dreamd_call *call)
         return;
     }
     webhook->metadata = NULL;
+    webhook->told_plan = dream_arena_strdup(call->arena, dream_json_string(metadata, "plan"));
     dreamd_clerk_merge_metadata(call->service->upstream, webhook->mode, webhook->event.user_id, metadata, on_merged,
                                 call);
     cJSON_Delete(metadata);
@@ -421,10 +526,8 @@ static void on_user(void *context, const dreamd_upstream_answer *answer, const d
     webhook->user_key = key && *key && strlen(key) < DREAMD_KEY_SIZE ? dream_arena_strdup(call->arena, key) : NULL;
     if (!webhook->metadata)
         refuse(call, 500, "Out of memory");
-    else if (webhook->user_key)
-        dreamd_store_read(call->service->store, look_at_user, on_user_looked_at, call);
     else
-        start_merge(call);
+        dreamd_store_read(call->service->store, look_at_user, on_user_looked_at, call);
 }
 
 static void on_looked(void *arg, dreamd_db_status status)
@@ -443,7 +546,7 @@ static void on_looked(void *arg, dreamd_db_status status)
     else if (webhook->event.kind == DREAMD_STRIPE_OTHER || webhook->outcome == DREAMD_EVENT_STALE
              || webhook->is_tombstone)
         start_apply(call);
-    else if (is_hopeless)
+    else if (is_hopeless || webhook->is_unusable)
         start_merge(call);
     else
         dreamd_clerk_get_user(call->service->upstream, webhook->mode, webhook->event.user_id, on_user, call);

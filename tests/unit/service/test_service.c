@@ -46,16 +46,21 @@ static struct {
     int count;
     dreamd_request *requests[MAX_HELD];
     char lines[MAX_HELD][160]; /* "GET /v1/users/user_1" */
+    char bodies[MAX_HELD][512];
     dreamd_http_server *server;
 } provider = { .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 static void hold(void *context, dreamd_request *request)
 {
+    size_t size = 0;
+    const char *body = dreamd_request_body(request, &size);
+
     (void)context;
     pthread_mutex_lock(&provider.mutex);
     if (provider.count < MAX_HELD) {
         (void)snprintf(provider.lines[provider.count], sizeof provider.lines[0], "%s %s",
                        dreamd_request_method(request), dreamd_request_path(request));
+        (void)snprintf(provider.bodies[provider.count], sizeof provider.bodies[0], "%.*s", (int)size, body);
         provider.requests[provider.count++] = request;
     }
     pthread_cond_broadcast(&provider.changed);
@@ -280,6 +285,7 @@ struct look {
     bool has_customer;
     bool has_subscription;
     char plan[32];
+    char status[32];
     dream_arena *arena;
 };
 
@@ -294,8 +300,10 @@ static dreamd_db_status look_up(dreamd_db *db, void *arg)
     if (status == DREAMD_DB_OK)
         status =
             dreamd_subscription_find(db, &project, look->user_id, look->arena, &subscription, &look->has_subscription);
-    if (look->has_subscription)
+    if (look->has_subscription) {
         (void)snprintf(look->plan, sizeof look->plan, "%s", subscription.plan);
+        (void)snprintf(look->status, sizeof look->status, "%s", subscription.status);
+    }
     return status;
 }
 
@@ -489,6 +497,46 @@ static void test_service__an_event_older_than_what_was_applied_changes_nothing(v
     assert_string_equal(look_at("user_1").plan, "pro");
 }
 
+/* As another process does that shares the store. */
+static dreamd_db_status apply_newer(dreamd_db *db, void *arg)
+{
+    dreamd_subscription subscription = DREAMD_SUBSCRIPTION_INIT;
+    dreamd_event event = { .source = "stripe-live",
+                           .event_id = "evt_newer",
+                           .type = "customer.subscription.deleted",
+                           .created_s = 200,
+                           .payload = "{}",
+                           .project = &project,
+                           .subscription = &subscription };
+
+    subscription.user_id = "user_1";
+    subscription.subscription_id = "sub_9";
+    subscription.plan = "pro";
+    subscription.status = "canceled";
+    return dreamd_event_apply(db, &event, dream_wall_ms(), arg);
+}
+
+static void test_service__what_an_overtaken_event_told_the_provider_is_put_right(void **state)
+{
+    struct question question;
+    dreamd_event_outcome outcome;
+
+    (void)state;
+    deliver(&question, EVENT("evt_1", "100", UPDATED, "acct_a", "active", "pro"));
+    expect_call(0, "GET /v1/users/user_1");
+    answer_call(0, 200, user_text(USER("user_1", "free"), 1));
+    expect_call(1, "PATCH /v1/users/user_1/metadata");
+    assert_non_null(strstr(provider.bodies[1], "\"plan\":\"pro\""));
+    assert_int_equal(dreamd_store_write_now(store, apply_newer, &outcome), DREAMD_DB_OK);
+    answer_call(1, 200, user_text(USER("user_1", "pro"), 1));
+    expect_call(2, "PATCH /v1/users/user_1/metadata");
+    assert_string_equal(provider.bodies[2], "{\"public_metadata\":{\"plan\":\"free\"}}");
+    answer_call(2, 200, user_text(USER("user_1", "free"), 1));
+    assert_int_equal(wait_answer(&question), 200);
+    assert_string_equal(question.body, "{\"received\":true}");
+    assert_int_equal(call_count(), 3);
+}
+
 static void test_service__another_account_cannot_speak_for_the_project(void **state)
 {
     struct question question;
@@ -535,11 +583,14 @@ static void test_service__a_subscription_of_a_user_who_is_gone_still_ends(void *
     struct question question;
 
     (void)state;
-    deliver(&question, EVENT("evt_1", "100", "customer.subscription.deleted", "acct_a", "canceled", "pro"));
-    expect_call(0, "GET /v1/users/user_1");
-    answer_call(0, 404, "{}");
+    deliver(&question, EVENT("evt_1", "100", UPDATED, "acct_a", "active", "pro"));
+    pass_event(0);
     assert_int_equal(wait_answer(&question), 200);
-    assert_true(look_at("user_1").has_subscription);
+    deliver(&question, EVENT("evt_2", "200", "customer.subscription.deleted", "acct_a", "canceled", "pro"));
+    expect_call(2, "GET /v1/users/user_1");
+    answer_call(2, 404, "{}");
+    assert_int_equal(wait_answer(&question), 200);
+    assert_string_equal(look_at("user_1").status, "canceled");
 }
 
 /* ---- the end ---- */
@@ -573,6 +624,7 @@ int main(void)
         CASE(test_service__events_about_one_user_go_one_at_a_time),
         CASE(test_service__a_second_delivery_waits_and_finds_the_first_done),
         CASE(test_service__an_event_older_than_what_was_applied_changes_nothing),
+        CASE(test_service__what_an_overtaken_event_told_the_provider_is_put_right),
         CASE(test_service__another_account_cannot_speak_for_the_project),
         CASE(test_service__another_projects_user_is_left_alone),
         CASE(test_service__an_event_is_kept_only_when_the_provider_knows),
