@@ -76,14 +76,19 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *data)
     return work->refused == DREAMAPI_OK ? size * count : 0;
 }
 
-/* libcurl takes a connection that is closed among the headers for the end of a whole answer without a body. Interim
- * answers (1xx) and a proxy's have their own empty lines, so each status line begins anew. */
+/* libcurl takes a connection that is closed among the headers for the end of a whole answer without a body. An interim
+ * answer (1xx) has a head of its own, whose headers say nothing about the answer. */
 static void note_head(dream_curl_work *work, const char *line, size_t size)
 {
-    if (size >= 5 && memcmp(line, "HTTP/", 5) == 0)
+    const char *space;
+
+    if (size >= 5 && memcmp(line, "HTTP/", 5) == 0) {
+        space = memchr(line, ' ', size);
         work->is_head_whole = false;
-    else if (size > 0 && (line[0] == '\r' || line[0] == '\n'))
-        work->is_head_whole = true;
+        work->is_interim = space && space + 1 < line + size && space[1] == '1';
+    } else if (size > 0 && (line[0] == '\r' || line[0] == '\n')) {
+        work->is_head_whole = !work->is_interim;
+    }
 }
 
 /* `line` is one header line with its line end and no NUL. */
@@ -119,7 +124,8 @@ static size_t take_header(char *line, size_t size, size_t count, void *data)
 
     work->has_answer_byte = true;
     note_head(work, line, size * count);
-    work->refused = take_line(work, line, size * count);
+    if (!work->is_interim)
+        work->refused = take_line(work, line, size * count);
     return work->refused == DREAMAPI_OK ? size * count : 0;
 }
 
@@ -189,6 +195,7 @@ static CURLcode set_callbacks(dream_curl_work *work)
     SET(CURLOPT_PREREQDATA, work);
     SET(CURLOPT_HEADERFUNCTION, take_header);
     SET(CURLOPT_HEADERDATA, work);
+    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(CURLOPT_WRITEFUNCTION, take_body);
     SET(CURLOPT_WRITEDATA, work);
     return code;
@@ -307,6 +314,9 @@ static const struct {
     { CURLE_UNSUPPORTED_PROTOCOL, DREAMAPI_FAILURE_PROTOCOL }, /* an answer that is no HTTP/1 */
     { CURLE_BAD_CONTENT_ENCODING, DREAMAPI_FAILURE_PROTOCOL },
     { CURLE_OUT_OF_MEMORY, DREAMAPI_FAILURE_NOMEM },
+#if LIBCURL_VERSION_NUM >= 0x080600
+    { CURLE_TOO_LARGE, DREAMAPI_FAILURE_TOO_LARGE },
+#endif
 };
 
 static dreamapi_failure failure_of(const dream_curl_work *work, CURLcode code)
@@ -317,6 +327,9 @@ static dreamapi_failure failure_of(const dream_curl_work *work, CURLcode code)
     if (work->refused == DREAMAPI_NOMEM)
         return DREAMAPI_FAILURE_NOMEM;
     if (work->refused != DREAMAPI_OK)
+        return DREAMAPI_FAILURE_TOO_LARGE;
+    /* What an older libcurl says of a header line beyond 100 kB. */
+    if (code == CURLE_OUT_OF_MEMORY && work->requests_begun > 0 && !work->is_head_whole)
         return DREAMAPI_FAILURE_TOO_LARGE;
     /* libcurl was about to send the request again: only a dead kept connection makes it do that. */
     if (work->is_repeat_refused)

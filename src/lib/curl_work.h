@@ -18,7 +18,8 @@ typedef struct dream_curl_work {
     unsigned requests_begun; /* how often libcurl was about to write a request */
     bool is_repeat_refused;  /* it wanted to write one more than it may */
     bool has_answer_byte;
-    bool is_head_whole; /* the empty line after the answer's last header came */
+    bool is_interim;         /* the head that is coming is that of a 1xx answer */
+    bool is_head_whole;      /* the empty line after the answer's last header came */
     dreamapi_status refused; /* why the answer was not taken; OK if it was */
     char text[CURL_ERROR_SIZE];
 } dream_curl_work;
