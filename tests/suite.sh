@@ -2,8 +2,7 @@
 # suite.sh - what ./dev test and ./dev check run; sourced by dev, whose functions it uses. Every part leaves a JUnit XML file in
 # $results, which tests/summary.py adds up: a part without a report counts as failed.
 
-# A forked child has the memory of threads that it does not have: valgrind takes that for leaks, so children are left to asan.
-valgrind="valgrind --quiet --child-silent-after-fork=yes --leak-check=full --errors-for-leak-kinds=definite,indirect --error-exitcode=9"
+valgrind="valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite,indirect --error-exitcode=9"
 
 begin_suite() {
     results=$(mktemp -d) failed=0 parts=
