@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_phases.c - the deadline passes, or another thread cancels, in each phase of a call: in the queue for a
+ * connection, while the server is asked what it knows, while its name is looked up, while connecting, in the TLS handshake,
+ * sending, waiting, receiving, pausing before a retry. With a thread of the client's own and without.
+ *
+ * The name lookup is held up by a getaddrinfo of our own, which libcurl calls instead of the C library's; sending by a
+ * small send buffer, through a socket() of our own. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "stage.h"
+
+enum { POOL = 64, SHORT_MS = 250, LONG_MS = 60000, SOON_MS = 8000, TEXT_SIZE = 4000, SMALL_BUFFER = 4096 };
+
+/* ---- what libcurl finds instead of the C library ---- */
+
+static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t gate_changed = PTHREAD_COND_INITIALIZER;
+static bool is_gate_open;
+static int lookups;
+static bool has_small_buffers;
+
+int __real_socket(int domain, int type, int protocol);
+int __wrap_socket(int domain, int type, int protocol);
+
+int __wrap_socket(int domain, int type, int protocol)
+{
+    int size = SMALL_BUFFER;
+    int fd = __real_socket(domain, type, protocol);
+
+    if (fd >= 0 && has_small_buffers)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    return fd;
+}
+
+/* A name server that does not answer until the test is over. */
+__attribute__((visibility("default"))) int getaddrinfo(const char *name, const char *service,
+                                                       const struct addrinfo *hints, struct addrinfo **out);
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **out)
+{
+    (void)name;
+    (void)service;
+    (void)hints;
+    *out = NULL;
+    pthread_mutex_lock(&gate_lock);
+    lookups++;
+    pthread_cond_broadcast(&gate_changed);
+    while (!is_gate_open)
+        pthread_cond_wait(&gate_changed, &gate_lock);
+    lookups--;
+    pthread_cond_broadcast(&gate_changed);
+    pthread_mutex_unlock(&gate_lock);
+    return EAI_NONAME;
+}
+
+static void wait_for_lookup(void)
+{
+    pthread_mutex_lock(&gate_lock);
+    while (lookups == 0)
+        pthread_cond_wait(&gate_changed, &gate_lock);
+    pthread_mutex_unlock(&gate_lock);
+}
+
+static void open_gate(void)
+{
+    pthread_mutex_lock(&gate_lock);
+    is_gate_open = true;
+    pthread_cond_broadcast(&gate_changed);
+    while (lookups > 0)
+        pthread_cond_wait(&gate_changed, &gate_lock);
+    is_gate_open = false;
+    pthread_mutex_unlock(&gate_lock);
+}
+
+/* ---- the phases ---- */
+
+typedef enum phase { QUEUE, PROBE, DNS, CONNECT, TLS, SENDING, WAITING, RECEIVING, PAUSING } phase;
+
+typedef struct phase_row {
+    const char *sentence;
+    phase phase;
+    int threads;
+    bool is_cancelled;    /* else its deadline passes */
+    dreamapi_status get;  /* how a GET ends */
+    dreamapi_status post; /* how a POST ends */
+} phase_row;
+
+#define ROWS(where, phase, get, post)                                                                                  \
+    { "the deadline passes " where, phase, 1, false, get, post },                                                      \
+        { "the deadline passes " where ", without a thread", phase, 0, false, get, post },                             \
+        { "another thread cancels " where, phase, 1, true, DREAMAPI_CANCELLED, DREAMAPI_CANCELLED },                   \
+    {                                                                                                                  \
+        "another thread cancels " where ", without a thread", phase, 0, true, DREAMAPI_CANCELLED, DREAMAPI_CANCELLED   \
+    }
+
+static phase_row rows[] = {
+    ROWS("in the queue for a connection", QUEUE, DREAMAPI_TIMEOUT, DREAMAPI_TIMEOUT),
+    /* A GET of a user's usage cannot go on without an answer, and gives each try half of the time that is left: the tries
+     * are over before the deadline is. A POST goes on without extensions, and then hangs. */
+    ROWS("while the server is asked what it knows", PROBE, DREAMAPI_UNAVAILABLE, DREAMAPI_OUTCOME_UNKNOWN),
+    ROWS("while the name is looked up", DNS, DREAMAPI_TIMEOUT, DREAMAPI_TIMEOUT),
+    ROWS("while connecting", CONNECT, DREAMAPI_TIMEOUT, DREAMAPI_TIMEOUT),
+    ROWS("in the TLS handshake", TLS, DREAMAPI_TIMEOUT, DREAMAPI_TIMEOUT),
+    ROWS("while sending", SENDING, DREAMAPI_TIMEOUT, DREAMAPI_OUTCOME_UNKNOWN),
+    ROWS("while waiting for the answer", WAITING, DREAMAPI_TIMEOUT, DREAMAPI_OUTCOME_UNKNOWN),
+    ROWS("while receiving", RECEIVING, DREAMAPI_TIMEOUT, DREAMAPI_OUTCOME_UNKNOWN),
+    /* A pause that would last beyond the deadline is not begun: the call ends at once with what the server said. */
+    ROWS("while pausing", PAUSING, DREAMAPI_RATE_LIMITED, DREAMAPI_RATE_LIMITED),
+};
+
+typedef struct scene {
+    stage stage;
+    const phase_row *row;
+    work kind;
+    dreamapi_call *filling[POOL]; /* calls that occupy every connection */
+    int crowd[8];                 /* connections that fill the server's backlog */
+    size_t crowd_count;
+    pthread_t canceller;
+    dreamapi_call *call;
+} scene;
+
+static char long_text[TEXT_SIZE + 1];
+
+/* A body that fits into no small buffer. */
+static dreamapi_status start_long_post(scene *c)
+{
+    dreamapi_customer_params params = DREAMAPI_CUSTOMER_PARAMS_INIT;
+    dreamapi_call_options options = DREAMAPI_CALL_OPTIONS_INIT;
+
+    memset(long_text, 'x', TEXT_SIZE);
+    params.email = params.first_name = params.last_name = params.plan = params.password = long_text;
+    options.timeout_ms = c->stage.timeout_ms;
+    return dreamapi_customer_create_start(c->stage.client, &params, &options, &c->call, &c->stage.error);
+}
+
+static void start_call(scene *c)
+{
+    stage *s = &c->stage;
+    dreamapi_call_options options = DREAMAPI_CALL_OPTIONS_INIT;
+    dreamapi_status status;
+
+    options.timeout_ms = s->timeout_ms;
+    if (c->row->phase == PROBE && c->kind == WORK_GET)
+        status = dreamapi_usage_get_start(s->client, "user_1", &options, &c->call, &s->error);
+    else if (c->row->phase == SENDING && c->kind != WORK_GET)
+        status = start_long_post(c);
+    else
+        status = stage_start(s, c->kind, &c->call);
+    stage_expect(s, "start", status, DREAMAPI_OK);
+}
+
+/* ---- before the call ---- */
+
+static void fill_pool(scene *c)
+{
+    stage *s = &c->stage;
+    int64_t timeout_ms = s->timeout_ms;
+
+    s->timeout_ms = LONG_MS;
+    for (int i = 0; i < POOL; i++)
+        stage_expect(s, "fill", stage_start(s, WORK_GET, &c->filling[i]), DREAMAPI_OK);
+    s->timeout_ms = timeout_ms;
+    /* Without a thread, somebody has to work until they are all on their way. */
+    for (int64_t until_ms = stage_now_ms() + SOON_MS; fault_server_counts(&s->server).touched < POOL;) {
+        assert_true(stage_now_ms() < until_ms);
+        (void)dreamapi_call_wait(c->filling[0], 5, NULL);
+    }
+}
+
+/* Nobody accepts, and the backlog is full: further attempts to connect get no answer. */
+static void fill_backlog(scene *c)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t size = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char url[64];
+
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    c->crowd[c->crowd_count++] = listener;
+    while (c->crowd_count < 6) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)connect(fd, (struct sockaddr *)&address, sizeof(address));
+        c->crowd[c->crowd_count++] = fd;
+    }
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d", ntohs(address.sin_port));
+    assert_int_equal(dreamapi_options_set_base_url(c->stage.options, url), DREAMAPI_OK);
+}
+
+static void prepare_client(scene *c)
+{
+    stage *s = &c->stage;
+    char url[64];
+
+    if (c->row->phase == DNS)
+        (void)dreamapi_options_set_base_url(s->options, "https://slow.invalid");
+    if (c->row->phase == CONNECT)
+        fill_backlog(c);
+    if (c->row->phase == TLS) {
+        (void)snprintf(url, sizeof(url), "https://127.0.0.1:%d", s->server.port);
+        (void)dreamapi_options_set_base_url(s->options, url);
+    }
+    stage_make_client(s, c->row->threads);
+}
+
+static void prepare(scene *c)
+{
+    static const fault_act hold = { .cut = FAULT_CUT_ANSWER, .end = FAULT_HOLD };
+    static const fault_act hold_request = { .cut = FAULT_CUT_REQUEST, .at = 20, .end = FAULT_HOLD };
+    static const fault_act hold_in_answer = { .cut = FAULT_CUT_ANSWER, .at = 30, .end = FAULT_HOLD };
+    static const fault_act pause = { .answer = "HTTP/1.1 429 T\r\nRetry-After: 30\r\nContent-Length: 2\r\n\r\n{}" };
+    static fault_act holds[POOL + 1];
+    stage *s = &c->stage;
+
+    has_small_buffers = c->row->phase == SENDING;
+    s->timeout_ms = c->row->is_cancelled ? LONG_MS : SHORT_MS;
+    prepare_client(c);
+    if (c->row->phase == PROBE) {
+        fault_server_health(&s->server, NULL, false);
+        fault_server_arm(&s->server, &hold, 1);
+        return;
+    }
+    if (c->row->phase == DNS || c->row->phase == CONNECT || c->row->phase == TLS)
+        return;
+    stage_learn(s, KNOWS_NOTHING);
+    for (int i = 0; i <= POOL; i++)
+        holds[i] = hold;
+    if (c->row->phase == QUEUE) {
+        fault_server_arm(&s->server, holds, POOL + 1);
+        fill_pool(c);
+        return;
+    }
+    fault_server_arm(&s->server,
+                     c->row->phase == SENDING     ? &hold_request
+                     : c->row->phase == WAITING   ? &hold
+                     : c->row->phase == RECEIVING ? &hold_in_answer
+                                                  : &pause,
+                     1);
+}
+
+/* ---- during the call ---- */
+
+/* Waits for what can be seen of a phase from outside. */
+static void wait_for_phase(scene *c)
+{
+    switch (c->row->phase) {
+    case PROBE:
+        assert_true(fault_server_wait_probes(&c->stage.server, 1));
+        break;
+    case DNS:
+        wait_for_lookup();
+        break;
+    case TLS:
+        assert_true(fault_server_wait_connections(&c->stage.server, 1));
+        break;
+    case SENDING:
+    case WAITING:
+    case RECEIVING:
+    case PAUSING:
+        assert_true(fault_server_wait_touched(&c->stage.server, 1));
+        break;
+    case QUEUE:
+    case CONNECT:
+        break;
+    }
+    /* From there the call needs some moments more, and nothing outside tells when it is there. */
+    (void)usleep(20000);
+}
+
+static void *cancel(void *argument)
+{
+    scene *c = argument;
+
+    wait_for_phase(c);
+    dreamapi_call_cancel(c->call);
+    return NULL;
+}
+
+static void finish(scene *c)
+{
+    stage *s = &c->stage;
+
+    dreamapi_call_free(c->call);
+    for (int i = 0; i < POOL; i++)
+        dreamapi_call_free(c->filling[i]);
+    open_gate();
+    stage_close(s);
+    open_gate();
+    for (size_t i = 0; i < c->crowd_count; i++)
+        (void)close(c->crowd[i]);
+    has_small_buffers = false;
+}
+
+static void end_in_phase(const phase_row *row, work kind)
+{
+    scene c = { .row = row, .kind = kind };
+    stage *s = &c.stage;
+    int64_t start_ms;
+    int64_t took_ms;
+    dreamapi_status status;
+    fault_counts counts;
+
+    stage_open(s);
+    prepare(&c);
+    start_ms = stage_now_ms();
+    start_call(&c);
+    if (row->is_cancelled)
+        assert_int_equal(pthread_create(&c.canceller, NULL, cancel, &c), 0);
+    status = dreamapi_call_wait(c.call, SOON_MS, &s->error);
+    took_ms = stage_now_ms() - start_ms;
+    if (row->is_cancelled)
+        pthread_join(c.canceller, NULL);
+    counts = fault_server_counts(&s->server);
+    stage_expect(s, work_names[kind], status, kind == WORK_GET ? row->get : row->post);
+    if (!row->is_cancelled && status != DREAMAPI_RATE_LIMITED && status != DREAMAPI_UNAVAILABLE && took_ms < SHORT_MS)
+        fail_msg("it ended after %d ms", (int)took_ms);
+    if (took_ms > SOON_MS - 1000)
+        fail_msg("it took %d ms", (int)took_ms);
+    /* In the handshake it is the client's hello that the server sees: that of the call, and of GET /health. */
+    if (counts.touched > (row->phase == QUEUE ? POOL : row->phase == TLS ? 2 : 1) || counts.works > 1)
+        fail_msg("%d requests reached the server", counts.touched);
+    if (row->phase == TLS)
+        assert_int_equal(counts.requests, 0);
+    /* Whoever cancels a POST that may have arrived is told so. */
+    if (row->is_cancelled && kind == WORK_POST && (row->phase == WAITING || row->phase == RECEIVING))
+        assert_int_equal(s->error.retriable, 0);
+    finish(&c);
+}
+
+static void test_phase(void **state)
+{
+    end_in_phase(*state, WORK_GET);
+    end_in_phase(*state, WORK_POST);
+}
+
+int main(void)
+{
+    return stage_run("faults_phases", test_phase, rows, sizeof(rows[0]), sizeof(rows) / sizeof(rows[0]));
+}
