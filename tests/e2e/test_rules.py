@@ -159,6 +159,49 @@ def test_a_query_that_cannot_be_decoded_is_a_400(app, query):
     assert (answer.status, answer.json["error"]) == (400, "Invalid query")
 
 
+@pytest.mark.parametrize("spelled, plan", [("FREE", "free"), ("Pro", "pro"), ("mAX", "max")])
+def test_a_plan_is_kept_as_its_tier_is_called(stage, app, stand, spelled, plan):
+    made = app.ask("POST", "/api/customers", {"email": f"{uuid.uuid4().hex}@example.test", "plan": spelled})
+    assert made.json["customer"]["plan"] == plan
+    user_id = made.json["customer"]["id"]
+    assert stand.take_calls()[-1]["body"]["public_metadata"]["plan"] == plan
+    assert app.ask("PATCH", "/api/customers/" + user_id, {"plan": "pro"}).status == 200
+    assert app.ask("PATCH", "/api/customers/" + user_id, {"plan": spelled}).json["customer"]["plan"] == plan
+    assert stand.take_calls()[-1]["body"]["public_metadata"]["plan"] == plan
+    assert app.ask("GET", "/api/customers/" + user_id).json["customer"]["plan"] == plan
+    assert app.usage(user_id)["plan"] == plan
+
+
+def test_a_change_of_plan_answers_the_plan_in_force(stage, app, stand):
+    user_id = new_customer(app)
+    key = stage[1]["<pk-app>"]
+    assert deliver(stage, stand, subscription_event(user_id, key, "created", NOW, tier="max")).status == 200
+    stand.take_calls()
+    for plan in ("free", "pro"):
+        assert app.ask("PATCH", "/api/customers/" + user_id, {"plan": plan}).json["customer"]["plan"] == "max"
+        assert stand.take_calls()[-1]["body"]["public_metadata"]["plan"] == "max"
+        assert app.ask("GET", "/api/customers/" + user_id).json["customer"]["plan"] == "max"
+    # What was set counts once the subscription is not paid any more.
+    assert deliver(stage, stand, subscription_event(user_id, key, "updated", NOW + 1, "past_due", tier="max")).status == 200
+    assert app.ask("GET", "/api/customers/" + user_id).json["customer"]["plan"] == "pro"
+
+
+def test_a_user_of_no_project_is_nobodys_customer(stage, app, stand):
+    """Not even after a token of theirs was used here: whoever holds a secret key could else read and delete them."""
+    user_id = "user_" + uuid.uuid4().hex
+    stand.add_user(user_id, "keyless@example.test", {})
+    token = providers.make_token({"sub": user_id, "iat": NOW - 5, "exp": NOW + 600})
+    for name in ("<pk-app>", "<pk-other>"):
+        headers = {"X-Publishable-Key": stage[1][name], "X-Clerk-Token": token}
+        assert daemon.ask(stage[0].api, "POST", "/api/data", headers).status == 200
+    for name in ("<sk-app>", "<sk-other>"):
+        with tenant.Backend(stage[0].api, stage[1][name]) as backend:
+            for method, body in (("GET", None), ("PATCH", {"plan": "pro"}), ("DELETE", None)):
+                answer = backend.ask(method, "/api/customers/" + user_id, body)
+                assert (answer.status, answer.json["error"]) == (404, "Not found"), method
+    assert {call["method"] for call in stand.take_calls()} == {"GET"}
+
+
 # The short paths.
 
 

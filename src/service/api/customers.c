@@ -6,6 +6,7 @@
  * back, a deletion or change that it cannot keep is answered with a failure and may be repeated. A creation repeated with its
  * Idempotency-Key after a crash in between finds what it made and goes on from there. */
 #include <string.h>
+#include <strings.h>
 
 #include "common/json.h"
 #include "net/log.h"
@@ -14,7 +15,7 @@
 #include "service/api/replay.h"
 #include "service/provider/clerk.h"
 #include "service/store/customers.h"
-#include "service/store/subscriptions.h"
+#include "service/store/plans.h"
 #include "service/store/tiers.h"
 
 #define FREE_PLAN "free"
@@ -44,6 +45,7 @@ struct customer {
     /* What the store says. */
     bool is_own;
     bool is_stored;
+    const char *subscribed_plan; /* of a running subscription: no other counts beside it; NULL: none */
     const char *current_plan;
     dreamd_db_status status; /* why a creation is being taken back */
     const char *refusal;     /* why the provider refused a creation */
@@ -94,7 +96,8 @@ static void refuse_foreign(dreamd_call *call)
 
 /* ---- store work that several share ---- */
 
-/* Prepares a refusal if the plan is none of the project's. "free" needs no tier: it is what everybody has. */
+/* Spells the plan as the project does; prepares a refusal if it is none of the project's. "free" needs no tier: it is what
+ * everybody has. */
 static dreamd_db_status check_plan(dreamd_db *db, dreamd_call *call, const char *error)
 {
     struct customer *customer = call->state;
@@ -102,35 +105,33 @@ static dreamd_db_status check_plan(dreamd_db *db, dreamd_call *call, const char 
     bool is_found = false;
     dreamd_db_status status = DREAMD_DB_OK;
 
-    if (!customer->plan || strcmp(customer->plan, FREE_PLAN) == 0)
+    if (!customer->plan)
         return DREAMD_DB_OK;
     status = dreamd_tier_find(db, &call->project, customer->plan, DREAMD_TIER_BY_NAME, call->arena, &tier, &is_found);
-    if (status != DREAMD_DB_OK || is_found)
+    if (status != DREAMD_DB_OK)
         return status;
+    if (is_found || strcasecmp(customer->plan, FREE_PLAN) == 0) {
+        customer->plan = is_found ? tier.name : FREE_PLAN;
+        return DREAMD_DB_OK;
+    }
     customer->is_refused = true;
     dreamd_call_set_error(call, 400, error, dream_arena_printf(call->arena, "Unknown plan: %s", customer->plan));
     return DREAMD_DB_OK;
 }
 
 /* The plan that counts: a running subscription's, else the stored one, else the metadata's, else free. */
-static dreamd_db_status find_plan(dreamd_db *db, dreamd_call *call, const char *stored_plan)
+static dreamd_db_status find_plan(dreamd_db *db, dreamd_call *call)
 {
     struct customer *customer = call->state;
-    dreamd_subscription subscription;
-    bool is_found = false;
-    dreamd_db_status status =
-        dreamd_subscription_find(db, &call->project, customer->id, call->arena, &subscription, &is_found);
-    bool gives_plan =
-        is_found && (strcmp(subscription.status, "active") == 0 || strcmp(subscription.status, "trialing") == 0);
+    const char *plan = NULL;
+    dreamd_db_status status = dreamd_plan_in_force(db, &call->project, customer->id, call->arena, &plan);
 
-    customer->current_plan = gives_plan             ? subscription.plan
-                             : stored_plan          ? stored_plan
-                             : customer->their_plan ? customer->their_plan
-                                                    : FREE_PLAN;
+    customer->current_plan = plan ? plan : customer->their_plan ? customer->their_plan : FREE_PLAN;
     return status;
 }
 
-/* Whose the customer is. A user without a project in the metadata is ours if we have stored it. */
+/* Whose the customer is: the metadata alone says so. That a token of theirs was used here, or that they are still stored,
+ * gives nobody a right to a user who is of no project. */
 static dreamd_db_status look_at_owner(dreamd_db *db, dreamd_call *call)
 {
     struct customer *customer = call->state;
@@ -138,13 +139,11 @@ static dreamd_db_status look_at_owner(dreamd_db *db, dreamd_call *call)
     dreamd_db_status status =
         dreamd_customer_find(db, &call->project, customer->id, call->arena, &stored, &customer->is_stored);
 
-    if (status != DREAMD_DB_OK)
-        return status;
-    customer->is_own = customer->is_stored;
-    if (customer->their_key)
+    customer->is_own = false;
+    if (status == DREAMD_DB_OK && customer->their_key)
         status = dreamd_is_own_key(db, &call->project, customer->their_key, &customer->is_own);
     if (status == DREAMD_DB_OK && customer->is_own)
-        status = find_plan(db, call, customer->is_stored && !stored.is_deleted ? stored.plan : NULL);
+        status = find_plan(db, call);
     return status;
 }
 
@@ -235,7 +234,7 @@ static bool is_from_earlier_try(const dreamd_call *call)
     const char *plan = customer->plan ? customer->plan : FREE_PLAN;
     int64_t age_ms = call->now_ms - customer->created_at_ms;
 
-    return customer->is_own && !customer->is_stored && customer->their_key && customer->their_plan
+    return customer->is_own && !customer->is_stored && customer->their_plan
            && strcmp(customer->their_plan, plan) == 0 && age_ms < DREAMD_IDEMPOTENCY_KEEP_MS;
 }
 
@@ -411,7 +410,7 @@ static cJSON *updated_json(const struct customer *customer)
 
     is_ok = dream_json_set_string(json, "id", customer->id) && is_ok;
     is_ok = dream_json_set_string(json, "email", customer->their_email) && is_ok;
-    is_ok = dream_json_set_string(json, "plan", customer->plan ? customer->plan : customer->current_plan) && is_ok;
+    is_ok = dream_json_set_string(json, "plan", customer->current_plan) && is_ok;
     is_ok = dream_json_set(body, "customer", json) && is_ok;
     if (is_ok)
         return body;
@@ -429,8 +428,9 @@ static dreamd_db_status store_updated(dreamd_db *db, void *arg)
         .plan = customer->plan, /* NULL leaves the stored one */
         .created_at_ms = customer->created_at_ms,
     };
+    dreamd_db_status status = dreamd_customer_put(db, &call->project, &stored, call->now_ms);
 
-    return dreamd_customer_put(db, &call->project, &stored, call->now_ms);
+    return status == DREAMD_DB_OK ? find_plan(db, call) : status;
 }
 
 static void on_updated_stored(dreamd_call *call)
@@ -459,7 +459,17 @@ static dreamd_db_status look_before_update(dreamd_db *db, void *arg)
     customer->is_refused = false;
     if (status == DREAMD_DB_OK && customer->is_own)
         status = check_plan(db, call, update_failed);
+    if (status == DREAMD_DB_OK && customer->is_own)
+        status = dreamd_plan_subscribed(db, &call->project, customer->id, call->arena, &customer->subscribed_plan);
     return status;
+}
+
+/* What the metadata is to say: the plan that will be in force. */
+static const char *plan_to_tell(const struct customer *customer)
+{
+    if (customer->subscribed_plan)
+        return customer->subscribed_plan;
+    return customer->plan ? customer->plan : customer->current_plan;
 }
 
 static void on_looked_before_update(dreamd_call *call)
@@ -477,9 +487,7 @@ static void on_looked_before_update(dreamd_call *call)
             refuse_foreign(call);
         return;
     }
-    is_ok = dream_json_set_string(metadata, "plan", customer->plan ? customer->plan : customer->current_plan);
-    if (is_ok && !customer->their_key)
-        is_ok = dream_json_set_string(metadata, "publishableKey", call->project.publishable_key);
+    is_ok = dream_json_set_string(metadata, "plan", plan_to_tell(customer));
     if (is_ok)
         dreamd_clerk_merge_metadata(call->service->upstream, call->project.mode, customer->id, metadata, on_merged,
                                     call);

@@ -28,20 +28,26 @@ static dreamd_db_status find_stored(dreamd_db *db, const dreamd_project *project
     return status;
 }
 
-dreamd_db_status dreamd_plan_in_force(dreamd_db *db, const dreamd_project *project, const char *user_id,
-                                      dream_arena *arena, const char **out_plan)
+dreamd_db_status dreamd_plan_subscribed(dreamd_db *db, const dreamd_project *project, const char *user_id,
+                                        dream_arena *arena, const char **out_plan)
 {
     dreamd_subscription subscription;
     bool is_found = false;
     dreamd_db_status status = dreamd_subscription_find(db, project, user_id, arena, &subscription, &is_found);
 
     *out_plan = NULL;
-    if (status != DREAMD_DB_OK)
-        return status;
-    if (is_found && gives_plan(subscription.status)) {
+    if (status == DREAMD_DB_OK && is_found && gives_plan(subscription.status))
         *out_plan = subscription.plan;
-        return DREAMD_DB_OK;
-    }
+    return status;
+}
+
+dreamd_db_status dreamd_plan_in_force(dreamd_db *db, const dreamd_project *project, const char *user_id,
+                                      dream_arena *arena, const char **out_plan)
+{
+    dreamd_db_status status = dreamd_plan_subscribed(db, project, user_id, arena, out_plan);
+
+    if (status != DREAMD_DB_OK || *out_plan)
+        return status;
     return find_stored(db, project, user_id, arena, out_plan);
 }
 

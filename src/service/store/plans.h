@@ -10,7 +10,10 @@
 #include "service/store/model.h"
 #include "service/store/subscriptions.h"
 
-/* NULL if nothing here says. The text lives in `arena`. */
+/* That of a running subscription; NULL if none runs. Texts live in `arena`. */
+dreamd_db_status dreamd_plan_subscribed(dreamd_db *db, const dreamd_project *project, const char *user_id,
+                                        dream_arena *arena, const char **out_plan);
+/* NULL if nothing here says. */
 dreamd_db_status dreamd_plan_in_force(dreamd_db *db, const dreamd_project *project, const char *user_id,
                                       dream_arena *arena, const char **out_plan);
 /* What dreamd_plan_in_force will say once `event`, which is about a subscription of a known project and newer than what was
