@@ -30,7 +30,7 @@ static const char default_api[] = "127.0.0.1:8787";
 static const char default_admin[] = "127.0.0.1:9187";
 static const char free_port[] = "127.0.0.1:0";
 
-enum { OPTION_SANDBOX, OPTION_DB, OPTION_API, OPTION_ADMIN, OPTION_FREE_PORTS, OPTION_ENV_FILE };
+enum { OPTION_SANDBOX, OPTION_DB, OPTION_API, OPTION_ADMIN, OPTION_FREE_PORTS, OPTION_ENV_FILE, OPTION_ASSETS };
 
 static const dreamd_option options[] = {
     { "sandbox", NULL, "play Clerk and Stripe too, on ports 8791 to 8796" },
@@ -39,6 +39,7 @@ static const dreamd_option options[] = {
     { "listen-admin", "ADDR:PORT", "where /metrics, /health and /ready are (default 127.0.0.1:9187)" },
     { "free-ports", NULL, "free loopback ports for everything that has no --listen option" },
     { "env-file", "FILE", "settings for what the environment does not set" },
+    { "assets", "DIR", "where uploaded files are kept, or off (default: beside the database, PATH.assets)" },
     { NULL, NULL, NULL },
 };
 
@@ -46,6 +47,7 @@ struct server {
     const dreamd_arguments *arguments;
     char *folder; /* temporary; NULL with --db */
     char *db_path;
+    char *assets_folder; /* NULL: none */
     dreamd_environment *environment;
     dreamd_settings settings;
     dreamd_metrics *metrics;
@@ -108,6 +110,20 @@ static bool read_settings(struct server *server)
            && dreamd_settings_read(&server->settings, dreamd_environment_get, server->environment, server->error);
 }
 
+static bool choose_assets(struct server *server)
+{
+    const char *named = server->arguments->values[OPTION_ASSETS];
+    if (!named)
+        named = server->settings.assets_folder;
+    if (named && strcmp(named, "off") == 0)
+        return true;
+    if (asprintf(&server->assets_folder, "%s%s", named ? named : server->db_path, named ? "" : ".assets") >= 0)
+        return true;
+    server->assets_folder = NULL;
+    (void)snprintf(server->error, sizeof server->error, "out of memory");
+    return false;
+}
+
 static bool open_store(struct server *server)
 {
     server->metrics = dreamd_metrics_new();
@@ -153,6 +169,7 @@ static bool start_service(struct server *server)
         .listen_admin = values[OPTION_ADMIN] ? values[OPTION_ADMIN]
                         : is_free            ? free_port
                                              : default_admin,
+        .assets_folder = server->assets_folder,
     };
     server->service = dreamd_service_start(&wanted, server->error);
     if (!server->service)
@@ -210,6 +227,7 @@ static void stop(struct server *server, int64_t drain_ms)
     dreamd_settings_clear(&server->settings);
     dreamd_environment_free(server->environment);
     dreamd_private_folder_remove(server->folder);
+    free(server->assets_folder);
     free(server->db_path);
     free(server->folder);
 }
@@ -240,7 +258,7 @@ static int run(const dreamd_arguments *arguments)
     }
     if (!dreamd_stop_signal_block())
         return dreamd_failed("Cannot block signals.");
-    if (choose_database(&server, &is_misuse) && read_settings(&server) && open_store(&server)
+    if (choose_database(&server, &is_misuse) && read_settings(&server) && choose_assets(&server) && open_store(&server)
         && (!has(&server, OPTION_SANDBOX) || start_sandbox(&server)) && start_service(&server)) {
         warn_about_settings(&server.settings);
         return serve(&server);

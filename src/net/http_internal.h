@@ -79,7 +79,10 @@ struct dreamd_request {
     char remote[46];
     bool is_begun;     /* the head was taken over */
     bool is_malformed; /* its method, target or a header holds what cannot be there */
+    size_t max_body;
+    bool is_large;     /* its body is counted among the server's large ones */
     bool is_too_large; /* the rest of the body is read and thrown away */
+    bool is_too_many;  /* the same, as there are enough large ones */
     bool is_live;
     size_t discarded;
     int64_t started_us;
@@ -89,6 +92,7 @@ struct dreamd_request {
     const char *answer_type;
     void *answer; /* owned, wiped */
     size_t answer_size;
+    int answer_fd;                        /* a file in place of `answer`, owned; -1: none */
     bool is_fallback;                     /* no memory for `answer`: a fixed text instead */
     dreamd_answer_header *answer_headers; /* in the arena, last first */
     _Atomic(const char *) route;
@@ -107,6 +111,9 @@ struct dreamd_http_server {
     char url[80];
     char *name;
     size_t max_body;
+    bool (*is_large)(const char *method, const char *path);
+    size_t max_large_body;
+    atomic_uint large_bodies;
     dreamd_http_handler *handler;
     void *context;
     bool is_logged;

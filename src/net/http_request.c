@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "common/crypto.h"
 #include "common/encoding.h"
@@ -70,6 +71,7 @@ dreamd_request *dreamd_request_new(dreamd_http_server *server, struct MHD_Connec
     dreamd_request *request = calloc(1, sizeof *request);
     if (!request)
         return NULL;
+    request->answer_fd = -1;
     request->target_size = strlen(target) + 1;
     request->target = malloc(request->target_size);
     request->arena = dream_arena_new();
@@ -223,8 +225,13 @@ static void retire(dreamd_request *request)
     dreamd_http_server *server = request->server;
     free_wiped(request->target, request->target_size);
     free_wiped(request->head, request->head_size);
-    free_wiped(request->answer, request->answer_size);
+    if (request->answer)
+        free_wiped(request->answer, request->answer_size);
+    if (request->answer_fd >= 0)
+        (void)close(request->answer_fd);
     dream_buffer_clear(&request->body);
+    if (request->is_large)
+        atomic_fetch_sub(&server->large_bodies, 1);
     dream_arena_free(request->arena);
 
     pthread_mutex_lock(&server->lock);
@@ -418,8 +425,9 @@ static bool claim_for_handler(dreamd_request *request)
     return false;
 }
 
-void dreamd_request_answer(dreamd_request *request, unsigned status, const char *content_type, const void *body,
-                           size_t size)
+/* `fd` -1: `body` is the answer. */
+static void answer(dreamd_request *request, unsigned status, const char *content_type, const void *body, int fd,
+                   size_t size)
 {
     dreamd_http_server *server = request->server;
     atomic_fetch_add_explicit(&server->references, 1,
@@ -427,12 +435,28 @@ void dreamd_request_answer(dreamd_request *request, unsigned status, const char 
     atomic_fetch_add(&server->answering, 1); /* before the claim: stop claims what is left, then waits for this */
     if (claim_for_handler(request)) {
         const char *type = dream_arena_strdup(request->arena, content_type);
-        write_answer(request, status, type, body, size);
+        write_answer(request, status, type, body, fd < 0 ? size : 0);
+        if (fd >= 0)
+            request->answer_size = size;
+        request->answer_fd = fd;
         publish(request);
         dreamd_request_unref(request);
+    } else if (fd >= 0) {
+        (void)close(fd);
     }
     answering_end(server);
     dreamd_http_server_unref(server);
+}
+
+void dreamd_request_answer(dreamd_request *request, unsigned status, const char *content_type, const void *body,
+                           size_t size)
+{
+    answer(request, status, content_type, body, -1, size);
+}
+
+void dreamd_request_answer_file(dreamd_request *request, unsigned status, const char *content_type, int fd, size_t size)
+{
+    answer(request, status, content_type, NULL, fd, size);
 }
 
 void dreamd_request_refuse(dreamd_request *request, unsigned status, const char *text)

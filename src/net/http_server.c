@@ -51,15 +51,24 @@ static bool add_headers(struct MHD_Response *response, const dreamd_request *req
     return is_done;
 }
 
-/* MHD_NO closes the connection, the only answer left without memory. */
-static enum MHD_Result queue_answer(dreamd_request *request)
+static struct MHD_Response *make_response(dreamd_request *request)
 {
     const void *body = request->is_fallback ? fallback_body : request->answer;
     size_t size = request->is_fallback ? sizeof fallback_body - 1 : request->answer_size;
+    if (request->answer_fd < 0)
+        /* Persistent: the request lives until the completed callback, after the last byte was sent. */
+        return MHD_create_response_from_buffer(size, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = MHD_create_response_from_fd64(size, request->answer_fd);
+    if (response)
+        request->answer_fd = -1; /* the response closes it */
+    return response;
+}
+
+/* MHD_NO closes the connection, the only answer left without memory. */
+static enum MHD_Result queue_answer(dreamd_request *request)
+{
     enum MHD_Result result = MHD_NO;
-    /* Persistent: the request lives until the completed callback, after the last byte was sent. */
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(size, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *response = make_response(request);
     if (!response)
         return MHD_NO;
     if (add_headers(response, request))
@@ -132,7 +141,7 @@ static const char *fault_of_head(dreamd_request *request, const char *version, u
 static enum MHD_Result begin(dreamd_request *request, const char *method, const char *version)
 {
     uint64_t length;
-    size_t max = request->server->max_body;
+    const dreamd_http_server *server = request->server;
     request->is_begun = true;
     request->started_us = dreamd_monotonic_us();
     if (!dreamd_request_take_head(request, method))
@@ -140,6 +149,9 @@ static enum MHD_Result begin(dreamd_request *request, const char *method, const 
     const char *fault = fault_of_head(request, version, &length);
     if (fault)
         return refuse(request, MHD_HTTP_BAD_REQUEST, fault);
+    bool is_large = server->is_large && server->is_large(request->method, request->path);
+    size_t max = is_large ? server->max_large_body : server->max_body;
+    request->max_body = max;
     request->is_too_large = length > max;
     /* A client in the midst of sending does not read: closing on it would lose the answer. A little too much is
      * therefore read and thrown away; more is not worth it, and who asks with Expect is not sending yet. */
@@ -148,14 +160,28 @@ static enum MHD_Result begin(dreamd_request *request, const char *method, const 
     return MHD_YES;
 }
 
+/* A body that outgrows the usual bound takes one of a few places, until its memory goes. */
+static bool take_place(dreamd_request *request, size_t size)
+{
+    atomic_uint *count = &request->server->large_bodies;
+    if (request->is_large || size <= request->server->max_body)
+        return true;
+    request->is_large = atomic_fetch_add(count, 1) < DREAMD_MAX_LARGE_BODIES;
+    if (!request->is_large)
+        atomic_fetch_sub(count, 1);
+    return request->is_large;
+}
+
 static enum MHD_Result take_body(dreamd_request *request, const char *data, size_t size)
 {
-    size_t max = request->server->max_body;
-    if (!request->is_too_large && size > max - request->body.size) {
-        request->is_too_large = true;
-        dream_buffer_clear(&request->body);
+    size_t max = request->max_body;
+    if (!request->is_too_large && !request->is_too_many) {
+        request->is_too_large = size > max - request->body.size;
+        request->is_too_many = !request->is_too_large && !take_place(request, request->body.size + size);
+        if (request->is_too_large || request->is_too_many)
+            dream_buffer_clear(&request->body);
     }
-    if (request->is_too_large) {
+    if (request->is_too_large || request->is_too_many) {
         request->discarded += size;
         return request->discarded / 2 > max ? MHD_NO : MHD_YES; /* a chunked body without end */
     }
@@ -199,6 +225,8 @@ static enum MHD_Result hand_over(dreamd_http_server *server, dreamd_request *req
 {
     if (request->is_too_large)
         return refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "The request body is too large");
+    if (request->is_too_many)
+        return refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "Too many large requests at a time; try again");
     request->started_us = dreamd_monotonic_us();
     atomic_store(&request->state, DREAMD_HANDLING);
     dreamd_request_ref(request); /* the handler's, before stop can see the request */
@@ -336,6 +364,8 @@ static dreamd_http_server *server_new(const dreamd_http_server_options *options)
     atomic_init(&server->references, 1);
     server->listener = -1;
     server->max_body = options->max_body ? options->max_body : DEFAULT_MAX_BODY;
+    server->is_large = options->is_large;
+    server->max_large_body = options->max_large_body;
     server->handler = options->handler;
     server->context = options->context;
     server->is_logged = options->is_logged;

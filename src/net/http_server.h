@@ -18,11 +18,17 @@ typedef struct dreamd_http_server dreamd_http_server;
 typedef struct dreamd_request dreamd_request;
 typedef void dreamd_http_handler(void *context, dreamd_request *request);
 
+enum { DREAMD_MAX_LARGE_BODIES = 8 };
+
 typedef struct dreamd_http_server_options {
-    const char *name;         /* for logs and metrics: "api", "sandbox-stripe-live" ... copied */
-    const char *listen;       /* "ADDR:PORT", "[v6]:PORT"; port 0 takes a free one */
-    unsigned threads;         /* 0: 2 */
-    size_t max_body;          /* bytes; 0: 1 MiB */
+    const char *name;   /* for logs and metrics: "api", "sandbox-stripe-live" ... copied */
+    const char *listen; /* "ADDR:PORT", "[v6]:PORT"; port 0 takes a free one */
+    unsigned threads;   /* 0: 2 */
+    size_t max_body;    /* bytes; 0: 1 MiB */
+    /* Which requests may have more, up to `max_large_body`; NULL: none. At most DREAMD_MAX_LARGE_BODIES at a time are in
+     * memory; others are refused with 503. */
+    bool (*is_large)(const char *method, const char *path);
+    size_t max_large_body;
     unsigned idle_timeout_s;  /* 0: 30; also the most a slow client may take between two pieces */
     unsigned max_connections; /* 0: 4096 */
     dreamd_http_handler *handler;
@@ -59,5 +65,8 @@ void dreamd_request_set_route(dreamd_request *request, const char *route);
 /* Exactly once, from any thread; copies the body; `content_type` NULL for none. The request must not be touched after. */
 void dreamd_request_answer(dreamd_request *request, unsigned status, const char *content_type, const void *body,
                            size_t size);
+/* The same with the first `size` bytes of a file, which is read while it is sent. Takes `fd`. */
+void dreamd_request_answer_file(dreamd_request *request, unsigned status, const char *content_type, int fd,
+                                size_t size);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "net/metrics.h"
 #include "service/api/lanes.h"
+#include "service/asset_files.h"
 #include "service/identity.h"
 #include "service/provider/upstream.h"
 #include "service/settings.h"
@@ -22,6 +23,7 @@ typedef struct dreamd_context {
     dreamd_upstream *upstream;
     dreamd_identity *identity;
     dreamd_lanes *lanes;
+    dreamd_asset_files *assets; /* NULL: this service keeps none */
     atomic_bool is_draining;
     /* Monotonic time until which no email is looked up, after a look-up that failed. */
     atomic_llong email_pause_until_ms;

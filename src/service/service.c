@@ -11,6 +11,7 @@
 
 #include "net/http_server.h"
 #include "service/admin.h"
+#include "service/api/handlers.h"
 #include "service/api/router.h"
 #include "service/context.h"
 
@@ -48,6 +49,8 @@ dreamd_service *dreamd_service_start(const dreamd_service_options *options, char
     dreamd_http_server_options api = {
         .name = "api",
         .listen = options->listen_api,
+        .is_large = dreamd_asset_is_upload,
+        .max_large_body = dreamd_asset_max_body(),
         .handler = dreamd_api_handle,
         .metrics = options->metrics,
         .is_logged = true,
@@ -64,6 +67,13 @@ dreamd_service *dreamd_service_start(const dreamd_service_options *options, char
         (void)snprintf(error, 256, "Not enough memory to start the service");
         dreamd_service_stop(service, 0);
         return NULL;
+    }
+    if (options->assets_folder) {
+        service->context.assets = dreamd_asset_files_open(options->assets_folder, error);
+        if (!service->context.assets) {
+            dreamd_service_stop(service, 0);
+            return NULL;
+        }
     }
     api.context = &service->context;
     admin.context = &service->context;
@@ -101,6 +111,7 @@ void dreamd_service_stop(dreamd_service *service, int64_t drain_ms)
     if (service->has_locks)
         dreamd_context_wait_idle(context);
     dreamd_http_server_stop(service->admin, 1000);
+    dreamd_asset_files_close(context->assets);
     dreamd_identity_free(context->identity);
     dreamd_upstream_free(context->upstream);
     dreamd_lanes_free(context->lanes);

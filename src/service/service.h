@@ -17,6 +17,7 @@ typedef struct dreamd_service_options {
     dreamd_metrics *metrics;         /* borrowed for the service's life */
     const char *listen_api;          /* "ADDR:PORT" */
     const char *listen_admin;        /* /metrics, /health (alive), /ready (store answers, not draining) */
+    const char *assets_folder;       /* where uploaded files are; made if absent; NULL: none are taken */
 } dreamd_service_options;
 
 /* NULL with a sentence in `error`. */

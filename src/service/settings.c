@@ -242,7 +242,10 @@ static bool read_all(const struct reader *reader, dreamd_settings *settings)
             || !read_stripe(reader, &settings->stripe[i], mode))
             return false;
     }
-    const char *value = look_up(reader, "", "FRONTEND_URL", "", name);
+    const char *value = look_up(reader, "", "ASSETS_DIR", "", name);
+    if (value && !copy(reader, name, value, &settings->assets_folder))
+        return false;
+    value = look_up(reader, "", "FRONTEND_URL", "", name);
     return read_address(reader, name, value ? value : default_frontend_url, &settings->frontend_url)
            && read_origins(reader, &settings->allowed_origins);
 }
@@ -277,6 +280,7 @@ void dreamd_settings_clear(dreamd_settings *settings)
     }
     free(settings->frontend_url);
     free(settings->allowed_origins);
+    free(settings->assets_folder);
     dream_wipe(settings, sizeof *settings);
 }
 

@@ -16,6 +16,13 @@ void dreamd_customer_remove(dreamd_call *call);
 void dreamd_checkout_create(dreamd_call *call); /* checkout.c */
 void dreamd_portal_create(dreamd_call *call);   /* portal.c */
 void dreamd_products_list(dreamd_call *call);   /* products.c */
+void dreamd_asset_upload(dreamd_call *call);    /* assets.c */
+/* For the router: files are given out without a key. */
+bool dreamd_asset_is_download(const char *method, const char *path);
+void dreamd_asset_get(dreamd_call *call);
+/* For the server: uploads may have larger bodies. */
+bool dreamd_asset_is_upload(const char *method, const char *path);
+size_t dreamd_asset_max_body(void);
 void dreamd_cart_checkout(dreamd_call *call);   /* cart.c */
 void dreamd_webhook_stripe(dreamd_call *call);  /* webhook_stripe.c */
 

@@ -23,6 +23,7 @@ static const dreamd_route routes[] = {
       dreamd_products_list },
     { "POST /api/cart/checkout", "POST", "/api/cart/checkout",
       DREAMD_ROUTE_PUBLISHABLE | DREAMD_ROUTE_SELECTS | DREAMD_ROUTE_IDEMPOTENT, dreamd_cart_checkout },
+    { "POST /api/assets", "POST", "/api/assets", DREAMD_ROUTE_IDEMPOTENT, dreamd_asset_upload },
     { "POST /api/customers", "POST", "/api/customers", DREAMD_ROUTE_IDEMPOTENT, dreamd_customer_create },
     { "POST /customers", "POST", "/customers", DREAMD_ROUTE_IDEMPOTENT, dreamd_customer_create },
     { "GET /api/customers/{id}", "GET", "/api/customers/*", 0, dreamd_customer_get },

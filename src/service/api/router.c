@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* router.c - the order of a request's steps: CORS and OPTIONS, health, webhooks, the key (auth.c), the endpoint, a query that
+/* router.c - the order of a request's steps: CORS and OPTIONS, health, webhooks, files, the key (auth.c), the endpoint, a query that
  * can be read, the end user (user.c), the idempotency key (replay.c), the handler. The rate comes with the handlers' first
  * store work, so that it and what it guards commit together. Missing settings do not get here: a provider that is not
  * configured answers 502. */
@@ -97,6 +97,9 @@ void dreamd_api_handle(void *context, dreamd_request *request)
     } else if (strcmp(path, "/health") == 0) {
         dreamd_request_set_route(request, "/health");
         dreamd_health(call);
+    } else if (dreamd_asset_is_download(method, path)) {
+        dreamd_request_set_route(request, "GET /api/assets/{platform}/{file}");
+        dreamd_asset_get(call);
     } else {
         find_route(call);
         dreamd_auth(call, on_authenticated);

@@ -97,6 +97,15 @@ static const char *const first_step[] = {
     "  PRIMARY KEY (platform_id, project_id, name),"
     "  FOREIGN KEY (platform_id, project_id) REFERENCES projects){plain};",
 
+    /* A row stands for a file beside the database. */
+    "CREATE TABLE assets ("
+    "  platform_id TEXT NOT NULL REFERENCES platforms,"
+    "  name TEXT NOT NULL CHECK (name <> ''),"
+    "  content_type TEXT NOT NULL,"
+    "  size_bytes {int} NOT NULL CHECK (size_bytes > 0),"
+    "  created_at_ms {int} NOT NULL,"
+    "  PRIMARY KEY (platform_id, name)){keyed};",
+
     "CREATE TABLE customers ("
     "  platform_id TEXT NOT NULL,"
     "  project_id TEXT NOT NULL,"

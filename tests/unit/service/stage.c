@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include <ftw.h>
 #include <pthread.h>
 #include <time.h>
 #include <unistd.h>
@@ -247,27 +248,30 @@ int stage_begin(dreamd_work *fill)
     if (fill)
         assert_int_equal(dreamd_store_write_now(stage_store, fill, NULL), DREAMD_DB_OK);
     client = dreamd_http_client_new();
-    dreamd_service_options options = { &stage_settings, stage_store, metrics, "127.0.0.1:0", "127.0.0.1:0" };
+    char assets[96];
+    (void)snprintf(assets, sizeof assets, "%s/assets", stage_folder);
+    dreamd_service_options options = { &stage_settings, stage_store, metrics, "127.0.0.1:0", "127.0.0.1:0", assets };
     service = dreamd_service_start(&options, error);
     if (!service)
         fail_msg("%s", error);
     return 0;
 }
 
+static int remove_entry(const char *path, const struct stat *facts, int kind, struct FTW *place)
+{
+    (void)facts;
+    (void)kind;
+    (void)place;
+    return remove(path);
+}
+
 int stage_end(void)
 {
-    static const char *const suffixes[] = { "", "-wal", "-shm" };
-    char file[128];
-
     dreamd_service_stop(service, 1000);
     dreamd_http_client_free(client);
     dreamd_http_server_stop(provider.server, 1000);
     dreamd_store_close(stage_store);
     dreamd_metrics_free(metrics);
     free(provider.url);
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
-        (void)snprintf(file, sizeof file, "%s%s", db_path, suffixes[i]);
-        (void)unlink(file);
-    }
-    return rmdir(stage_folder);
+    return nftw(stage_folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }

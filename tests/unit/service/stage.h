@@ -25,7 +25,7 @@ typedef struct stage_answer {
 extern dreamd_project stage_project; /* of platform "plt_1", connected as "acct_a" with the token "sk_acct" */
 extern dreamd_store *stage_store;
 extern dreamd_settings stage_settings;
-extern char stage_folder[64];
+extern char stage_folder[64]; /* removed at the end; "assets" in it is the folder of assets */
 
 /* Setup and teardown of one test. `fill` (may be NULL) runs in the store before the service starts. */
 int stage_begin(dreamd_work *fill);

@@ -53,6 +53,7 @@ static void test_route__finds_by_method_and_whole_path(void **state)
         { "GET", "/api/products", "GET /api/products" },
         { "POST", "/api/cart/checkout", "POST /api/cart/checkout" },
         { "POST", "/api/cart", "none" },
+        { "POST", "/api/assets", "POST /api/assets" },
         { "GET", "/", "none" },
         { "GET", "", "none" },
         { "GET", "/api/nope", "none" },
