@@ -25,6 +25,7 @@ ABOUT_A_PROJECT = [
     ("GET", "/api/products", None),
     ("POST", "/api/cart/checkout", {"items": [{"priceId": "price_mug"}]}),
     ("POST", "/api/customers", {"email": "new@example.test"}),
+    ("POST", "/api/assets", {"filename": "a.txt", "data": "aGk="}),
 ]
 ALL = ABOUT_A_USER + ABOUT_A_PROJECT
 # What a publishable key opens at all, and with the token of which user.

@@ -37,6 +37,8 @@ class WireService:
             self._load(folder, cases)
             has_providers = all(case.get("setup", {}).get("providers", True) for case in cases)
             env = {**(self.providers.environment() if has_providers else {}), "FRONTEND_URL": APP_URL}
+            for case in cases:
+                env.update(case.get("setup", {}).get("settings", {}))
             self._serve = daemon.Daemon(folder, "--db", self._db, "--free-ports", env=env)
         except BaseException:
             self.close()

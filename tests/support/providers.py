@@ -125,6 +125,9 @@ class Providers:
     def webhook_secret(self, mode):
         return f"whsec_standin{mode}"
 
+    def clerk_webhook_secret(self, mode):
+        return "whsec_" + base64.b64encode(f"standin of clerk, {mode}".encode()).decode()
+
     def environment(self):
         """The settings that make dreamapid talk to these stand-ins."""
         names = {}
@@ -132,6 +135,7 @@ class Providers:
             for app in ("ENDUSER_CLERK", "PLATFORM_CLERK"):
                 names[f"{app}_SECRET_KEY{suffix}"] = self.secret_key("clerk", mode)
                 names[f"{app}_API_BASE{suffix}"] = self.url("clerk", mode)
+            names[f"ENDUSER_CLERK_WEBHOOK_SECRET{suffix}"] = self.clerk_webhook_secret(mode)
             names[f"STRIPE_SECRET_KEY{suffix}"] = self.secret_key("stripe", mode)
             names[f"STRIPE_API_BASE{suffix}"] = self.url("stripe", mode)
             names[f"STRIPE_WEBHOOK_SECRET{suffix}"] = self.webhook_secret(mode)

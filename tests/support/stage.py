@@ -94,6 +94,12 @@ class Stage:
                    "Content-Type": "application/json"}
         return self.ask("POST", "/webhook/stripe", headers, body)
 
+    def deliver_clerk(self, event, event_id=None, mode="live", secret=None, age_s=0):
+        """An event of Clerk, signed as svix does."""
+        body = json.dumps(event).encode()
+        headers = wire.svix_headers(body, secret or self.stand.clerk_webhook_secret(mode), event_id or "msg_" + uuid.uuid4().hex, age_s)
+        return self.ask("POST", "/webhook/clerk", {**headers, "Content-Type": "application/json"}, body)
+
     def order(self, lines, key="shop", **more):
         """The event of a paid order of {price id: quantity}; the stand-in knows its lines."""
         session = "cs_" + uuid.uuid4().hex
