@@ -25,7 +25,7 @@ typedef struct sandbox_instance {
     enum sandbox_service service;
     enum sandbox_mode mode;
     sandbox_store *store;
-    sandbox_deliver *deliver; /* NULL at Clerk's */
+    sandbox_deliver *deliver;
     sandbox_identity identity;
     char url[64];
 } sandbox_instance;

@@ -70,6 +70,7 @@ void clerk_session_create(sandbox_call *call)
     sandbox_set_int(call, session, "expire_at", call->now_ms + SESSION_DAYS * DAY_MS);
     sandbox_set_int(call, session, "abandon_at", call->now_ms + ABANDON_DAYS * DAY_MS);
     (void)sandbox_insert(call, &(sandbox_doc){ "session", id, user_id, NULL }, session);
+    clerk_emit(call, "session.created", session, user_id);
     sandbox_answer_json(call, 200, session);
 }
 

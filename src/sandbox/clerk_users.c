@@ -243,6 +243,7 @@ void clerk_user_create(sandbox_call *call)
     set_password(call, user);
     sandbox_doc doc = user_doc(call, user);
     (void)sandbox_insert(call, &doc, user);
+    clerk_emit(call, "user.created", user, id);
     sandbox_answer_json(call, 200, user);
 }
 
@@ -257,6 +258,7 @@ static void finish_change(sandbox_call *call, cJSON *user)
     sandbox_set_int(call, user, "updated_at", call->now_ms);
     sandbox_doc doc = user_doc(call, user);
     (void)sandbox_update(call, &doc, user);
+    clerk_emit(call, "user.updated", user, doc.id);
     sandbox_answer_json(call, 200, user);
 }
 
@@ -314,6 +316,7 @@ void clerk_user_delete(sandbox_call *call)
     (void)sandbox_doc_delete_children(call->tx, &call->scope, "email", call->id);
     (void)sandbox_doc_delete_children(call->tx, &call->scope, "session", call->id);
     sandbox_set_text(call, deleted, "id", call->id);
+    clerk_emit(call, "user.deleted", deleted, call->id);
     sandbox_answer_json(call, 200, deleted);
 }
 

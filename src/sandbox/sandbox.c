@@ -72,12 +72,12 @@ static bool read_identities(sandbox *box)
 
 static bool start_deliver(sandbox *box, dreamd_metrics *metrics, char error[256])
 {
-    const char *secrets[SANDBOX_MODES];
-    for (int mode = 0; mode < SANDBOX_MODES; mode++)
-        secrets[mode] = box->servers[SANDBOX_STRIPE][mode].instance.identity.webhook_secret;
+    const char *secrets[SANDBOX_SERVICES][SANDBOX_MODES];
+    for (int i = 0; i < SANDBOX_SERVICES * SANDBOX_MODES; i++)
+        secrets[i / SANDBOX_MODES][i % SANDBOX_MODES] = server_at(box, i)->instance.identity.webhook_secret;
     box->deliver = sandbox_deliver_start(box->store, secrets, metrics, error);
-    for (int mode = 0; mode < SANDBOX_MODES; mode++)
-        box->servers[SANDBOX_STRIPE][mode].instance.deliver = box->deliver;
+    for (int i = 0; i < SANDBOX_SERVICES * SANDBOX_MODES; i++)
+        server_at(box, i)->instance.deliver = box->deliver;
     return box->deliver != NULL;
 }
 
@@ -144,7 +144,7 @@ const sandbox_endpoint *sandbox_endpoint_of(const sandbox *box, enum sandbox_ser
 bool sandbox_set_webhook_urls(sandbox *box, enum sandbox_service service, enum sandbox_mode mode,
                               const char *const *urls)
 {
-    return service == SANDBOX_STRIPE && sandbox_deliver_set_urls(box->deliver, mode, urls);
+    return sandbox_deliver_set_urls(box->deliver, service, mode, urls);
 }
 
 void sandbox_stop(sandbox *box, int64_t drain_ms)

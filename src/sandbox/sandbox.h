@@ -34,7 +34,8 @@ typedef struct sandbox_endpoint {
 /* NULL with a sentence in `error` when it cannot start. */
 sandbox *sandbox_start(const sandbox_options *options, char error[256]);
 const sandbox_endpoint *sandbox_endpoint_of(const sandbox *box, enum sandbox_service service, enum sandbox_mode mode);
-/* Where Stripe's events of this mode are delivered, signed with the endpoint's webhook secret and tried again until a 2xx;
+/* Where the events of this service and mode are delivered, signed with the endpoint's webhook secret (by Stripe's scheme or, at
+ * Clerk, svix's) and tried again until a 2xx;
  * replaces the earlier list; may be called while running. `urls` is NULL-terminated, copied. */
 bool sandbox_set_webhook_urls(sandbox *box, enum sandbox_service service, enum sandbox_mode mode,
                               const char *const *urls);

@@ -53,11 +53,11 @@ static const char schema[] =
     "  WHERE parent IS NOT NULL;"
     "CREATE INDEX IF NOT EXISTS documents_lookup ON documents (service, mode, account, kind, lookup, seq)"
     "  WHERE lookup IS NOT NULL;"
-    "CREATE TABLE IF NOT EXISTS deliveries ("
-    "  seq INTEGER PRIMARY KEY AUTOINCREMENT, mode INTEGER NOT NULL, account TEXT NOT NULL, event_id TEXT NOT NULL,"
-    "  slots_done INTEGER NOT NULL DEFAULT 0, is_done INTEGER NOT NULL DEFAULT 0);"
-    "CREATE INDEX IF NOT EXISTS deliveries_open ON deliveries (mode, account, seq) WHERE is_done = 0;"
-    "CREATE UNIQUE INDEX IF NOT EXISTS deliveries_event ON deliveries (mode, event_id);"
+    "CREATE TABLE IF NOT EXISTS outbox ("
+    "  seq INTEGER PRIMARY KEY AUTOINCREMENT, service INTEGER NOT NULL, mode INTEGER NOT NULL, queue TEXT NOT NULL,"
+    "  event_id TEXT NOT NULL, slots_done INTEGER NOT NULL DEFAULT 0, is_done INTEGER NOT NULL DEFAULT 0);"
+    "CREATE INDEX IF NOT EXISTS outbox_open ON outbox (service, mode, queue, seq) WHERE is_done = 0;"
+    "CREATE UNIQUE INDEX IF NOT EXISTS outbox_event ON outbox (service, mode, event_id);"
     "CREATE TABLE IF NOT EXISTS replays ("
     "  service INTEGER NOT NULL, mode INTEGER NOT NULL, account TEXT NOT NULL, key TEXT NOT NULL, path TEXT NOT NULL,"
     "  hash TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL, created_ms INTEGER NOT NULL,"
@@ -538,11 +538,12 @@ void sandbox_replay_keep(sandbox_tx *tx, const sandbox_scope *scope, const char 
 
 /* ---- deliveries ---- */
 
-void sandbox_delivery_add(sandbox_tx *tx, const sandbox_scope *scope, const char *event_id)
+void sandbox_delivery_add(sandbox_tx *tx, const sandbox_scope *scope, const char *queue, const char *event_id)
 {
-    tx->has_delivery |=
-        run(tx, "INSERT INTO deliveries (mode, account, event_id) VALUES ($1, $2, $3)",
-            DREAMD_PARAMS(dreamd_int(scope->mode), dreamd_text(scope->account), dreamd_text(event_id)), NULL);
+    tx->has_delivery |= run(
+        tx, "INSERT INTO outbox (service, mode, queue, event_id) VALUES ($1, $2, $3, $4)",
+        DREAMD_PARAMS(dreamd_int(scope->service), dreamd_int(scope->mode), dreamd_text(queue), dreamd_text(event_id)),
+        NULL);
 }
 
 bool sandbox_tx_has_delivery(const sandbox_tx *tx)
@@ -552,25 +553,27 @@ bool sandbox_tx_has_delivery(const sandbox_tx *tx)
 
 bool sandbox_delivery_is_open(sandbox_tx *tx, const sandbox_scope *scope, const char *event_id)
 {
-    dreamd_rows *rows = first_row(tx, "SELECT 1 FROM deliveries WHERE mode = $1 AND event_id = $2 AND is_done = 0",
-                                  DREAMD_PARAMS(dreamd_int(scope->mode), dreamd_text(event_id)));
+    dreamd_rows *rows =
+        first_row(tx, "SELECT 1 FROM outbox WHERE service = $1 AND mode = $2 AND event_id = $3 AND is_done = 0",
+                  DREAMD_PARAMS(dreamd_int(scope->service), dreamd_int(scope->mode), dreamd_text(event_id)));
     dreamd_rows_finish(rows);
     return rows != NULL;
 }
 
-size_t sandbox_delivery_heads(sandbox_tx *tx, enum sandbox_mode mode, unsigned slot, sandbox_delivery *out, size_t max)
+size_t sandbox_delivery_heads(sandbox_tx *tx, enum sandbox_service service, enum sandbox_mode mode, unsigned slot,
+                              sandbox_delivery *out, size_t max)
 {
     size_t count = 0;
-    dreamd_rows *rows =
-        first_row(tx,
-                  "SELECT MIN(seq) AS head, account, event_id FROM deliveries"
-                  " WHERE mode = $1 AND is_done = 0 AND (slots_done & $2) = 0 GROUP BY account ORDER BY head LIMIT $3",
-                  DREAMD_PARAMS(dreamd_int(mode), dreamd_int((int64_t)1 << slot), dreamd_int((int64_t)max)));
+    dreamd_rows *rows = first_row(
+        tx,
+        "SELECT MIN(seq) AS head, queue, event_id FROM outbox WHERE service = $1 AND mode = $2 AND is_done = 0"
+        " AND (slots_done & $3) = 0 GROUP BY queue ORDER BY head LIMIT $4",
+        DREAMD_PARAMS(dreamd_int(service), dreamd_int(mode), dreamd_int((int64_t)1 << slot), dreamd_int((int64_t)max)));
     if (!rows)
         return 0;
     do {
         out[count].seq = dreamd_rows_int(rows, 0);
-        read_column(rows, 1, out[count].account, sizeof out[count].account);
+        read_column(rows, 1, out[count].queue, sizeof out[count].queue);
         read_column(rows, 2, out[count].event_id, sizeof out[count].event_id);
         count++;
     } while (count < max && next_row(tx, rows));
@@ -581,7 +584,7 @@ size_t sandbox_delivery_heads(sandbox_tx *tx, enum sandbox_mode mode, unsigned s
 void sandbox_delivery_done(sandbox_tx *tx, int64_t seq, unsigned slot, int64_t slots)
 {
     (void)run(tx,
-              "UPDATE deliveries SET slots_done = slots_done | $2,"
+              "UPDATE outbox SET slots_done = slots_done | $2,"
               " is_done = CASE WHEN ((slots_done | $2) & $3) = $3 THEN 1 ELSE 0 END WHERE seq = $1",
               DREAMD_PARAMS(dreamd_int(seq), dreamd_int((int64_t)1 << slot), dreamd_int(slots)), NULL);
 }

@@ -17,7 +17,7 @@
 
 enum {
     SANDBOX_ID_SIZE = 96,       /* longest identifier or key, with its NUL */
-    SANDBOX_DELIVERY_SLOTS = 30 /* webhook URLs of one mode; a bit each in a delivery's mask */
+    SANDBOX_DELIVERY_SLOTS = 30 /* webhook URLs of one instance; a bit each in a delivery's mask */
 };
 
 typedef struct sandbox_store sandbox_store;
@@ -109,18 +109,20 @@ bool sandbox_replay_read(sandbox_tx *tx, const sandbox_scope *scope, const char 
 void sandbox_replay_keep(sandbox_tx *tx, const sandbox_scope *scope, const char *key, const sandbox_replay *replay,
                          int64_t now_ms, int64_t since_ms);
 
-/* Events on their way to webhook URLs, in order per account. */
-void sandbox_delivery_add(sandbox_tx *tx, const sandbox_scope *scope, const char *event_id);
+/* Events on their way to webhook URLs of their instance, in order per queue: what one queue cannot get rid of does not hold up
+ * the others. Stripe's queues are its accounts, Clerk's are the users. */
+void sandbox_delivery_add(sandbox_tx *tx, const sandbox_scope *scope, const char *queue, const char *event_id);
 bool sandbox_tx_has_delivery(const sandbox_tx *tx); /* this transaction added one */
 /* True until every webhook URL got the event. */
 bool sandbox_delivery_is_open(sandbox_tx *tx, const sandbox_scope *scope, const char *event_id);
 typedef struct sandbox_delivery {
     int64_t seq;
-    char account[SANDBOX_ID_SIZE];
+    char queue[SANDBOX_ID_SIZE];
     char event_id[SANDBOX_ID_SIZE];
 } sandbox_delivery;
-/* For each account the first event that `slot` has not got, oldest first; at most `max`. Returns how many. */
-size_t sandbox_delivery_heads(sandbox_tx *tx, enum sandbox_mode mode, unsigned slot, sandbox_delivery *out, size_t max);
+/* For each queue of an instance the first event that `slot` has not got, oldest first; at most `max`. Returns how many. */
+size_t sandbox_delivery_heads(sandbox_tx *tx, enum sandbox_service service, enum sandbox_mode mode, unsigned slot,
+                              sandbox_delivery *out, size_t max);
 /* Notes that `slot` got it; it is done for good when all of `slots` did. */
 void sandbox_delivery_done(sandbox_tx *tx, int64_t seq, unsigned slot, int64_t slots);
 

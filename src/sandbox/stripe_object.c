@@ -161,7 +161,7 @@ void stripe_emit(sandbox_call *call, const char *type, const cJSON *object, cons
     sandbox_set_int(call, event, "pending_webhooks", is_delivered(type) ? 1 : 0);
     stripe_insert(call, event, NULL, type);
     if (is_delivered(type) && !call->is_nomem)
-        sandbox_delivery_add(call->tx, &call->scope, id);
+        sandbox_delivery_add(call->tx, &call->scope, call->scope.account, id);
 }
 
 void stripe_emit_change(sandbox_call *call, const char *type, const cJSON *before, const cJSON *object)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The official clients of Stripe and Clerk (PyPI `stripe`, `clerk-backend-api`) judge the sandbox: what they cannot read, or
-read otherwise than from the real services, is wrong. Webhooks are checked by Stripe's own verification, tokens by
+"""The official clients of Stripe and Clerk (PyPI `stripe`, `clerk-backend-api`, `svix`) judge the sandbox: what they cannot read, or
+read otherwise than from the real services, is wrong. Webhooks are checked by Stripe's and svix's own verification, tokens by
 `cryptography` against the published keys. The sandbox runs alone here, as sandbox_main; dreamapid is not involved."""
 
 import base64
@@ -19,6 +19,7 @@ import urllib.request
 
 import pytest
 import stripe
+import svix.webhooks
 from clerk_backend_api import Clerk, models
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -36,11 +37,12 @@ CANCEL_URL = "http://127.0.0.1:1/cart"
 class Sandbox:
     """sandbox_main over one file; `line` is what it printed."""
 
-    def __init__(self, path, *webhook_urls):
+    def __init__(self, path, *webhook_urls, clerk_urls=()):
         program = daemon.build_dir() / "tests/unit/sandbox/sandbox_main"
         assert program.exists(), f"no sandbox_main in {daemon.build_dir()}: build it with -Dtests=true"
         self.log = open(f"{path}.log", "ab")
-        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", str(program), str(path), *webhook_urls],
+        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", str(program), str(path), *webhook_urls,
+                                         "--clerk", *clerk_urls],
                                         env=daemon.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log)
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
@@ -102,6 +104,12 @@ class Receiver:
         taken = [stripe.Webhook.construct_event(body, headers["Stripe-Signature"], secret)
                  for _, headers, body in self.calls[self.refuse:]]
         return [event for event in taken if account is None or getattr(event, "account", None) == account]
+
+    def messages(self, secret):
+        """What was taken of Clerk's, verified by svix's own library."""
+        for _, headers, body in self.calls[self.refuse:]:
+            svix.webhooks.Webhook(secret).verify(body, headers)
+        return [json.loads(body) for _, _, body in self.calls[self.refuse:]]
 
     def close(self):
         self.server.shutdown()
@@ -1197,6 +1205,105 @@ def test_one_deaf_account_does_not_hold_up_another(tmp_path):
         assert receiver.events(secret, first.account.id) == []
         deaf["account"] = None
         daemon.wait_for("the held ones", lambda: len(receiver.events(secret, first.account.id)) == 3)
+    finally:
+        box.kill()
+        receiver.close()
+
+
+def test_clerk_tells_its_webhooks_about_users_and_sessions(tmp_path):
+    receiver = Receiver()
+    box = Sandbox(tmp_path / "state.db", clerk_urls=[receiver.url])
+    try:
+        clerk, secret = box.clerk(), box.line["clerkEndUser"]["live"]["webhookSecret"]
+        user = make_user(clerk, "told@example.test", first_name="Tess", public_metadata={"plan": "free"})
+        clerk.users.update_metadata(user_id=user.id, public_metadata={"plan": "pro"})
+        session = clerk.sessions.create(request={"user_id": user.id})
+        refusal(clerk.users.create, email_address=["told@example.test"])
+        clerk.users.delete(user_id=user.id)
+        got = daemon.wait_for("four messages", lambda: (lambda all: all if len(all) == 4 else None)(receiver.messages(secret)))
+        assert [one["type"] for one in got] == ["user.created", "user.updated", "session.created", "user.deleted"]
+        created, updated, started, deleted = got
+        assert created["object"] == "event" and created["instance_id"] == clerk.jwks.get_jwks().keys[0].kid
+        assert abs(created["timestamp"] / 1000 - time.time()) < 60 and created["event_attributes"]["http_request"]["user_agent"]
+        data = models.User.model_validate(created["data"])
+        assert (data.id, data.first_name, data.email_addresses[0].email_address) == (user.id, "Tess", "told@example.test")
+        assert created["data"]["public_metadata"] == {"plan": "free"} and updated["data"]["public_metadata"] == {"plan": "pro"}
+        assert (started["data"]["id"], started["data"]["user_id"]) == (session.id, user.id)
+        assert deleted["data"] == {"id": user.id, "object": "user", "deleted": True}
+        ids = [headers["svix-id"] for _, headers, _ in receiver.calls]
+        assert len(set(ids)) == 4 and all(re.fullmatch("msg_[0-9A-Za-z]{27}", one) for one in ids)
+        with pytest.raises(svix.webhooks.WebhookVerificationError):
+            receiver.messages(box.line["clerkEndUser"]["test"]["webhookSecret"])
+        make_user(box.clerk("clerkPlatform", "test"), "dev@example.test")
+        daemon.wait_for("the other app's message", lambda: len(receiver.calls) == 5)
+        _, headers, body = receiver.calls[4]
+        svix.webhooks.Webhook(box.line["clerkPlatform"]["test"]["webhookSecret"]).verify(body, headers)
+        assert json.loads(body)["data"]["email_addresses"][0]["email_address"] == "dev@example.test"
+    finally:
+        box.kill()
+        receiver.close()
+
+
+def test_clerks_refused_message_is_tried_again_as_the_same(tmp_path):
+    receiver = Receiver(refuse=2)
+    box = Sandbox(tmp_path / "state.db", clerk_urls=[receiver.url])
+    try:
+        make_user(box.clerk(), "retry@example.test")
+        daemon.wait_for("three tries", lambda: len(receiver.calls) == 3)
+        assert len({(headers["svix-id"], body) for _, headers, body in receiver.calls}) == 1
+        times = [when for when, _, _ in receiver.calls]
+        assert times[1] - times[0] >= 0.15 and times[2] - times[1] >= 0.35
+        assert receiver.messages(box.line["clerkEndUser"]["live"]["webhookSecret"])[0]["type"] == "user.created"
+
+        def kept():
+            with sqlite3.connect(tmp_path / "state.db", timeout=10) as db:
+                (count,) = db.execute("SELECT count(*) FROM documents WHERE kind = 'event'").fetchone()
+            db.close()
+            return count
+
+        daemon.wait_for("the end of what was delivered", lambda: kept() == 0)
+    finally:
+        box.kill()
+        receiver.close()
+
+
+def test_clerks_messages_wait_for_an_address_and_outlive_a_kill(tmp_path):
+    box = Sandbox(tmp_path / "state.db")
+    user = make_user(box.clerk(), "waits@example.test")
+    box.kill()
+    receiver = Receiver()
+    box = Sandbox(tmp_path / "state.db", clerk_urls=[receiver.url])
+    try:
+        got = daemon.wait_for("the message", lambda: receiver.messages(box.line["clerkEndUser"]["live"]["webhookSecret"]))
+        assert [one["data"]["id"] for one in got] == [user.id]
+    finally:
+        box.kill()
+        receiver.close()
+
+
+def test_one_user_whose_messages_fail_does_not_hold_up_another(tmp_path):
+    receiver = Receiver()
+    deaf = {}
+    plain = receiver.server.RequestHandlerClass.do_POST
+
+    def do_POST(self):
+        if deaf["user"].encode() in self.rfile.peek():
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(400)
+            self.end_headers()
+        else:
+            plain(self)
+
+    receiver.server.RequestHandlerClass.do_POST = do_POST
+    deaf["user"] = "first@example.test"
+    box = Sandbox(tmp_path / "state.db", clerk_urls=[receiver.url])
+    try:
+        first = make_user(box.clerk(), "first@example.test")
+        second = make_user(box.clerk(), "second@example.test")
+        secret = box.line["clerkEndUser"]["live"]["webhookSecret"]
+        daemon.wait_for("the other's message", lambda: [one["data"]["id"] for one in receiver.messages(secret)] == [second.id])
+        deaf["user"] = "nobody"
+        daemon.wait_for("the held one", lambda: {one["data"]["id"] for one in receiver.messages(secret)} == {first.id, second.id})
     finally:
         box.kill()
         receiver.close()

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sandbox_main.c - runs a sandbox alone, for tests/e2e/test_sandbox_clients.py.
- *     sandbox_main FILE [WEBHOOK_URL...]
- * prints its addresses and keys as one JSON line when it is ready, delivers both modes' events to the URLs, and ends at
- * SIGTERM. */
+ *     sandbox_main FILE [STRIPE_WEBHOOK_URL...] [--clerk CLERK_WEBHOOK_URL...]
+ * prints its addresses and keys as one JSON line when it is ready, delivers both modes' events to the URLs (those of the
+ * developers' and of the end users' Clerk app to the same ones), and ends at SIGTERM. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/json.h"
 #include "sandbox/sandbox.h"
@@ -42,13 +43,30 @@ static bool print_endpoints(const sandbox *box)
     return done;
 }
 
+/* Cuts the arguments at --clerk. */
+static bool set_urls(sandbox *box, char **arguments)
+{
+    char **cut = arguments;
+    while (*cut && strcmp(*cut, "--clerk") != 0)
+        cut++;
+    const char *const *clerk = (const char *const *)(*cut ? cut + 1 : cut);
+    const char *const *stripe = (const char *const *)arguments;
+    *cut = NULL;
+    for (int mode = 0; mode < SANDBOX_MODES; mode++)
+        if (!sandbox_set_webhook_urls(box, SANDBOX_STRIPE, (enum sandbox_mode)mode, stripe)
+            || !sandbox_set_webhook_urls(box, SANDBOX_CLERK_PLATFORM, (enum sandbox_mode)mode, clerk)
+            || !sandbox_set_webhook_urls(box, SANDBOX_CLERK_END_USER, (enum sandbox_mode)mode, clerk))
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     char error[256];
     sigset_t ends;
     int number;
     if (argc < 2) {
-        (void)fprintf(stderr, "usage: sandbox_main FILE [WEBHOOK_URL...]\n");
+        (void)fprintf(stderr, "usage: sandbox_main FILE [STRIPE_WEBHOOK_URL...] [--clerk CLERK_WEBHOOK_URL...]\n");
         return 2;
     }
     /* Before any thread starts, so that all of them leave the signals to the wait below. */
@@ -61,9 +79,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "%s\n", error);
         return 1;
     }
-    const char *const *urls = (const char *const *)argv + 2;
-    bool done = sandbox_set_webhook_urls(box, SANDBOX_STRIPE, SANDBOX_LIVE, urls)
-                && sandbox_set_webhook_urls(box, SANDBOX_STRIPE, SANDBOX_TEST, urls) && print_endpoints(box);
+    bool done = set_urls(box, argv + 2) && print_endpoints(box);
     if (done)
         (void)sigwait(&ends, &number);
     sandbox_stop(box, 1000);

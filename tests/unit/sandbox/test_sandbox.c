@@ -132,7 +132,7 @@ static void test_sandbox__ports_beyond_the_last_are_refused(void **state)
     assert_non_null(strstr(error, "65531"));
 }
 
-static void test_sandbox__webhooks_are_stripes_only(void **state)
+static void test_sandbox__every_service_takes_webhook_addresses_up_to_a_bound(void **state)
 {
     struct place *place = *state;
     static const char *const urls[] = { "http://127.0.0.1:1/a", "http://127.0.0.1:1/b", NULL };
@@ -141,10 +141,11 @@ static void test_sandbox__webhooks_are_stripes_only(void **state)
     for (size_t i = 0; i < 63; i++)
         many[i] = urls[0];
     many[63] = NULL;
-    assert_true(sandbox_set_webhook_urls(place->box, SANDBOX_STRIPE, SANDBOX_LIVE, urls));
-    assert_true(sandbox_set_webhook_urls(place->box, SANDBOX_STRIPE, SANDBOX_LIVE, none));
-    assert_false(sandbox_set_webhook_urls(place->box, SANDBOX_STRIPE, SANDBOX_LIVE, many));
-    assert_false(sandbox_set_webhook_urls(place->box, SANDBOX_CLERK_END_USER, SANDBOX_LIVE, urls));
+    for (int service = 0; service < SANDBOX_SERVICES; service++) {
+        assert_true(sandbox_set_webhook_urls(place->box, (enum sandbox_service)service, SANDBOX_LIVE, urls));
+        assert_true(sandbox_set_webhook_urls(place->box, (enum sandbox_service)service, SANDBOX_LIVE, none));
+        assert_false(sandbox_set_webhook_urls(place->box, (enum sandbox_service)service, SANDBOX_LIVE, many));
+    }
 }
 
 static const struct {
@@ -275,7 +276,7 @@ int main(void)
         IN_PLACE(test_sandbox__restart_keeps_keys_and_state),
         IN_PLACE(test_sandbox__taken_port_is_refused_and_leaves_nothing_running),
         IN_PLACE(test_sandbox__ports_beyond_the_last_are_refused),
-        IN_PLACE(test_sandbox__webhooks_are_stripes_only),
+        IN_PLACE(test_sandbox__every_service_takes_webhook_addresses_up_to_a_bound),
         IN_PLACE(test_sandbox__malformed_requests_are_refused_and_nothing_breaks),
         IN_PLACE(test_sandbox__deep_claims_are_expanded),
     };

@@ -20,6 +20,7 @@ struct place {
 
 static const sandbox_scope live = { SANDBOX_STRIPE, SANDBOX_LIVE, "acct_1" };
 static const sandbox_scope test_mode = { SANDBOX_STRIPE, SANDBOX_TEST, "acct_1" };
+static const sandbox_scope clerk = { SANDBOX_CLERK_END_USER, SANDBOX_LIVE, "" };
 static const sandbox_scope other = { SANDBOX_STRIPE, SANDBOX_LIVE, "acct_2" };
 
 static sandbox_store *open_store(const char *path)
@@ -261,7 +262,7 @@ static void expect_heads(sandbox_tx *tx, unsigned slot, const char *ids)
 {
     sandbox_delivery heads[4];
     char text[64] = "";
-    size_t count = sandbox_delivery_heads(tx, SANDBOX_LIVE, slot, heads, 4);
+    size_t count = sandbox_delivery_heads(tx, SANDBOX_STRIPE, SANDBOX_LIVE, slot, heads, 4);
     for (size_t i = 0; i < count; i++)
         (void)strcat(text, heads[i].event_id);
     assert_string_equal(text, ids);
@@ -270,19 +271,20 @@ static void expect_heads(sandbox_tx *tx, unsigned slot, const char *ids)
 static int64_t head_seq(sandbox_tx *tx, unsigned slot)
 {
     sandbox_delivery heads[1];
-    assert_int_equal(sandbox_delivery_heads(tx, SANDBOX_LIVE, slot, heads, 1), 1);
+    assert_int_equal(sandbox_delivery_heads(tx, SANDBOX_STRIPE, SANDBOX_LIVE, slot, heads, 1), 1);
     return heads[0].seq;
 }
 
-static void test_store__deliveries_go_in_order_per_account_and_address(void **state)
+static void test_store__deliveries_go_in_order_per_queue_and_address(void **state)
 {
     struct place *place = *state;
     sandbox_tx *tx = begin(place->store, true);
     assert_false(sandbox_tx_has_delivery(tx));
-    sandbox_delivery_add(tx, &live, "a");
-    sandbox_delivery_add(tx, &other, "b");
-    sandbox_delivery_add(tx, &live, "c");
-    sandbox_delivery_add(tx, &test_mode, "t");
+    sandbox_delivery_add(tx, &live, "one", "a");
+    sandbox_delivery_add(tx, &live, "two", "b");
+    sandbox_delivery_add(tx, &live, "one", "c");
+    sandbox_delivery_add(tx, &test_mode, "one", "t");
+    sandbox_delivery_add(tx, &clerk, "one", "u");
     assert_true(sandbox_tx_has_delivery(tx));
     expect_heads(tx, 0, "ab");
     sandbox_delivery_done(tx, head_seq(tx, 0), 0, 3);
@@ -330,7 +332,7 @@ int main(void)
         IN_PLACE(test_store__keys_are_made_once_and_differ),
         IN_PLACE(test_store__first_signing_key_stays),
         IN_PLACE(test_store__replay_is_forgotten_in_time),
-        IN_PLACE(test_store__deliveries_go_in_order_per_account_and_address),
+        IN_PLACE(test_store__deliveries_go_in_order_per_queue_and_address),
         cmocka_unit_test(test_store__unusable_path_is_refused_with_a_sentence),
         cmocka_unit_test(test_random_id__has_the_size_asked_for),
     };
