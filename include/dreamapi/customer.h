@@ -115,14 +115,90 @@ DREAMAPI_API const char *dreamapi_customer_plan(const dreamapi_customer *custome
 DREAMAPI_API const char *dreamapi_customer_publishable_key(const dreamapi_customer *customer);
 /** Milliseconds since 1970-01-01T00:00Z; 0 when the answer does not say. */
 DREAMAPI_API int64_t dreamapi_customer_created_at(const dreamapi_customer *customer);
+/** The subscription's, as in "active"; "none" without one; NULL when the answer does not say (only lists do). */
+DREAMAPI_API const char *dreamapi_customer_status(const dreamapi_customer *customer);
+/** Units used in this period; -1 when the answer does not say (only lists do), and for NULL. */
+DREAMAPI_API int64_t dreamapi_customer_usage_count(const dreamapi_customer *customer);
+/** Units the plan allows in a period, or DREAMAPI_UNLIMITED; -1 when the answer does not say (only lists do), and for NULL. */
+DREAMAPI_API int64_t dreamapi_customer_usage_limit(const dreamapi_customer *customer);
 /** The server's remark on what it did; NULL if it made none. */
 DREAMAPI_API const char *dreamapi_customer_message(const dreamapi_customer *customer);
 /** 1 unless the answer says "success": false; 0 for NULL. */
 DREAMAPI_API int dreamapi_customer_success(const dreamapi_customer *customer);
-/** The whole answer as it came; NULL for NULL. */
+/** The whole answer as it came; NULL for NULL and for a customer of a list. */
 DREAMAPI_API const char *dreamapi_customer_json(const dreamapi_customer *customer);
-/** Releases the object. NULL is fine. */
+/** Releases the object. NULL is fine. Not for a customer of a list, which is the list's. */
 DREAMAPI_API void dreamapi_customer_free(dreamapi_customer *customer);
+
+/** One page of a list of customers. A value, like a customer; its customers and their texts are borrowed until
+ * dreamapi_customers_free. */
+typedef struct dreamapi_customers dreamapi_customers;
+
+/** Which customers, and how many at once. NULL fields are not sent. */
+typedef struct dreamapi_customer_list_params {
+    /** sizeof(dreamapi_customer_list_params), set by DREAMAPI_CUSTOMER_LIST_PARAMS_INIT. */
+    size_t struct_size;
+    /** The most customers on a page; 0 takes the server's choice. A server has its own upper bound. Negative ones are
+     * DREAMAPI_INVALID. */
+    int64_t limit;
+    /** Where to go on: dreamapi_customers_next_cursor of the page before, with the same `email` and `plan`; NULL: from the
+     * beginning. */
+    const char *cursor;
+    /** Only those whose address begins with this. */
+    const char *email;
+    /** Only those on the tier of this name. */
+    const char *plan;
+} dreamapi_customer_list_params;
+
+/** No field set. */
+#define DREAMAPI_CUSTOMER_LIST_PARAMS_INIT                                                                             \
+    {                                                                                                                  \
+        sizeof(dreamapi_customer_list_params), 0, NULL, NULL, NULL                                                     \
+    }
+
+/** Reads one page of the project's customers, newest first (GET /api/customers); `params` may be NULL. Needs a server with the
+ * extension `customer-list`; else DREAMAPI_UNSUPPORTED with nothing sent. `*out_customers` is owned, NULL on failure; may be NULL. */
+DREAMAPI_API dreamapi_status dreamapi_customer_list(dreamapi_client *client,
+                                                    const dreamapi_customer_list_params *params,
+                                                    const dreamapi_call_options *options,
+                                                    dreamapi_customers **out_customers, dreamapi_error *error);
+/** dreamapi_customer_list without waiting. `*out_call` is owned (dreamapi_call_free), NULL on failure. */
+DREAMAPI_API dreamapi_status dreamapi_customer_list_start(dreamapi_client *client,
+                                                          const dreamapi_customer_list_params *params,
+                                                          const dreamapi_call_options *options,
+                                                          dreamapi_call **out_call, dreamapi_error *error);
+/** Takes the page out of a finished call; owned. The call's status; DREAMAPI_PENDING if it is not finished,
+ * DREAMAPI_INVALID if the call was about something else or its object was taken before. `out_customers` may be NULL. */
+DREAMAPI_API dreamapi_status dreamapi_customers_result(dreamapi_call *call, dreamapi_customers **out_customers,
+                                                       dreamapi_error *error);
+
+/** Number of customers on the page; 0 for NULL. */
+DREAMAPI_API size_t dreamapi_customers_count(const dreamapi_customers *customers);
+/** One of them, borrowed from the page; NULL past the end. */
+DREAMAPI_API const dreamapi_customer *dreamapi_customers_at(const dreamapi_customers *customers, size_t index);
+/** Where the next page begins; NULL when this is the last one. */
+DREAMAPI_API const char *dreamapi_customers_next_cursor(const dreamapi_customers *customers);
+/** The whole answer as it came; NULL for NULL. */
+DREAMAPI_API const char *dreamapi_customers_json(const dreamapi_customers *customers);
+/** Releases the page and its customers. NULL is fine. */
+DREAMAPI_API void dreamapi_customers_free(dreamapi_customers *customers);
+
+/** A walk over all pages of a list. Used by one thread at a time. It keeps its client's memory alive, so both may be closed in any
+ * order; after a fork the child can only close it. */
+typedef struct dreamapi_customer_pages dreamapi_customer_pages;
+
+/** Begins a walk at `params->cursor`, or at the beginning; `params` may be NULL. Nothing is sent yet. Of `options` the walk keeps
+ * timeout_ms, which counts for each page; all else is ignored. `*out_pages` is owned (dreamapi_customer_pages_close), NULL on failure. */
+DREAMAPI_API dreamapi_status dreamapi_customer_pages_open(dreamapi_client *client,
+                                                          const dreamapi_customer_list_params *params,
+                                                          const dreamapi_call_options *options,
+                                                          dreamapi_customer_pages **out_pages, dreamapi_error *error);
+/** Reads the next page; waits. `*out_customers` is owned; with DREAMAPI_OK and NULL the walk is over. After a failure the same page
+ * may be asked for again. DREAMAPI_CANCELLED: the client was freed. DREAMAPI_PROTOCOL also if the server's cursor does not move on. */
+DREAMAPI_API dreamapi_status dreamapi_customer_pages_next(dreamapi_customer_pages *pages,
+                                                          dreamapi_customers **out_customers, dreamapi_error *error);
+/** Ends the walk. NULL is fine. Pages that were read stay valid. */
+DREAMAPI_API void dreamapi_customer_pages_close(dreamapi_customer_pages *pages);
 
 #ifdef __cplusplus
 }

@@ -13,6 +13,9 @@ static const struct {
 } known[] = {
     { "idempotency", DREAM_EXTENSION_IDEMPOTENCY },
     { "server-side", DREAM_EXTENSION_SERVER_SIDE },
+    { "customer-list", DREAM_EXTENSION_CUSTOMER_LIST },
+    { "usage-batch", DREAM_EXTENSION_USAGE_BATCH },
+    { "usage-history", DREAM_EXTENSION_USAGE_HISTORY },
 };
 
 dream_extensions_state dream_extensions_look(const dream_extensions *extensions, int64_t now_ms)

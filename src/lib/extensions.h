@@ -8,7 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { DREAM_EXTENSION_IDEMPOTENCY = 1u << 0, DREAM_EXTENSION_SERVER_SIDE = 1u << 1 };
+enum {
+    DREAM_EXTENSION_IDEMPOTENCY = 1u << 0,
+    DREAM_EXTENSION_SERVER_SIDE = 1u << 1,
+    DREAM_EXTENSION_CUSTOMER_LIST = 1u << 2,
+    DREAM_EXTENSION_USAGE_BATCH = 1u << 3,
+    DREAM_EXTENSION_USAGE_HISTORY = 1u << 4
+};
 
 typedef enum dream_extensions_state {
     DREAM_EXTENSIONS_ASK, /* not known, or too old */

@@ -307,8 +307,13 @@ static void probe_answered(dreamapi_client *client)
         fail_probe(client, DREAMAPI_FAILURE_OTHER, problem_text);
         return;
     }
-    if (http < 300)
-        (void)dream_noun_health.parse(dream_buffer_str(&probe->answer), probe->answer.size, &health, problem);
+    /* What could not be read for want of memory must not count for an hour as nothing announced. */
+    if (http < 300
+        && dream_noun_health.parse(dream_buffer_str(&probe->answer), probe->answer.size, &health, problem)
+               == DREAMAPI_NOMEM) {
+        fail_probe(client, DREAMAPI_FAILURE_NOMEM, "out of memory");
+        return;
+    }
     dream_extensions_learn(&client->extensions, health, now_of(client));
     dream_noun_health.release(health);
     dream_settings_log(&client->settings, DREAMAPI_LOG_DEBUG, "the server announces extensions 0x%x",
@@ -341,13 +346,13 @@ static bool must_ask(const dreamapi_call *call)
 {
     const dreamapi_client *client = call->client;
 
-    if (call->has_asked || !(call->request.is_post || call->request.needs_server_side))
+    if (call->has_asked || !(call->request.is_post || call->request.needed_extension != 0))
         return false;
     switch (dream_extensions_look(&client->extensions, now_of(client))) {
     case DREAM_EXTENSIONS_KNOWN:
         return false;
     case DREAM_EXTENSIONS_SILENT:
-        return call->request.needs_server_side;
+        return call->request.needed_extension != 0;
     case DREAM_EXTENSIONS_ASK:
         break;
     }
@@ -430,7 +435,33 @@ static void send_request(dreamapi_call *call)
     start_exchange(client, &call->exchange);
 }
 
-/* The server did not say, within this try, whether it takes user ids. */
+/* What a server without the extension cannot do, and what the caller can do then. */
+static const struct {
+    unsigned extension;
+    const char *what;
+    dreamapi_status status;
+    const char *refusal;
+} abilities[] = {
+    { DREAM_EXTENSION_SERVER_SIDE, "takes user ids", DREAMAPI_TOKEN_REQUIRED,
+      "the server takes no user ids (extension server-side): give the user's token" },
+    { DREAM_EXTENSION_CUSTOMER_LIST, "lists customers", DREAMAPI_UNSUPPORTED,
+      "the server lists no customers (extension customer-list)" },
+    { DREAM_EXTENSION_USAGE_BATCH, "takes batches of usage", DREAMAPI_UNSUPPORTED,
+      "the server takes no batches of usage (extension usage-batch)" },
+    { DREAM_EXTENSION_USAGE_HISTORY, "tells usage day by day", DREAMAPI_UNSUPPORTED,
+      "the server does not tell usage day by day (extension usage-history)" },
+};
+
+static size_t ability_of(unsigned extension)
+{
+    size_t i = 0;
+
+    while (i + 1 < sizeof(abilities) / sizeof(abilities[0]) && abilities[i].extension != extension)
+        i++;
+    return i;
+}
+
+/* The server did not say, within this try, whether it can do what the call needs. */
 static void fail_for_silence(dreamapi_call *call)
 {
     dreamapi_client *client = call->client;
@@ -438,6 +469,7 @@ static void fail_for_silence(dreamapi_call *call)
 
     const char *problem = client->is_probing ? "no answer in time" : client->probe_problem;
     char why[sizeof(client->probe_problem) + 80];
+    const char *what = abilities[ability_of(call->request.needed_extension)].what;
 
     call->has_asked = false;
     /* It is the server that is out of reach; this call's own time is not over. */
@@ -445,8 +477,23 @@ static void fail_for_silence(dreamapi_call *call)
         failure = DREAMAPI_FAILURE_CONNECT;
     if (failure == DREAMAPI_FAILURE_STALE)
         failure = DREAMAPI_FAILURE_RESET;
-    (void)snprintf(why, sizeof(why), "%s (GET /health, which tells whether it takes user ids)", problem);
+    (void)snprintf(why, sizeof(why), "%s (GET /health, which tells whether it %s)", problem, what);
     try_failed_unsent(call, failure, why);
+}
+
+/* True, with the call ended or its next try planned, when the server does not announce what the call needs. */
+static bool is_beyond_the_server(dreamapi_call *call)
+{
+    dreamapi_client *client = call->client;
+    unsigned needed = call->request.needed_extension;
+
+    if (call->tries > 0 || needed == 0 || dream_extensions_has(&client->extensions, needed, now_of(client)))
+        return false;
+    if (dream_extensions_look(&client->extensions, now_of(client)) == DREAM_EXTENSIONS_KNOWN)
+        finish_refused(call, abilities[ability_of(needed)].status, abilities[ability_of(needed)].refusal);
+    else
+        fail_for_silence(call);
+    return true;
 }
 
 static void try_now(dreamapi_call *call)
@@ -465,15 +512,8 @@ static void try_now(dreamapi_call *call)
         wait_for_probe(call);
         return;
     }
-    if (call->tries == 0 && call->request.needs_server_side
-        && !dream_extensions_has(&client->extensions, DREAM_EXTENSION_SERVER_SIDE, now_of(client))) {
-        if (dream_extensions_look(&client->extensions, now_of(client)) == DREAM_EXTENSIONS_KNOWN)
-            finish_refused(call, DREAMAPI_TOKEN_REQUIRED,
-                           "the server takes no user ids (extension server-side): give the user's token");
-        else
-            fail_for_silence(call);
+    if (is_beyond_the_server(call))
         return;
-    }
     send_request(call);
 }
 

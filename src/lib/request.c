@@ -13,6 +13,7 @@
 #include "common/ids.h"
 #include "lib/client.h"
 #include "lib/error.h"
+#include "lib/extensions.h"
 #include "lib/params.h"
 #include "lib/text.h"
 
@@ -191,6 +192,16 @@ void dream_request_query(dream_request *request, const char *name, const char *w
         add_query(request, name, text);
 }
 
+void dream_request_query_int(dream_request *request, const char *name, int64_t value)
+{
+    char text[24];
+
+    if (is_refused(request))
+        return;
+    (void)snprintf(text, sizeof(text), "%lld", (long long)value);
+    add_query(request, name, text);
+}
+
 void dream_request_refuse(dream_request *request, const char *format, ...)
 {
     char message[sizeof(request->problem.message)];
@@ -218,7 +229,7 @@ static void name_user(dream_request *request, const dreamapi_client *client, con
                                  "user_id must be 1 to 255 bytes of UTF-8 without control characters");
         return;
     }
-    request->needs_server_side = true;
+    request->needed_extension = DREAM_EXTENSION_SERVER_SIDE;
     if (request->is_post)
         add_field(request, "userId", user_id);
     else

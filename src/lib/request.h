@@ -16,7 +16,7 @@
 typedef struct dream_request {
     const char *method;
     dream_buffer url;
-    dream_buffer body; /* a JSON object in the making; wiped, it may hold a password */
+    dream_buffer body;             /* a JSON object in the making; wiped, it may hold a password */
     char *user_token;              /* NULL or owned, wiped */
     char *idempotency_key;         /* POST only; owned */
     dreamapi_call_options options; /* its texts are the caller's: gone once the call is started */
@@ -26,9 +26,9 @@ typedef struct dream_request {
     bool is_post;
     bool has_own_key; /* the idempotency key is the caller's */
     bool is_idempotent;
-    bool needs_server_side; /* names a user by id */
-    bool is_anonymous;      /* sent without any key */
-    dreamapi_error problem; /* status OK as long as nothing was refused */
+    unsigned needed_extension; /* without it nothing is sent; 0: none */
+    bool is_anonymous;         /* sent without any key */
+    dreamapi_error problem;    /* status OK as long as nothing was refused */
 } dream_request;
 
 /* Checks client (NULL, or of another process) and options. `method` and `path` are constants. */
@@ -52,6 +52,7 @@ void dream_request_item_end(dream_request *request);
 void dream_request_list_end(dream_request *request);
 /* Adds a text to the query; NULL adds nothing. */
 void dream_request_query(dream_request *request, const char *name, const char *what, const char *text);
+void dream_request_query_int(dream_request *request, const char *name, int64_t value);
 /* A refusal of the call's own. The first one counts. */
 void dream_request_refuse(dream_request *request, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* For calls on a user's behalf: by `user_id`, else by the token in the options. */

@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* customer.c - dreamapi_customer_*: the calls, and the object they bring.
  * Create, get and update answer with "customer", delete with "deleted". */
-#include <dreamapi/customer.h>
+#include "lib/object/customer.h"
 
 #include <stdlib.h>
 
-#include "lib/object/document.h"
-
-struct dreamapi_customer {
-    dream_document document;
-    const char *id;
-    const char *email;
-    const char *first_name;
-    const char *last_name;
-    const char *plan;
-    const char *publishable_key;
-    int64_t created_at;
-    const char *message;
-    bool success;
-};
+enum { NOT_SAID = -1 };
 
 static const dream_field fields[] = {
     { "id", DREAM_FIELD_TEXT, offsetof(dreamapi_customer, id), true, 0 },
@@ -28,6 +15,12 @@ static const dream_field fields[] = {
     { "plan", DREAM_FIELD_TEXT, offsetof(dreamapi_customer, plan), false, 0 },
     { "publishableKey", DREAM_FIELD_TEXT, offsetof(dreamapi_customer, publishable_key), false, 0 },
     { "createdAt", DREAM_FIELD_INT, offsetof(dreamapi_customer, created_at), false, 0 },
+    { "status", DREAM_FIELD_TEXT, offsetof(dreamapi_customer, status), false, 0 },
+};
+
+static const dream_field usage_fields[] = {
+    { "count", DREAM_FIELD_INT, offsetof(dreamapi_customer, usage_count), false, NOT_SAID },
+    { "limit", DREAM_FIELD_LIMIT, offsetof(dreamapi_customer, usage_limit), false, NOT_SAID },
 };
 
 static const dream_field outer_fields[] = {
@@ -40,8 +33,20 @@ static void release(void *object)
     dreamapi_customer_free(object);
 }
 
-static dreamapi_status read_customer(dreamapi_customer *customer, char problem[DREAM_PROBLEM_SIZE])
+dreamapi_status dream_customer_read(dreamapi_customer *customer, const cJSON *object, char problem[DREAM_PROBLEM_SIZE])
 {
+    const cJSON *usage = dream_json_get(object, "usage");
+    dreamapi_status status = dream_fields_read(object, fields, sizeof(fields) / sizeof(fields[0]), customer, problem);
+
+    if (status != DREAMAPI_OK)
+        return status;
+    /* NULL has no fields: then all are absent. */
+    return dream_fields_read(usage, usage_fields, sizeof(usage_fields) / sizeof(usage_fields[0]), customer, problem);
+}
+
+static dreamapi_status read_customer(void *object, char problem[DREAM_PROBLEM_SIZE])
+{
+    dreamapi_customer *customer = object;
     const cJSON *root = customer->document.root;
     const cJSON *inner = dream_json_get(root, "customer");
     dreamapi_status status;
@@ -50,7 +55,7 @@ static dreamapi_status read_customer(dreamapi_customer *customer, char problem[D
         inner = dream_json_get(root, "deleted");
     if (!cJSON_IsObject(inner))
         return dream_document_problem(problem, "customer", "is missing");
-    status = dream_fields_read(inner, fields, sizeof(fields) / sizeof(fields[0]), customer, problem);
+    status = dream_customer_read(customer, inner, problem);
     if (status == DREAMAPI_OK)
         status =
             dream_fields_read(root, outer_fields, sizeof(outer_fields) / sizeof(outer_fields[0]), customer, problem);
@@ -59,19 +64,7 @@ static dreamapi_status read_customer(dreamapi_customer *customer, char problem[D
 
 static dreamapi_status parse(const char *body, size_t size, void **out_object, char problem[DREAM_PROBLEM_SIZE])
 {
-    dreamapi_customer *customer = calloc(1, sizeof(*customer));
-    dreamapi_status status;
-
-    if (customer == NULL)
-        return DREAMAPI_NOMEM;
-    status = dream_document_read(&customer->document, body, size, problem);
-    if (status == DREAMAPI_OK)
-        status = read_customer(customer, problem);
-    if (status == DREAMAPI_OK)
-        *out_object = customer;
-    else
-        dreamapi_customer_free(customer);
-    return status;
+    return dream_object_make(body, size, sizeof(dreamapi_customer), read_customer, release, out_object, problem);
 }
 
 static const dream_noun noun = { "customer", parse, release };
@@ -251,6 +244,21 @@ const char *dreamapi_customer_publishable_key(const dreamapi_customer *customer)
 int64_t dreamapi_customer_created_at(const dreamapi_customer *customer)
 {
     return customer == NULL ? 0 : customer->created_at;
+}
+
+const char *dreamapi_customer_status(const dreamapi_customer *customer)
+{
+    return customer == NULL ? NULL : customer->status;
+}
+
+int64_t dreamapi_customer_usage_count(const dreamapi_customer *customer)
+{
+    return customer == NULL ? NOT_SAID : customer->usage_count;
+}
+
+int64_t dreamapi_customer_usage_limit(const dreamapi_customer *customer)
+{
+    return customer == NULL ? NOT_SAID : customer->usage_limit;
 }
 
 const char *dreamapi_customer_message(const dreamapi_customer *customer)

@@ -158,12 +158,13 @@ static const dream_field event_fields[] = {
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 static const dream_list_kind customer_kind = { "customers", customer_fields, COUNT(customer_fields),
-                                               sizeof(dreamapi_dashboard_customer) };
-static const dream_list_kind tier_kind = { "tiers", tier_fields, COUNT(tier_fields), sizeof(dreamapi_dashboard_tier) };
+                                               sizeof(dreamapi_dashboard_customer), NULL };
+static const dream_list_kind tier_kind = { "tiers", tier_fields, COUNT(tier_fields), sizeof(dreamapi_dashboard_tier),
+                                           NULL };
 static const dream_list_kind api_key_kind = { "apiKeys", api_key_fields, COUNT(api_key_fields),
-                                              sizeof(dreamapi_dashboard_api_key) };
+                                              sizeof(dreamapi_dashboard_api_key), NULL };
 static const dream_list_kind event_kind = { "recent", event_fields, COUNT(event_fields),
-                                            sizeof(dreamapi_dashboard_event) };
+                                            sizeof(dreamapi_dashboard_event), NULL };
 
 static void release(void *object)
 {

@@ -143,6 +143,7 @@ dreamapi_status dream_list_read(const cJSON *object, const dream_list_kind *kind
 {
     const cJSON *array = dream_json_get(object, kind->name);
     const cJSON *item;
+    dreamapi_status status;
     char *at;
 
     if (!cJSON_IsArray(array))
@@ -157,8 +158,10 @@ dreamapi_status dream_list_read(const cJSON *object, const dream_list_kind *kind
     {
         if (!cJSON_IsObject(item))
             return dream_document_problem(problem, kind->name, "has an element that is no object");
-        if (dream_fields_read(item, kind->fields, kind->field_count, at, problem) != DREAMAPI_OK)
-            return DREAMAPI_PROTOCOL;
+        status = kind->read == NULL ? dream_fields_read(item, kind->fields, kind->field_count, at, problem)
+                                    : kind->read(at, item, problem);
+        if (status != DREAMAPI_OK)
+            return status;
         at += kind->item_size;
         out_list->count++;
     }

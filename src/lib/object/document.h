@@ -52,6 +52,8 @@ typedef struct dream_list_kind {
     const dream_field *fields;
     size_t field_count;
     size_t item_size;
+    /* In place of the table, for elements that it cannot describe; else NULL. */
+    dreamapi_status (*read)(void *item, const cJSON *object, char problem[DREAM_PROBLEM_SIZE]);
 } dream_list_kind;
 
 /* The elements that were read, in one block. */

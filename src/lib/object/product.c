@@ -43,8 +43,8 @@ static const dream_field fields[] = {
     { "features", DREAM_FIELD_TEXTS, offsetof(dreamapi_product, features), false, 0 },
 };
 
-static const dream_list_kind kind = { "products", fields, sizeof(fields) / sizeof(fields[0]),
-                                      sizeof(dreamapi_product) };
+static const dream_list_kind kind = { "products", fields, sizeof(fields) / sizeof(fields[0]), sizeof(dreamapi_product),
+                                      NULL };
 
 static void release(void *object)
 {

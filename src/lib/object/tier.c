@@ -49,7 +49,8 @@ static const dream_field fields[] = {
     { "trialDays", DREAM_FIELD_INT, offsetof(dreamapi_tier, trial_days), false, -1 },
 };
 
-static const dream_list_kind kind = { "tiers", fields, sizeof(fields) / sizeof(fields[0]), sizeof(dreamapi_tier) };
+static const dream_list_kind kind = { "tiers", fields, sizeof(fields) / sizeof(fields[0]), sizeof(dreamapi_tier),
+                                      NULL };
 
 static void release(void *object)
 {

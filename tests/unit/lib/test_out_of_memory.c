@@ -58,6 +58,7 @@ static bool is_orderly(dreamapi_status status)
     /* The transport's own memory ran out, or a scripted answer was lost with it. */
     case DREAMAPI_UNAVAILABLE:
     case DREAMAPI_TOKEN_REQUIRED:
+    case DREAMAPI_UNSUPPORTED:
     case DREAMAPI_OUTCOME_UNKNOWN:
         return true;
     default:
@@ -123,6 +124,26 @@ static void use_dashboard(dreamapi_client *client, dreamapi_test_transport *tran
     assert_true(is_orderly(dreamapi_dashboard_totals(client, NULL, NULL, NULL)));
 }
 
+static void use_lists(dreamapi_client *client, dreamapi_test_transport *transport)
+{
+    dreamapi_customer_list_params params = DREAMAPI_CUSTOMER_LIST_PARAMS_INIT;
+    dreamapi_customer_pages *pages = NULL;
+    dreamapi_customers *page = NULL;
+
+    params.email = "a";
+    params.plan = "p";
+    dreamapi_test_transport_add_simple(transport, "/api/customers", 200,
+                                       "{\"customers\":[{\"id\":\"u\"}],\"nextCursor\":\"c\"}");
+    dreamapi_test_transport_add_simple(transport, "/api/customers", 200, "{\"customers\":[]}");
+    if (dreamapi_customer_pages_open(client, &params, NULL, &pages, NULL) != DREAMAPI_OK)
+        return;
+    do {
+        dreamapi_customers_free(page);
+        assert_true(is_orderly(dreamapi_customer_pages_next(pages, &page, NULL)));
+    } while (page != NULL);
+    dreamapi_customer_pages_close(pages);
+}
+
 static void use(dreamapi_client *client, dreamapi_test_transport *transport)
 {
     dreamapi_customer_params params = DREAMAPI_CUSTOMER_PARAMS_INIT;
@@ -131,7 +152,7 @@ static void use(dreamapi_client *client, dreamapi_test_transport *transport)
 
     params.email = "a@example.test";
     options.user_token = "e30.eyJzdWIiOiJ1c2VyXzEifQ.x";
-    dreamapi_test_transport_add_simple(transport, "/health", 200, ALL_EXTENSIONS);
+    dreamapi_test_transport_add_simple(transport, "/health", 200, EVERY_EXTENSION);
     dreamapi_test_transport_add_simple(transport, "/api/customers", 503, "{\"error\":\"x\"}");
     dreamapi_test_transport_add_simple(transport, "/api/customers", 201, CUSTOMER);
     assert_true(is_orderly(dreamapi_customer_create(client, &params, NULL, NULL, NULL)));
@@ -142,6 +163,7 @@ static void use(dreamapi_client *client, dreamapi_test_transport *transport)
     assert_true(is_orderly(dreamapi_tier_list(client, NULL, NULL, NULL)));
     use_sales(client, transport);
     use_dashboard(client, transport);
+    use_lists(client, transport);
     dreamapi_test_transport_add_simple(transport, "/api/data", 429, "{\"retryAfter\":60}");
     (void)dreamapi_usage_track(client, NULL, NULL, &options, NULL, NULL);
     if (dreamapi_health_get_start(client, NULL, &call, NULL) == DREAMAPI_OK)
