@@ -207,14 +207,16 @@ static bool append_origin(dream_buffer *list, const char *entry, size_t size)
     return true;
 }
 
-/* Kept as "a,b" without blanks and final slashes, so that a reader may compare as it finds them. "*" is no list. */
+/* Kept as "a,b" without blanks and final slashes, so that a reader may compare as it finds them, or as "*". */
 static bool read_origins(const struct reader *reader, char **out)
 {
     static const char name[] = "ALLOWED_ORIGINS";
     char found[NAME_SIZE];
     const char *value = look_up(reader, "", name, "", found);
-    if (!value || strcmp(value, "*") == 0)
+    if (!value)
         return true;
+    if (strcmp(value, "*") == 0)
+        return copy(reader, name, value, out);
     dream_buffer list = DREAM_BUFFER_INIT;
     while (*value) {
         size_t size = strcspn(value, ",");
@@ -226,7 +228,7 @@ static bool read_origins(const struct reader *reader, char **out)
     }
     if (list.size == 0 && !list.is_failed) { /* "," would allow nothing at all, silently */
         dream_buffer_clear(&list);
-        return refuse(reader, name, "holds no origin; leave it unset to allow any");
+        return refuse(reader, name, "holds no origin; leave it unset to allow loopback only");
     }
     *out = dream_buffer_take(&list);
     return *out || refuse(reader, name, "cannot be kept: out of memory");

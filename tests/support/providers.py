@@ -129,8 +129,8 @@ class Providers:
         return "whsec_" + base64.b64encode(f"standin of clerk, {mode}".encode()).decode()
 
     def environment(self):
-        """The settings that make dreamapid talk to these stand-ins."""
-        names = {}
+        """The settings that make dreamapid talk to these stand-ins, and let buyers return to the recorded cases' shop."""
+        names = {"ALLOWED_ORIGINS": "https://shop.example.test"}
         for mode, suffix in (("live", ""), ("test", "_TEST")):
             for app in ("ENDUSER_CLERK", "PLATFORM_CLERK"):
                 names[f"{app}_SECRET_KEY{suffix}"] = self.secret_key("clerk", mode)

@@ -88,6 +88,24 @@ static bool is_listed(const char *origin, const char *list)
     return false;
 }
 
+/* Is it this machine's, at any port? What is sent there stays with the buyer. */
+static bool is_loopback(const char *origin)
+{
+    static const char *const hosts[] = { "localhost", "127.0.0.1", "[::1]" };
+    const char *host = origin + scheme_size(origin);
+
+    for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
+        size_t size = strlen(hosts[i]);
+        const char *rest = host + size;
+
+        if (strncmp(host, hosts[i], size) != 0)
+            continue;
+        if (*rest == '\0' || (*rest == ':' && rest[1] != '\0' && rest[1 + strspn(rest + 1, "0123456789")] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 bool dreamd_return_url_is_allowed(const char *url, const char *allowed, const char *own)
 {
     char origin[DREAMD_ORIGIN_SIZE];
@@ -95,9 +113,11 @@ bool dreamd_return_url_is_allowed(const char *url, const char *allowed, const ch
 
     if (!dreamd_origin_of(url, origin))
         return false;
-    if (!allowed || is_listed(origin, allowed))
+    if (own && dreamd_origin_of(own, own_origin) && strcmp(own_origin, origin) == 0)
         return true;
-    return own && dreamd_origin_of(own, own_origin) && strcmp(own_origin, origin) == 0;
+    if (!allowed)
+        return is_loopback(origin);
+    return strcmp(allowed, "*") == 0 || is_listed(origin, allowed);
 }
 
 const char *dreamd_return_base(const char *origin, const char *allowed, const char *own)

@@ -154,7 +154,7 @@ static void test_settings__normalises_the_list_of_origins(void **state)
         { "https://a.test", "https://a.test" },
         { " https://a.test/ ,http://localhost:3000", "https://a.test,http://localhost:3000" },
         { "https://a.test,,", "https://a.test" },
-        { "*", NULL },
+        { "*", "*" },
     };
     dreamd_settings settings;
     char error[256];

@@ -93,11 +93,48 @@ static void test_return_url__allows_listed_origins_and_its_own(void **state)
         assert_int_equal(dreamd_return_url_is_allowed(cases[i].url, list, own), cases[i].is_allowed);
 }
 
-static void test_return_url__without_a_list_any_http_origin_will_do(void **state)
+static void test_return_url__without_a_list_only_its_own_and_loopback_will_do(void **state)
+{
+    static const char own[] = "https://app.example.test";
+    static const struct {
+        const char *url;
+        bool is_allowed;
+    } cases[] = {
+        { "https://app.example.test/ok", true },
+        { "http://localhost:5173/ok", true },
+        { "http://localhost/ok", true },
+        { "http://LOCALHOST:80", true },
+        { "https://localhost:8443/ok", true },
+        { "http://127.0.0.1:3000/ok", true },
+        { "http://[::1]:3000/ok", true },
+        { "http://[::1]", true },
+        { "https://anything.test/ok", false },
+        { "http://app.example.test/ok", false },
+        { "http://localhost.evil.test/ok", false },
+        { "http://localhost-evil.test/ok", false },
+        { "http://localhost:80.evil.test/ok", false },
+        { "http://127.0.0.1.evil.test/ok", false },
+        { "http://127.0.0.10/ok", false },
+        { "http://[::1]evil.test/ok", false },
+        { "http://[::11]/ok", false },
+        { "http://notlocalhost/ok", false },
+        { "javascript:alert(1)", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        if (dreamd_return_url_is_allowed(cases[i].url, NULL, own) != cases[i].is_allowed)
+            fail_msg("%s", cases[i].url);
+    }
+    assert_false(dreamd_return_url_is_allowed("https://app.example.test/ok", NULL, NULL));
+    assert_false(dreamd_return_url_is_allowed("http://localhost:5173/ok", "https://shop.test", own));
+}
+
+static void test_return_url__a_star_allows_any_http_origin(void **state)
 {
     (void)state;
-    assert_true(dreamd_return_url_is_allowed("https://anything.test/ok", NULL, NULL));
-    assert_false(dreamd_return_url_is_allowed("javascript:alert(1)", NULL, NULL));
+    assert_true(dreamd_return_url_is_allowed("https://anything.test/ok", "*", NULL));
+    assert_false(dreamd_return_url_is_allowed("javascript:alert(1)", "*", NULL));
     assert_false(dreamd_return_url_is_allowed("https://anything.test/ok", "", NULL));
 }
 
@@ -106,8 +143,10 @@ static void test_return_url__defaults_come_from_a_bare_allowed_origin(void **sta
     static const char own[] = "https://app.example.test";
 
     (void)state;
-    assert_string_equal(dreamd_return_base("https://shop.test", NULL, own), "https://shop.test");
-    assert_string_equal(dreamd_return_base("https://shop.test/path", NULL, own), own);
+    assert_string_equal(dreamd_return_base("https://shop.test", "*", own), "https://shop.test");
+    assert_string_equal(dreamd_return_base("http://localhost:3000", NULL, own), "http://localhost:3000");
+    assert_string_equal(dreamd_return_base("https://shop.test", NULL, own), own);
+    assert_string_equal(dreamd_return_base("https://shop.test/path", "*", own), own);
     assert_string_equal(dreamd_return_base("https://shop.test", "https://other.test", own), own);
     assert_string_equal(dreamd_return_base("null", NULL, own), own);
     assert_string_equal(dreamd_return_base("", NULL, own), own);
@@ -121,7 +160,8 @@ int main(void)
         cmocka_unit_test(test_return_url__finds_the_origin),
         cmocka_unit_test(test_return_url__refuses_an_endless_host),
         cmocka_unit_test(test_return_url__allows_listed_origins_and_its_own),
-        cmocka_unit_test(test_return_url__without_a_list_any_http_origin_will_do),
+        cmocka_unit_test(test_return_url__without_a_list_only_its_own_and_loopback_will_do),
+        cmocka_unit_test(test_return_url__a_star_allows_any_http_origin),
         cmocka_unit_test(test_return_url__defaults_come_from_a_bare_allowed_origin),
     };
 
