@@ -52,6 +52,9 @@ char *__wrap_strndup(const char *text, size_t size)
 
 static bool is_orderly(dreamapi_status status)
 {
+    /* While nothing is refused every call has to reach its end, or what follows it would not be tried. */
+    if (refused_one < 0)
+        return status == DREAMAPI_OK;
     switch (status) {
     case DREAMAPI_OK:
     case DREAMAPI_NOMEM:
@@ -144,7 +147,7 @@ static void use_lists(dreamapi_client *client, dreamapi_test_transport *transpor
     dreamapi_customer_pages_close(pages);
 }
 
-static void use(dreamapi_client *client, dreamapi_test_transport *transport)
+static void use_main(dreamapi_client *client, dreamapi_test_transport *transport)
 {
     dreamapi_customer_params params = DREAMAPI_CUSTOMER_PARAMS_INIT;
     dreamapi_call_options options = DREAMAPI_CALL_OPTIONS_INIT;
@@ -152,7 +155,6 @@ static void use(dreamapi_client *client, dreamapi_test_transport *transport)
 
     params.email = "a@example.test";
     options.user_token = "e30.eyJzdWIiOiJ1c2VyXzEifQ.x";
-    dreamapi_test_transport_add_simple(transport, "/health", 200, EVERY_EXTENSION);
     dreamapi_test_transport_add_simple(transport, "/api/customers", 503, "{\"error\":\"x\"}");
     dreamapi_test_transport_add_simple(transport, "/api/customers", 201, CUSTOMER);
     assert_true(is_orderly(dreamapi_customer_create(client, &params, NULL, NULL, NULL)));
@@ -161,9 +163,6 @@ static void use(dreamapi_client *client, dreamapi_test_transport *transport)
     dreamapi_test_transport_add_simple(transport, "/api/tiers", 200,
                                        "{\"tiers\":[{\"id\":\"a\",\"price\":1,\"limit\":1,\"features\":[\"x\"]}]}");
     assert_true(is_orderly(dreamapi_tier_list(client, NULL, NULL, NULL)));
-    use_sales(client, transport);
-    use_dashboard(client, transport);
-    use_lists(client, transport);
     dreamapi_test_transport_add_simple(transport, "/api/data", 429, "{\"retryAfter\":60}");
     (void)dreamapi_usage_track(client, NULL, NULL, &options, NULL, NULL);
     if (dreamapi_health_get_start(client, NULL, &call, NULL) == DREAMAPI_OK)
@@ -171,37 +170,45 @@ static void use(dreamapi_client *client, dreamapi_test_transport *transport)
     dreamapi_call_free(call);
 }
 
-static void run(void)
+typedef void use_function(dreamapi_client *client, dreamapi_test_transport *transport);
+
+static void run(use_function *use)
 {
     dreamapi_options *options = dreamapi_options_new();
     dreamapi_test_transport *transport = dreamapi_test_transport_new();
     dreamapi_test_clock *clock = dreamapi_test_clock_new(0);
     dreamapi_client *client = make_client(options, transport, clock);
 
-    if (client != NULL)
+    if (client != NULL) {
+        dreamapi_test_transport_add_simple(transport, "/health", 200, EVERY_EXTENSION);
         use(client, transport);
+    }
     dreamapi_options_free(options);
     dreamapi_test_transport_free(transport);
     dreamapi_client_free(client);
     dreamapi_test_clock_free(clock);
 }
 
+/* Each with a client and a script of its own, so that no answer left over from one call meets another. */
+static use_function *const uses[] = { use_main, use_sales, use_dashboard, use_lists };
+
 static void test_out_of_memory__every_allocation_may_fail(void **state)
 {
-    long total;
-
     (void)state;
-    refused_one = -1;
-    allocations = 0;
-    run();
-    total = allocations;
-    assert_true(total > 100);
-    for (long i = 0; i < total; i++) {
+    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+        long total;
+        refused_one = -1;
         allocations = 0;
-        refused_one = i;
-        run();
+        run(uses[i]);
+        total = allocations;
+        assert_true(total > 50);
+        for (long j = 0; j < total; j++) {
+            allocations = 0;
+            refused_one = j;
+            run(uses[i]);
+        }
+        refused_one = -1;
     }
-    refused_one = -1;
 }
 
 /* The built-in transport: its own allocations, with nobody at the other end. */
@@ -216,8 +223,10 @@ static void run_curl(void)
         dreamapi_options_set_threads(options, 0);
         dreamapi_options_set_max_retries(options, 0);
         (void)dreamapi_options_set_proxy(options, "http://127.0.0.1:1");
-        if (dreamapi_client_new(options, &client, NULL) == DREAMAPI_OK)
-            assert_true(is_orderly(dreamapi_tier_list(client, &limits, NULL, NULL)));
+        if (dreamapi_client_new(options, &client, NULL) == DREAMAPI_OK) {
+            dreamapi_status status = dreamapi_tier_list(client, &limits, NULL, NULL);
+            assert_true(status == DREAMAPI_UNAVAILABLE || is_orderly(status));
+        }
     }
     dreamapi_client_free(client);
     dreamapi_options_free(options);
