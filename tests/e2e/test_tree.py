@@ -85,3 +85,19 @@ def test_every_source_file_begins_with_its_licence_and_says_what_it_is():
             if "SPDX-License-Identifier: Apache-2.0" not in first or not second.startswith("/*"):
                 wrong.append(os.path.relpath(path, TOP))
     assert not wrong, wrong
+
+
+# An event's name as it is logged: the second argument of dreamd_log, or what a file's own helper passes on.
+LOGGED = re.compile(r'(?:dreamd_log\(DREAMD_LOG_\w+,|log_fault\(db,)\s*"([a-z_]+)"')
+
+
+def test_every_logged_event_is_explained_to_the_operator():
+    logged = set()
+    for path in sources("src"):
+        with open(path, encoding="utf-8") as file:
+            logged.update(LOGGED.findall(file.read()))
+    assert "store_commit_failed" in logged
+    with open(os.path.join(TOP, "docs", "operations.md"), encoding="utf-8") as file:
+        page = file.read()
+    explained = set(re.findall(r'`([a-z_]+)`|"event":"([a-z_]+)"', page))
+    assert sorted(logged - {name for pair in explained for name in pair}) == []
