@@ -8,11 +8,13 @@
 #include "net/http_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -492,6 +494,19 @@ static void wait_for_answerers(dreamd_http_server *server)
     pthread_mutex_unlock(&server->lock);
 }
 
+/* Has the kernel refuse clients from now on. MHD_quiesce_daemon is for that, but it and a thread of the pool that is just awake
+ * both take the socket out of the thread's epoll set, and libmicrohttpd aborts the process for whoever comes second. So the
+ * socket goes without its knowledge, which takes it out of every set; its number, which threads may be about to accept
+ * from, stands for something from which nothing ever comes. */
+static void stop_listening(const dreamd_http_server *server)
+{
+    int nothing = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (nothing < 0 || dup3(nothing, server->listener, O_CLOEXEC) < 0)
+        (void)shutdown(server->listener, SHUT_RDWR); /* threads find it broken again and again, until the end */
+    if (nothing >= 0)
+        (void)close(nothing);
+}
+
 void dreamd_http_server_stop(dreamd_http_server *server, int64_t drain_ms)
 {
     if (!server)
@@ -499,15 +514,11 @@ void dreamd_http_server_stop(dreamd_http_server *server, int64_t drain_ms)
     pthread_mutex_lock(&server->lock);
     atomic_store(&server->is_stopping, true);
     pthread_mutex_unlock(&server->lock);
-    /* The daemon's threads may still be about to accept, so the descriptor stays open until they are gone; shutting it
-     * down has the kernel refuse clients from now on. */
-    (void)MHD_quiesce_daemon(server->daemon);
-    (void)shutdown(server->listener, SHUT_RDWR);
+    stop_listening(server);
     wait_until_idle(server, drain_ms);
     refuse_the_rest(server);
     wait_for_answerers(server);
     wait_until_idle(server, LAST_WRITE_MS);
-    MHD_stop_daemon(server->daemon);
-    (void)close(server->listener);
+    MHD_stop_daemon(server->daemon); /* closes the listener's number too */
     dreamd_http_server_unref(server);
 }

@@ -2,6 +2,7 @@
 /* test_http_server.c - http_server.h, met by raw sockets on loopback. */
 #include "net/http_server.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +20,7 @@
 
 #define HOST "Host: shop.example\r\n"
 
-enum { MAX_BODY = 4096, HELD_MAX = 256 };
+enum { MAX_BODY = 4096, MAX_LARGE_BODY = 4 * MAX_BODY, FILE_SIZE = 3000000, HELD_MAX = 256 };
 
 /* The server under test and what its handler keeps for later. */
 struct fixture {
@@ -64,6 +65,20 @@ static void answer_path(dreamd_request *request, unsigned status)
     dreamd_request_answer(request, status, "text/plain", path, strlen(path));
 }
 
+/* A file that counts its bytes, gone with its descriptor. */
+static int make_file(void)
+{
+    static unsigned char piece[FILE_SIZE];
+    char path[] = "/tmp/test-http-server-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    (void)unlink(path);
+    for (size_t i = 0; i < sizeof piece; i++)
+        piece[i] = (unsigned char)(i % 251);
+    assert_int_equal(write(fd, piece, sizeof piece), FILE_SIZE);
+    return fd;
+}
+
 static void handle(void *context, dreamd_request *request)
 {
     const char *path = dreamd_request_path(request);
@@ -74,6 +89,8 @@ static void handle(void *context, dreamd_request *request)
         dreamd_request_answer(request, 500, "text/plain", "second", 6);
     } else if (strcmp(path, "/empty") == 0) {
         dreamd_request_answer(request, 204, NULL, "ignored", 7);
+    } else if (strcmp(path, "/file") == 0) {
+        dreamd_request_answer_file(request, 200, "image/png", make_file(), FILE_SIZE);
     } else if (strcmp(path, "/bare") == 0) {
         dreamd_request_answer(request, 200, NULL, NULL, 0);
     } else if (strcmp(path, "/headers") == 0) {
@@ -124,11 +141,18 @@ static dreamd_request *take_held(struct fixture *fixture)
     return request;
 }
 
+static bool is_large(const char *method, const char *path)
+{
+    return strcmp(method, "POST") == 0 && strstr(path, "large") != NULL;
+}
+
 static dreamd_http_server_options usual(struct fixture *fixture)
 {
     return (dreamd_http_server_options){ .name = "test",
                                          .listen = "127.0.0.1:0",
                                          .max_body = MAX_BODY,
+                                         .is_large = is_large,
+                                         .max_large_body = MAX_LARGE_BODY,
                                          .handler = handle,
                                          .context = fixture,
                                          .metrics = fixture->metrics };
@@ -454,13 +478,19 @@ static void send_body(int fd, size_t size)
     }
 }
 
-static raw_answer post_sized(struct fixture *fixture, size_t size)
+static int begin_post(struct fixture *fixture, const char *path, size_t size)
 {
     char head[128];
     int fd = raw_connect(fixture->port);
-    (void)snprintf(head, sizeof head, "POST / HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", size);
+    (void)snprintf(head, sizeof head, "POST %s HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", path, size);
     raw_text(fd, head);
     send_body(fd, size);
+    return fd;
+}
+
+static raw_answer post_sized(struct fixture *fixture, const char *path, size_t size)
+{
+    int fd = begin_post(fixture, path, size);
     raw_answer answer = raw_read(fd, false);
     (void)close(fd);
     return answer;
@@ -469,16 +499,20 @@ static raw_answer post_sized(struct fixture *fixture, size_t size)
 static void test_body__limit_is_exact(void **state)
 {
     static const struct {
+        const char *path;
         size_t size;
         int status;
     } rows[] = {
-        { MAX_BODY - 1, 200 },
-        { MAX_BODY, 200 },
-        { MAX_BODY + 1, 413 },
-        { 2 * MAX_BODY, 413 },
+        { "/", MAX_BODY - 1, 200 },
+        { "/", MAX_BODY, 200 },
+        { "/", MAX_BODY + 1, 413 },
+        { "/", 2 * MAX_BODY, 413 },
+        { "/large", MAX_BODY + 1, 200 },
+        { "/large", MAX_LARGE_BODY, 200 },
+        { "/large", MAX_LARGE_BODY + 1, 413 },
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        raw_answer answer = post_sized(*state, rows[i].size);
+        raw_answer answer = post_sized(*state, rows[i].path, rows[i].size);
         assert_int_equal(answer.status, rows[i].status);
         if (answer.status == 413)
             assert_string_equal(answer.body, "{\"error\":\"The request body is too large\"}");
@@ -517,6 +551,36 @@ static void test_body__chunks_without_end_are_cut_off(void **state)
     }
     assert_true(raw_is_closed(fd));
     (void)close(fd);
+}
+
+static int status_of_post(struct fixture *fixture, const char *path, size_t size)
+{
+    raw_answer answer = post_sized(fixture, path, size);
+    int status = answer.status;
+    if (status == 503)
+        assert_has(&answer, "Retry-After", "1");
+    raw_answer_clear(&answer);
+    return status;
+}
+
+static void test_body__only_so_many_large_ones_are_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    int clients[DREAMD_MAX_LARGE_BODIES];
+    int64_t started = raw_now_ms();
+    for (int i = 0; i < DREAMD_MAX_LARGE_BODIES; i++)
+        clients[i] = begin_post(fixture, "/later/large", MAX_BODY + 1);
+    wait_held(fixture, DREAMD_MAX_LARGE_BODIES);
+    assert_int_equal(status_of_post(fixture, "/large", MAX_BODY + 1), 503);
+    assert_int_equal(status_of_post(fixture, "/large", MAX_BODY), 200); /* takes no place */
+    answer_path(take_held(fixture), 200);
+    /* The place is free when the memory is, a moment after the answer. */
+    while (status_of_post(fixture, "/large", MAX_LARGE_BODY) == 503)
+        assert_true(raw_now_ms() < started + RAW_PATIENCE_MS);
+    while (fixture->held_count > 0)
+        answer_path(take_held(fixture), 200);
+    for (int i = 0; i < DREAMD_MAX_LARGE_BODIES; i++)
+        (void)close(clients[i]);
 }
 
 static void test_body__continue_is_sent_to_who_waits(void **state)
@@ -656,6 +720,39 @@ static void test_answer__large_one_is_whole(void **state)
     raw_answer_clear(&answer);
     free(body);
     (void)close(fd);
+}
+
+static void test_answer__file_is_whole(void **state)
+{
+    struct fixture *fixture = *state;
+    for (int i = 0; i < 2; i++) {
+        int fd = raw_connect(fixture->port);
+        raw_text(fd, "GET /file HTTP/1.1\r\n" HOST "\r\n");
+        raw_answer answer = raw_read(fd, false);
+        assert_int_equal(answer.status, 200);
+        assert_has(&answer, "Content-Type", "image/png");
+        assert_int_equal(answer.body_size, FILE_SIZE);
+        for (size_t byte = 0; byte < FILE_SIZE; byte++) {
+            if ((unsigned char)answer.body[byte] != byte % 251)
+                fail_msg("byte %zu is another", byte);
+        }
+        raw_answer_clear(&answer);
+        (void)close(fd);
+    }
+}
+
+static void test_answer__file_that_comes_too_late_is_closed(void **state)
+{
+    struct fixture *fixture = *state;
+    int client = raw_connect(fixture->port);
+    int file = make_file();
+    raw_text(client, "GET /later HTTP/1.1\r\n" HOST "\r\n");
+    wait_held(fixture, 1);
+    dreamd_http_server_stop(fixture->server, 10);
+    fixture->server = NULL;
+    dreamd_request_answer_file(take_held(fixture), 200, NULL, file, FILE_SIZE);
+    assert_int_equal(fcntl(file, F_GETFD), -1);
+    (void)close(client);
 }
 
 static void test_connection__is_kept_and_pipelined_in_order(void **state)
@@ -1003,6 +1100,30 @@ static void test_stop__races_the_answers(void **state)
     }
 }
 
+/* Threads that are just awake used to meet the stop at the listening socket. */
+static void test_stop__right_after_answers(void **state)
+{
+    enum { ROUNDS = 300, CLIENTS = 4 };
+    struct fixture *fixture = *state;
+    for (int round = 0; round < ROUNDS; round++) {
+        int clients[CLIENTS];
+        const dreamd_http_server_options options = usual(fixture);
+        start(fixture, &options);
+        for (int i = 0; i < CLIENTS; i++) {
+            clients[i] = raw_connect(fixture->port);
+            raw_text(clients[i], "GET /bare HTTP/1.1\r\n" HOST "\r\n");
+        }
+        for (int i = 0; i < CLIENTS; i++) {
+            raw_answer answer = raw_read(clients[i], false);
+            assert_int_equal(answer.status, 200);
+            raw_answer_clear(&answer);
+            (void)close(clients[i]);
+        }
+        dreamd_http_server_stop(fixture->server, 1000);
+        fixture->server = NULL;
+    }
+}
+
 static void test_stop__null_is_fine(void **state)
 {
     (void)state;
@@ -1206,6 +1327,7 @@ int main(void)
         RUNNING(test_body__limit_is_exact),
         RUNNING(test_body__chunked_limit_is_exact),
         RUNNING(test_body__chunks_without_end_are_cut_off),
+        RUNNING(test_body__only_so_many_large_ones_are_kept),
         RUNNING(test_body__continue_is_sent_to_who_waits),
         RUNNING(test_body__too_large_is_refused_before_continue),
         RUNNING(test_body__arrives_byte_by_byte),
@@ -1215,6 +1337,8 @@ int main(void)
         RUNNING(test_answer__204_has_no_body),
         RUNNING(test_answer__head_has_the_length_and_no_body),
         RUNNING(test_answer__large_one_is_whole),
+        RUNNING(test_answer__file_is_whole),
+        RUNNING(test_answer__file_that_comes_too_late_is_closed),
         RUNNING(test_connection__is_kept_and_pipelined_in_order),
         RUNNING(test_connection__close_is_honoured),
         STOPPED(test_connection__limit_does_not_wedge_the_server),
@@ -1230,6 +1354,7 @@ int main(void)
         RUNNING(test_stop__with_idle_and_half_sent_connections),
         RUNNING(test_stop__with_a_client_that_does_not_read),
         STOPPED(test_stop__races_the_answers),
+        STOPPED(test_stop__right_after_answers),
         cmocka_unit_test(test_stop__null_is_fine),
         RUNNING(test_start__says_why_it_cannot),
         STOPPED(test_start__url_is_one_to_connect_to),
