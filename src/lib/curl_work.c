@@ -189,7 +189,6 @@ static CURLcode set_callbacks(dream_curl_work *work)
 {
     CURLcode code = CURLE_OK;
 
-    SET(CURLOPT_PRIVATE, work);
     SET(CURLOPT_ERRORBUFFER, work->text);
     SET(CURLOPT_PREREQFUNCTION, before_request);
     SET(CURLOPT_PREREQDATA, work);

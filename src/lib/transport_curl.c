@@ -21,7 +21,17 @@
 #include "lib/global.h"
 #include "lib/sigpipe.h"
 
-enum { MAX_IDLE_CONNECTIONS = 16, MAX_CONNECTIONS = 64, EVENTS_AT_ONCE = 32 };
+/* libcurl's cache counts the connections in use too, and closes whichever comes back to a full one: it has to hold all. */
+enum { MAX_CONNECTIONS = 64, EVENTS_AT_ONCE = 32 };
+
+/* An exchange on its way. Beyond MAX_CONNECTIONS they wait here, where one costs a few bytes and not the 20 kB and more of
+ * a libcurl handle. */
+struct transfer {
+    dreamapi_exchange *exchange;
+    dream_curl_work *work; /* NULL while it waits its turn */
+    struct transfer *previous;
+    struct transfer *next;
+};
 
 struct transport {
     CURLM *multi;
@@ -30,7 +40,9 @@ struct transport {
     dream_curl_setup setup;
     char *ca_file;
     char *proxy;
-    size_t under_way;
+    size_t under_way;               /* transfers that libcurl has */
+    struct transfer *waiting_first; /* those that it does not have yet, oldest first */
+    struct transfer *waiting_last;
     int *sockets;
     size_t socket_count;
     size_t socket_capacity;
@@ -144,7 +156,7 @@ static bool set_multi(struct transport *transport)
            && curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, transport) == CURLM_OK
            && curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, timer_changed) == CURLM_OK
            && curl_multi_setopt(multi, CURLMOPT_TIMERDATA, transport) == CURLM_OK
-           && curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)MAX_IDLE_CONNECTIONS) == CURLM_OK
+           && curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, (long)MAX_CONNECTIONS) == CURLM_OK
            && curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)MAX_CONNECTIONS) == CURLM_OK;
 }
 
@@ -186,37 +198,101 @@ static dreamapi_status open_transport(void *user_data, const dreamapi_transport_
     return DREAMAPI_OK;
 }
 
+/* ---- transfers ---- */
+
+static void enqueue(struct transport *transport, struct transfer *transfer)
+{
+    transfer->previous = transport->waiting_last;
+    if (transport->waiting_last == NULL)
+        transport->waiting_first = transfer;
+    else
+        transport->waiting_last->next = transfer;
+    transport->waiting_last = transfer;
+}
+
+static void dequeue(struct transport *transport, struct transfer *transfer)
+{
+    if (transfer->previous == NULL)
+        transport->waiting_first = transfer->next;
+    else
+        transfer->previous->next = transfer->next;
+    if (transfer->next == NULL)
+        transport->waiting_last = transfer->previous;
+    else
+        transfer->next->previous = transfer->previous;
+    transfer->previous = transfer->next = NULL;
+}
+
+/* Hands it to libcurl; false when out of memory. */
+static bool begin(struct transport *transport, struct transfer *transfer)
+{
+    dream_curl_work *work = dream_curl_work_new(transfer->exchange, &transport->setup);
+
+    if (work == NULL)
+        return false;
+    if (curl_easy_setopt(work->easy, CURLOPT_PRIVATE, transfer) != CURLE_OK
+        || curl_multi_add_handle(transport->multi, work->easy) != CURLM_OK) {
+        dream_curl_work_free(work);
+        return false;
+    }
+    transfer->work = work;
+    transport->under_way++;
+    return true;
+}
+
+/* Fills the places that have become free. */
+static void begin_waiting(struct transport *transport)
+{
+    struct transfer *transfer;
+
+    while (transport->under_way < MAX_CONNECTIONS && (transfer = transport->waiting_first) != NULL) {
+        dequeue(transport, transfer);
+        if (begin(transport, transfer))
+            continue;
+        dreamapi_exchange_fail(transfer->exchange, DREAMAPI_FAILURE_NOMEM, 0, "out of memory");
+        free(transfer);
+    }
+}
+
 static dreamapi_status start(void *instance, dreamapi_exchange *exchange)
 {
     struct transport *transport = instance;
-    dream_curl_work *work = dream_curl_work_new(exchange, &transport->setup);
+    struct transfer *transfer = calloc(1, sizeof(*transfer));
 
-    if (work == NULL)
+    if (transfer == NULL)
         return DREAMAPI_NOMEM;
-    if (curl_multi_add_handle(transport->multi, work->easy) != CURLM_OK) {
-        dream_curl_work_free(work);
+    transfer->exchange = exchange;
+    if (transport->under_way >= MAX_CONNECTIONS || transport->waiting_first != NULL) {
+        enqueue(transport, transfer);
+    } else if (!begin(transport, transfer)) {
+        free(transfer);
         return DREAMAPI_NOMEM;
     }
-    transport->under_way++;
-    dreamapi_exchange_set_user_data(exchange, work);
+    dreamapi_exchange_set_user_data(exchange, transfer);
     return DREAMAPI_OK;
 }
 
-static void leave(struct transport *transport, dream_curl_work *work)
+static void leave(struct transport *transport, struct transfer *transfer)
 {
-    (void)curl_multi_remove_handle(transport->multi, work->easy);
-    transport->under_way--;
-    dream_curl_work_free(work);
+    if (transfer->work == NULL) {
+        dequeue(transport, transfer);
+    } else {
+        (void)curl_multi_remove_handle(transport->multi, transfer->work->easy);
+        transport->under_way--;
+        dream_curl_work_free(transfer->work);
+    }
+    free(transfer);
 }
 
+/* Its place is filled at the next perform, which follows at once. */
 static int cancel(void *instance, dreamapi_exchange *exchange)
 {
-    dream_curl_work *work = dreamapi_exchange_user_data(exchange);
-    int maybe_sent = dream_curl_work_maybe_sent(work);
+    struct transfer *transfer = dreamapi_exchange_user_data(exchange);
+    int maybe_sent = transfer->work != NULL && dream_curl_work_maybe_sent(transfer->work);
     dream_sigpipe_guard guard;
 
     dream_sigpipe_block(&guard);
-    leave(instance, work);
+    leave(instance, transfer);
     dream_sigpipe_unblock(&guard);
     return maybe_sent;
 }
@@ -224,19 +300,21 @@ static int cancel(void *instance, dreamapi_exchange *exchange)
 static void report_ended(struct transport *transport)
 {
     CURLMsg *message;
-    dream_curl_work *work;
+    struct transfer *transfer;
     CURLcode code;
     int left;
 
     while ((message = curl_multi_info_read(transport->multi, &left)) != NULL) {
         if (message->msg != CURLMSG_DONE
-            || curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&work) != CURLE_OK)
+            || curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer) != CURLE_OK)
             continue;
         code = message->data.result; /* gone once the handle is removed */
-        dream_curl_work_report(work, code);
-        leave(transport, work);
+        dream_curl_work_report(transfer->work, code);
+        leave(transport, transfer);
     }
 }
+
+/* ---- work ---- */
 
 static void act(struct transport *transport)
 {
@@ -262,8 +340,10 @@ static void perform(void *instance)
     dream_sigpipe_guard guard;
 
     dream_sigpipe_block(&guard);
+    begin_waiting(transport);
     act(transport);
     report_ended(transport);
+    begin_waiting(transport);
     dream_sigpipe_unblock(&guard);
 }
 

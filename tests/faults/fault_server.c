@@ -103,6 +103,14 @@ static fault_act take_act(fault_server *server)
     return act;
 }
 
+static void wait_for_release(fault_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    while (!server->is_released && !server->is_stopping)
+        pthread_cond_wait(&server->changed, &server->lock);
+    pthread_mutex_unlock(&server->lock);
+}
+
 /* ---- reading ---- */
 
 static bool wait_readable(fault_server *server, int fd)
@@ -229,6 +237,13 @@ static bool answer(connection *c, const fault_act *act)
     size = strlen(text);
     if (act->cut == FAULT_CUT_ANSWER && act->at < size)
         size = act->at;
+    if (act->cut == FAULT_GATE_ANSWER) {
+        if (!send_all(c, text, act->at, act))
+            return false;
+        wait_for_release(c->server);
+        text += act->at;
+        size -= act->at;
+    }
     if (!send_all(c, text, size, act))
         return false;
     return end_connection(c, act->end);
@@ -240,6 +255,7 @@ static bool answer_health(connection *c)
     char text[ANSWER_SIZE] = "";
     fault_act act = { 0 };
     bool closes;
+    bool is_gated;
 
     pthread_mutex_lock(&server->lock);
     server->counts.probes++;
@@ -247,8 +263,11 @@ static bool answer_health(connection *c)
         fault_answer(text, sizeof(text), 200, server->closes_after_health ? "Connection: close\r\n" : "",
                      server->health);
     closes = server->closes_after_health;
+    is_gated = server->is_health_gated;
     pthread_cond_broadcast(&server->changed);
     pthread_mutex_unlock(&server->lock);
+    if (is_gated)
+        wait_for_release(server);
     if (text[0] == '\0')
         return end_connection(c, FAULT_HOLD);
     return send_all(c, text, strlen(text), &act) && !closes;
@@ -284,6 +303,11 @@ static bool serve_one(connection *c, bool is_first)
     if (strcmp(start, health) == 0)
         return read_request(c, SIZE_MAX) && answer_health(c);
     act = take_act(c->server);
+    if (act.cut == FAULT_GATE_REQUEST) {
+        if (!read_request(c, act.at))
+            return false;
+        wait_for_release(c->server);
+    }
     if (!read_request(c, act.cut == FAULT_CUT_REQUEST ? act.at : SIZE_MAX))
         return false;
     if (act.cut == FAULT_CUT_REQUEST)
@@ -371,6 +395,8 @@ void fault_server_stop(fault_server *server)
     assert_int_equal(write(server->stop_pipe[1], "x", 1), 1);
     pthread_join(server->thread, NULL);
     pthread_mutex_lock(&server->lock);
+    server->is_stopping = true;
+    pthread_cond_broadcast(&server->changed);
     while (server->counts.open > 0)
         pthread_cond_wait(&server->changed, &server->lock);
     pthread_mutex_unlock(&server->lock);
@@ -400,6 +426,21 @@ void fault_server_health(fault_server *server, const char *body, bool closes)
     pthread_mutex_lock(&server->lock);
     server->health = body;
     server->closes_after_health = closes;
+    pthread_mutex_unlock(&server->lock);
+}
+
+void fault_server_gate_health(fault_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->is_health_gated = true;
+    pthread_mutex_unlock(&server->lock);
+}
+
+void fault_server_release(fault_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->is_released = true;
+    pthread_cond_broadcast(&server->changed);
     pthread_mutex_unlock(&server->lock);
 }
 

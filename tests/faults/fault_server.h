@@ -16,7 +16,14 @@
 
 enum { FAULT_MAX_KEYS = 256, FAULT_KEY_SIZE = 64 };
 
-typedef enum fault_cut { FAULT_NO_CUT, FAULT_CUT_REQUEST, FAULT_CUT_ANSWER } fault_cut;
+typedef enum fault_cut {
+    FAULT_NO_CUT,
+    FAULT_CUT_REQUEST,
+    FAULT_CUT_ANSWER,
+    /* No end, but a wait for fault_server_release. */
+    FAULT_GATE_REQUEST,
+    FAULT_GATE_ANSWER
+} fault_cut;
 
 typedef enum fault_end {
     FAULT_KEEP,
@@ -59,6 +66,9 @@ typedef struct fault_server {
     fault_counts counts;
     const char *health; /* NULL: no answer */
     bool closes_after_health;
+    bool is_health_gated;
+    bool is_released;
+    bool is_stopping;
     const fault_act *acts; /* borrowed; NULL: good manners */
     size_t act_count;
     size_t next_act; /* past the last: good manners again */
@@ -74,6 +84,10 @@ void fault_server_stop(fault_server *server);
 void fault_server_arm(fault_server *server, const fault_act *acts, size_t count);
 /* What GET /health says; NULL: nothing. */
 void fault_server_health(fault_server *server, const char *body, bool closes);
+/* Makes GET /health wait for the release too. */
+void fault_server_gate_health(fault_server *server);
+/* Opens all gates for good. */
+void fault_server_release(fault_server *server);
 fault_counts fault_server_counts(fault_server *server);
 size_t fault_server_received(fault_server *server);
 /* Waits until at least this many requests other than /health were touched, or probes came; false after ten seconds. */

@@ -5,20 +5,17 @@
  *
  * The name lookup is held up by a getaddrinfo of our own, which libcurl calls instead of the C library's; sending by a
  * small send buffer, through a socket() of our own. */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
+#include "small_socket.h"
 #include "stage.h"
 
-enum { POOL = 64, SHORT_MS = 250, LONG_MS = 60000, SOON_MS = 8000, TEXT_SIZE = 4000, SMALL_BUFFER = 4096 };
+enum { POOL = 64, SHORT_MS = 250, LONG_MS = 60000, SOON_MS = 8000 };
 
 /* ---- what libcurl finds instead of the C library ---- */
 
@@ -26,20 +23,6 @@ static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_changed = PTHREAD_COND_INITIALIZER;
 static bool is_gate_open;
 static int lookups;
-static bool has_small_buffers;
-
-int __real_socket(int domain, int type, int protocol);
-int __wrap_socket(int domain, int type, int protocol);
-
-int __wrap_socket(int domain, int type, int protocol)
-{
-    int size = SMALL_BUFFER;
-    int fd = __real_socket(domain, type, protocol);
-
-    if (fd >= 0 && has_small_buffers)
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    return fd;
-}
 
 /* A name server that does not answer until the test is over. */
 __attribute__((visibility("default"))) int getaddrinfo(const char *name, const char *service,
@@ -122,25 +105,10 @@ typedef struct scene {
     const phase_row *row;
     work kind;
     dreamapi_call *filling[POOL]; /* calls that occupy every connection */
-    int crowd[8];                 /* connections that fill the server's backlog */
-    size_t crowd_count;
+    crowded_listener crowd;
     pthread_t canceller;
     dreamapi_call *call;
 } scene;
-
-static char long_text[TEXT_SIZE + 1];
-
-/* A body that fits into no small buffer. */
-static dreamapi_status start_long_post(scene *c)
-{
-    dreamapi_customer_params params = DREAMAPI_CUSTOMER_PARAMS_INIT;
-    dreamapi_call_options options = DREAMAPI_CALL_OPTIONS_INIT;
-
-    memset(long_text, 'x', TEXT_SIZE);
-    params.email = params.first_name = params.last_name = params.plan = params.password = long_text;
-    options.timeout_ms = c->stage.timeout_ms;
-    return dreamapi_customer_create_start(c->stage.client, &params, &options, &c->call, &c->stage.error);
-}
 
 static void start_call(scene *c)
 {
@@ -152,7 +120,7 @@ static void start_call(scene *c)
     if (c->row->phase == PROBE && c->kind == WORK_GET)
         status = dreamapi_usage_get_start(s->client, "user_1", &options, &c->call, &s->error);
     else if (c->row->phase == SENDING && c->kind != WORK_GET)
-        status = start_long_post(c);
+        status = start_long_post(s, &c->call);
     else
         status = stage_start(s, c->kind, &c->call);
     stage_expect(s, "start", status, DREAMAPI_OK);
@@ -176,27 +144,6 @@ static void fill_pool(scene *c)
     }
 }
 
-/* Nobody accepts, and the backlog is full: further attempts to connect get no answer. */
-static void fill_backlog(scene *c)
-{
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-    socklen_t size = sizeof(address);
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    char url[64];
-
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(listener, 0), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    c->crowd[c->crowd_count++] = listener;
-    while (c->crowd_count < 6) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        (void)connect(fd, (struct sockaddr *)&address, sizeof(address));
-        c->crowd[c->crowd_count++] = fd;
-    }
-    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%d", ntohs(address.sin_port));
-    assert_int_equal(dreamapi_options_set_base_url(c->stage.options, url), DREAMAPI_OK);
-}
-
 static void prepare_client(scene *c)
 {
     stage *s = &c->stage;
@@ -205,7 +152,7 @@ static void prepare_client(scene *c)
     if (c->row->phase == DNS)
         (void)dreamapi_options_set_base_url(s->options, "https://slow.invalid");
     if (c->row->phase == CONNECT)
-        fill_backlog(c);
+        (void)dreamapi_options_set_base_url(s->options, crowded_listener_open(&c->crowd));
     if (c->row->phase == TLS) {
         (void)snprintf(url, sizeof(url), "https://127.0.0.1:%d", s->server.port);
         (void)dreamapi_options_set_base_url(s->options, url);
@@ -222,7 +169,7 @@ static void prepare(scene *c)
     static fault_act holds[POOL + 1];
     stage *s = &c->stage;
 
-    has_small_buffers = c->row->phase == SENDING;
+    small_socket_is_on = c->row->phase == SENDING;
     s->timeout_ms = c->row->is_cancelled ? LONG_MS : SHORT_MS;
     prepare_client(c);
     if (c->row->phase == PROBE) {
@@ -296,9 +243,8 @@ static void finish(scene *c)
     open_gate();
     stage_close(s);
     open_gate();
-    for (size_t i = 0; i < c->crowd_count; i++)
-        (void)close(c->crowd[i]);
-    has_small_buffers = false;
+    crowded_listener_close(&c->crowd);
+    small_socket_is_on = false;
 }
 
 static void end_in_phase(const phase_row *row, work kind)
