@@ -72,7 +72,7 @@ static const char portal[] =
     ".warn{border-color:var(--bad);color:var(--bad)}"
     ".news{border:1px solid var(--good);color:var(--good);border-radius:.5rem;padding:.75rem 1rem;margin:1.25rem 0 0;"
     "font-weight:600}"
-    ".actions{display:grid;grid-template-columns:repeat(auto-fit,minmax(12rem,1fr));gap:.25rem "
+    ".actions{display:grid;grid-template-columns:repeat(auto-fit,minmax(14rem,1fr));gap:.25rem "
     ".75rem;margin-top:.75rem}"
     ".danger{background:var(--bad);color:var(--card)}"
     "fieldset{border:0;margin:1.25rem 0 .75rem;padding:0}"

@@ -164,19 +164,45 @@ void stripe_emit(sandbox_call *call, const char *type, const cJSON *object, cons
         sandbox_delivery_add(call->tx, &call->scope, call->scope.account, id);
 }
 
-void stripe_emit_change(sandbox_call *call, const char *type, const cJSON *before, const cJSON *object)
+static bool is_own_object(const cJSON *value, const cJSON *other)
 {
-    cJSON *previous = sandbox_skeleton(call, "{}");
+    const cJSON *id = dream_json_get(value, "id");
+    return !id || cJSON_Compare(id, dream_json_get(other, "id"), true);
+}
+
+/* The former values of what differs: tables member by member, arrays and other objects in another's place as a whole. A member
+ * that was not there before is null. Depth is that of our own objects. */
+static cJSON *former_values(sandbox_call *call, const cJSON *before, const cJSON *after)
+{
+    cJSON *former = sandbox_skeleton(call, "{}");
     const cJSON *member;
-    if (!previous || !before)
-        return;
-    cJSON_ArrayForEach(member, object)
+    if (!former)
+        return NULL;
+    cJSON_ArrayForEach(member, after)
     {
         const cJSON *old = dream_json_get(before, member->string);
-        if (*member->string != '_' && old && !cJSON_Compare(old, member, true))
-            sandbox_embed(call, previous, member->string, old);
+        if (*member->string == '_' || (old && cJSON_Compare(old, member, true)))
+            continue;
+        if (cJSON_IsObject(old) && cJSON_IsObject(member) && is_own_object(old, member))
+            sandbox_embed(call, former, member->string, former_values(call, old, member));
+        else if (old)
+            sandbox_embed(call, former, member->string, old);
+        else
+            sandbox_set_text(call, former, member->string, NULL);
     }
-    stripe_emit(call, type, object, previous);
+    cJSON_ArrayForEach(member, before)
+    {
+        if (*member->string != '_' && !dream_json_get(after, member->string))
+            sandbox_embed(call, former, member->string, member);
+    }
+    return former;
+}
+
+void stripe_emit_change(sandbox_call *call, const char *type, const cJSON *before, const cJSON *object)
+{
+    const cJSON *previous = before ? former_values(call, before, object) : NULL;
+    if (previous)
+        stripe_emit(call, type, object, previous);
 }
 
 void stripe_event_get(sandbox_call *call)
