@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A shop against the built-in sandbox, over HTTP only: products, a cart, a guest who pays, the stock afterwards; and the portal of
+a user who subscribed."""
+
+import urllib.parse
+
+import pytest
+
+import daemon
+import tenant
+
+CARD = {"email": "ada@example.com", "card_number": "4242 4242 4242 4242", "exp": "12/34", "cvc": "123"}
+TIERS = [{"name": "shirt", "displayName": "Shirt", "price": 2500, "limit": "unlimited", "billingMode": "one_off", "inventory": 5},
+         {"name": "card", "displayName": "Card", "price": 300, "limit": "unlimited", "billingMode": "one_off"},
+         {"name": "pro", "displayName": "Pro", "price": 900, "limit": 100}]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """A service with its sandbox and one shop: (daemon, keys)."""
+    folder = tmp_path_factory.mktemp("shop")
+    db = folder / "shop.db"
+    with daemon.Daemon(folder, "--sandbox", "--db", db, "--free-ports") as serve:
+        yield serve, tenant.create(db, folder, tiers=TIERS, project="Shop", type="store")
+        assert serve.stop() == 0
+    assert daemon.run("check", "--db", db, check=False).returncode == 0
+
+
+def ask(shop, method, path, body=None):
+    return daemon.ask(shop[0].api, method, path, {"X-Publishable-Key": shop[1]["publishableKey"]}, body)
+
+
+def open_url(url, method="GET", form=None):
+    parts = urllib.parse.urlsplit(url)
+    headers = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
+    return daemon.ask(url, method, parts.path + ("?" + parts.query if parts.query else ""), headers,
+                      urllib.parse.urlencode(form) if form else None)
+
+
+def stock(shop, name):
+    return next(product for product in ask(shop, "GET", "/api/products").json["products"] if product["key"] == name)
+
+
+def check_out(shop, *items):
+    return ask(shop, "POST", "/api/cart/checkout", {"items": list(items)})
+
+
+def test_a_guest_buys_and_the_stock_goes_down(shop):
+    made = check_out(shop, {"tier": "shirt", "quantity": 2}, {"priceId": stock(shop, "card")["priceId"]}, {"tier": "SHIRT"})
+    assert made.status == 200, made
+    page = open_url(made.json["url"])
+    assert page.status == 200 and "$78.00" in page.text
+    declined = open_url(made.json["url"], "POST", {**CARD, "card_number": "4000 0000 0000 0002"})
+    assert declined.status not in (302, 303) and stock(shop, "shirt")["inventory"] == 5
+    assert open_url(made.json["url"], "POST", CARD).status in (302, 303)
+    daemon.wait_for("the order", lambda: stock(shop, "shirt")["inventory"] == 2)
+    assert stock(shop, "card")["inventory"] is None
+    refused = check_out(shop, {"tier": "shirt", "quantity": 3})
+    assert (refused.status, refused.json) == (400, {"error": "Not enough inventory for Shirt"})
+
+
+def test_two_guests_may_pay_for_the_last_pieces_and_the_stock_ends_at_none(shop):
+    pages = [check_out(shop, {"tier": "shirt", "quantity": stock(shop, "shirt")["inventory"]}).json["url"] for _ in range(2)]
+    for page in pages:
+        assert open_url(page, "POST", CARD).status in (302, 303)
+    daemon.wait_for("both orders", lambda: stock(shop, "shirt")["soldOut"])
+    assert stock(shop, "shirt")["inventory"] == 0
+    assert check_out(shop, {"tier": "shirt"}).json == {"error": "Item sold out: Shirt"}
+
+
+def test_a_subscriber_opens_the_portal(shop):
+    serve, keys = shop
+    with tenant.Backend(serve.api, keys["secretKey"]) as backend:
+        user_id = backend.ask("POST", "/api/customers", {"email": "ada@example.com"}).json["customer"]["id"]
+        before = backend.ask("POST", "/api/customer-portal", {"userId": user_id})
+        assert (before.status, before.json) == (400, {"error": "No active subscription found"})
+        page = backend.ask("POST", "/api/create-checkout", {"userId": user_id, "tier": "pro"}).json["url"]
+        assert open_url(page, "POST", CARD).status in (302, 303)
+        daemon.wait_for("the upgrade", lambda: backend.usage(user_id)["plan"] == "pro")
+        portal = backend.ask("POST", "/api/customer-portal", {"userId": user_id, "returnUrl": "http://localhost:5173/account"})
+        assert portal.status == 200, portal
+        assert open_url(portal.json["url"]).status == 200
