@@ -115,6 +115,21 @@ static void test_settings__never_lends_a_live_secret_to_test_mode_but_does_lend_
     dreamd_settings_clear(&settings);
 }
 
+static void test_settings__keeps_assets_where_it_is_told(void **state)
+{
+    static const char *const named[] = { "ASSETS_DIR", "/srv/our files", NULL };
+    static const char *const empty[] = { "ASSETS_DIR", "", NULL };
+    dreamd_settings settings;
+    char error[256];
+    (void)state;
+    assert_true(read_settings(named, &settings, error));
+    assert_text(settings.assets_folder, "/srv/our files");
+    dreamd_settings_clear(&settings);
+    assert_true(read_settings(empty, &settings, error));
+    assert_null(settings.assets_folder);
+    dreamd_settings_clear(&settings);
+}
+
 static void test_settings__never_lends_a_test_secret_to_live_mode(void **state)
 {
     static const char *const pairs[] = { "STRIPE_SECRET_KEY_TEST", "sk_test_s", "STRIPE_API_BASE_TEST",
@@ -403,6 +418,7 @@ int main(void)
         cmocka_unit_test(test_settings__has_defaults_and_no_keys_where_nothing_is_set),
         cmocka_unit_test(test_settings__lets_particular_names_win_over_general_ones),
         cmocka_unit_test(test_settings__never_lends_a_live_secret_to_test_mode_but_does_lend_the_address),
+        cmocka_unit_test(test_settings__keeps_assets_where_it_is_told),
         cmocka_unit_test(test_settings__never_lends_a_test_secret_to_live_mode),
         cmocka_unit_test(test_settings__takes_an_empty_variable_for_none),
         cmocka_unit_test(test_settings__normalises_the_list_of_origins),
