@@ -21,6 +21,8 @@
 #include <dreamapi/tier.h>
 #include <dreamapi/transport.h>
 #include <dreamapi/usage.h>
+#include <dreamapi/usage_batch.h>
+#include <dreamapi/usage_history.h>
 #include <dreamapi/version.h>
 
 #endif

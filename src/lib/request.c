@@ -136,6 +136,17 @@ void dream_request_required_field(dream_request *request, const char *name, cons
     dream_request_field(request, name, what, text);
 }
 
+void dream_request_id(dream_request *request, const char *name, const char *what, const char *id)
+{
+    if (is_refused(request))
+        return;
+    if (id == NULL || !dream_text_is_id(id))
+        dream_request_refuse(request, "%s must be 1 to %d bytes of UTF-8 without control characters", what,
+                             DREAM_ID_MAX);
+    else
+        add_field(request, name, id);
+}
+
 void dream_request_int(dream_request *request, const char *name, int64_t value)
 {
     if (is_refused(request))

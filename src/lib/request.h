@@ -41,6 +41,8 @@ void dream_request_path_id(dream_request *request, const char *what, const char 
 /* Adds a text to the body; NULL adds nothing. */
 void dream_request_field(dream_request *request, const char *name, const char *what, const char *text);
 void dream_request_required_field(dream_request *request, const char *name, const char *what, const char *text);
+/* A required id in the body: of a user, an event, a meter. */
+void dream_request_id(dream_request *request, const char *name, const char *what, const char *id);
 /* Adds a whole number to the body. */
 void dream_request_int(dream_request *request, const char *name, int64_t value);
 /* Adds bytes to the body, in base64. */

@@ -147,6 +147,19 @@ static void use_lists(dreamapi_client *client, dreamapi_test_transport *transpor
     dreamapi_customer_pages_close(pages);
 }
 
+static void use_batch(dreamapi_client *client, dreamapi_test_transport *transport)
+{
+    static const dreamapi_usage_event events[] = { { NULL, "u", NULL, 1, 0 }, { "e", "u", "m", 1, 1 } };
+
+    dreamapi_test_transport_add_simple(transport, "/api/usage/batch", 200,
+                                       "{\"results\":[{\"id\":\"e\",\"status\":\"applied\"}]}");
+    assert_true(is_orderly(dreamapi_usage_batch(client, events, 2, NULL, NULL, NULL)));
+    dreamapi_test_transport_add_simple(
+        transport, "/api/usage/history", 200,
+        "{\"days\":[{\"date\":\"d\",\"units\":1}],\"events\":[{\"at\":\"t\",\"type\":\"x\"}]}");
+    assert_true(is_orderly(dreamapi_usage_history(client, NULL, NULL, NULL, NULL)));
+}
+
 static void use_main(dreamapi_client *client, dreamapi_test_transport *transport)
 {
     dreamapi_customer_params params = DREAMAPI_CUSTOMER_PARAMS_INIT;
@@ -190,7 +203,7 @@ static void run(use_function *use)
 }
 
 /* Each with a client and a script of its own, so that no answer left over from one call meets another. */
-static use_function *const uses[] = { use_main, use_sales, use_dashboard, use_lists };
+static use_function *const uses[] = { use_main, use_sales, use_dashboard, use_lists, use_batch };
 
 static void test_out_of_memory__every_allocation_may_fail(void **state)
 {
