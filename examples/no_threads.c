@@ -45,24 +45,22 @@ static int turn(int loop, dreamapi_client *client)
 
 int main(int argc, char **argv)
 {
-    dreamapi_options *options = dreamapi_options_new();
     dreamapi_client *client = NULL;
-    dreamapi_error error;
-    int loop = epoll_create1(EPOLL_CLOEXEC), calls = argc == 3 ? atoi(argv[2]) : 0;
-    if (!options || loop < 0 || calls < 1) {
-        fprintf(stderr, "usage: %s USER CALLS\n", argv[0]);
+    dreamapi_error error = { .message = "out of memory" };
+    int calls = argc == 3 ? atoi(argv[2]) : 0;
+    if (calls < 1) {
+        fprintf(stderr, "usage: %s USER CALLS   (with DREAMAPI_BASE_URL and DREAMAPI_SECRET_KEY set)\n", argv[0]);
         return 2;
     }
-    (void)dreamapi_options_set_threads(options, 0);
-    if (dreamapi_client_new(options, &client, &error) != DREAMAPI_OK) {
-        fprintf(stderr, "%s\n", error.message);
-        return EXIT_FAILURE;
-    }
+    dreamapi_options *options = dreamapi_options_new();
+    dreamapi_status status = dreamapi_options_set_threads(options, 0);
+    if (status == DREAMAPI_OK)
+        status = dreamapi_client_new(options, &client, &error);
     dreamapi_options_free(options);
-
+    int loop = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event interest = { .events = EPOLLIN };
-    if (epoll_ctl(loop, EPOLL_CTL_ADD, dreamapi_client_fd(client), &interest) != 0) {
-        perror("epoll_ctl");
+    if (status != DREAMAPI_OK || epoll_ctl(loop, EPOLL_CTL_ADD, dreamapi_client_fd(client), &interest) != 0) {
+        fprintf(stderr, "%s\n", status != DREAMAPI_OK ? error.message : "no descriptors left");
         return EXIT_FAILURE;
     }
     for (int i = 0; i < calls; i++) {
