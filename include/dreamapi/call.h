@@ -42,12 +42,16 @@ typedef struct dreamapi_call_options {
     /** The end user's token (a JWT), for the calls on a user's behalf; they want either this or a user id. Other calls ignore it.
      * Over plain http it is sent to loopback addresses only; else the call is DREAMAPI_INVALID. */
     const char *user_token;
+    /** A W3C trace context that the call belongs to, sent on as the header traceparent (each try the same):
+     * "00-<32 hex digits>-<16 hex digits>-<2 hex digits>", small letters, neither id all zeros. Anything else is
+     * DREAMAPI_INVALID. NULL sends none. Not sent with the library's own question for extensions. */
+    const char *traceparent;
 } dreamapi_call_options;
 
 /** Every field at its default. */
 #define DREAMAPI_CALL_OPTIONS_INIT                                                                                     \
     {                                                                                                                  \
-        sizeof(dreamapi_call_options), 0, NULL, NULL                                                                   \
+        sizeof(dreamapi_call_options), 0, NULL, NULL, NULL                                                                   \
     }
 
 /** Waits until the call is finished, at most `timeout_ms` milliseconds (0: only looks; negative: as long as the call's own

@@ -408,6 +408,7 @@ static void set_headers(dreamapi_call *call)
     }
     dream_exchange_set_header(exchange, "X-Clerk-Token", request->user_token);
     dream_exchange_set_header(exchange, "Idempotency-Key", request->idempotency_key);
+    dream_exchange_set_header(exchange, "traceparent", request->traceparent[0] == '\0' ? NULL : request->traceparent);
     if (request->body.size > 0)
         dream_exchange_set_header(exchange, "Content-Type", "application/json");
 }

@@ -34,6 +34,11 @@ static void check_options(dream_request *request)
     else if (options->user_token != NULL && !dream_text_is_visible(options->user_token, DREAM_USER_TOKEN_MAX))
         (void)dream_error_refuse(&request->problem, DREAMAPI_INVALID,
                                  "user_token is not 1 to %d visible ASCII characters", DREAM_USER_TOKEN_MAX);
+    else if (options->traceparent != NULL && !dream_text_is_traceparent(options->traceparent))
+        (void)dream_error_refuse(&request->problem, DREAMAPI_INVALID,
+                                 "traceparent is none: 00-<32 hex digits>-<16 hex digits>-<2 hex digits>");
+    else if (options->traceparent != NULL)
+        memcpy(request->traceparent, options->traceparent, sizeof(request->traceparent));
 }
 
 void dream_request_begin(dream_request *request, const dreamapi_client *client, const char *method, const char *path,

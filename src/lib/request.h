@@ -11,15 +11,17 @@
 #include <stdbool.h>
 
 #include "common/buffer.h"
+#include "lib/text.h"
 #include "lib/user_key.h"
 
 typedef struct dream_request {
     const char *method;
     dream_buffer url;
-    dream_buffer body;             /* a JSON object in the making; wiped, it may hold a password */
-    char *user_token;              /* NULL or owned, wiped */
-    char *idempotency_key;         /* POST only; owned */
-    dreamapi_call_options options; /* its texts are the caller's: gone once the call is started */
+    dream_buffer body;                            /* a JSON object in the making; wiped, it may hold a password */
+    char traceparent[DREAM_TRACEPARENT_SIZE + 1]; /* "" for none */
+    char *user_token;                             /* NULL or owned, wiped */
+    char *idempotency_key;                        /* POST only; owned */
+    dreamapi_call_options options;                /* its texts are the caller's: gone once the call is started */
     dream_user_key user;
     bool has_user; /* made on behalf of `user` */
     bool has_query;

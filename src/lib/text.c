@@ -79,3 +79,19 @@ bool dream_text_is_id(const char *text)
     return text[0] != '\0' && strcmp(text, ".") != 0 && strcmp(text, "..") != 0
            && dream_text_is_plain(text, DREAM_ID_MAX);
 }
+
+bool dream_text_is_traceparent(const char *text)
+{
+    /* A later version may mean something else by the same places, and may not be passed on unread. */
+    static const char shape[] = "00-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx-xxxxxxxxxxxxxxxx-xx";
+
+    _Static_assert(sizeof(shape) - 1 == DREAM_TRACEPARENT_SIZE, "the shape has the right size");
+    if (strlen(text) != DREAM_TRACEPARENT_SIZE)
+        return false;
+    for (size_t i = 0; i < DREAM_TRACEPARENT_SIZE; i++) {
+        bool is_hex = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
+        if (shape[i] == 'x' ? !is_hex : text[i] != shape[i])
+            return false;
+    }
+    return strspn(text + 3, "0") < 32 && strspn(text + 36, "0") < 16;
+}

@@ -11,6 +11,7 @@ enum {
     DREAM_TEXT_MAX = 4096,
     DREAM_ID_MAX = 255,
     DREAM_KEY_MAX = 512,
+    DREAM_TRACEPARENT_SIZE = 55,
     DREAM_USER_TOKEN_MAX = 16384 /* as much as the service reads of one */
 };
 
@@ -18,6 +19,8 @@ enum {
 bool dream_text_is_visible(const char *text, size_t max);
 /* 1 to `max` characters of printable ASCII (space allowed). */
 bool dream_text_is_printable(const char *text, size_t max);
+/* A traceparent of W3C Trace Context as of version 00: the version, two ids that are not all zeros, and flags. */
+bool dream_text_is_traceparent(const char *text);
 /* Size of the well-formed UTF-8 character that begins here (RFC 3629); 0 if none does. Never reads past a NUL. */
 size_t dream_text_character(const char *text);
 /* 0 to `max` bytes of valid UTF-8 (RFC 3629) without control characters. */

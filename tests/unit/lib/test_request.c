@@ -90,6 +90,10 @@ static void test_request__call_options_are_checked(void **state)
     options.timeout_ms = DREAMAPI_MAX_TIMEOUT_MS + 1;
     assert_int_equal(dreamapi_tier_list(f->client, &options, NULL, &f->error), DREAMAPI_INVALID);
     options.timeout_ms = 0;
+    options.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0\n";
+    assert_int_equal(dreamapi_tier_list(f->client, &options, NULL, &f->error), DREAMAPI_INVALID);
+    assert_non_null(strstr(f->error.message, "traceparent"));
+    options.traceparent = NULL;
     options.struct_size = 0;
     assert_int_equal(dreamapi_tier_list(f->client, &options, NULL, &f->error), DREAMAPI_INVALID);
     assert_int_equal(dreamapi_test_transport_request_count(f->transport), 0);
@@ -101,10 +105,8 @@ static void test_request__a_users_token_is_not_sent_in_the_clear(void **state)
         const char *url;
         dreamapi_status status;
     } rows[] = {
-        { "http://api.example.test", DREAMAPI_INVALID },
-        { "http://10.0.0.1:8787", DREAMAPI_INVALID },
-        { "http://127.0.0.1:8787", DREAMAPI_OK },
-        { "http://localhost:8787", DREAMAPI_OK },
+        { "http://api.example.test", DREAMAPI_INVALID }, { "http://10.0.0.1:8787", DREAMAPI_INVALID },
+        { "http://127.0.0.1:8787", DREAMAPI_OK },        { "http://localhost:8787", DREAMAPI_OK },
         { "https://api.example.test", DREAMAPI_OK },
     };
     dreamapi_call_options options = DREAMAPI_CALL_OPTIONS_INIT;
@@ -140,6 +142,36 @@ static void test_request__options_of_an_older_caller_are_taken(void **state)
     fixture_never(f, NULL);
     fixture_expect(f, dreamapi_tier_list(f->client, &options, NULL, &f->error), DREAMAPI_TIMEOUT);
     assert_int_equal(fixture_now_ms(f) - start_ms, 100);
+}
+
+#define TRACE "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+static void test_request__a_trace_context_is_passed_on_with_each_try(void **state)
+{
+    fixture *f = *state;
+    dreamapi_call_options options = DREAMAPI_CALL_OPTIONS_INIT;
+    char trace[] = TRACE;
+    dreamapi_call *call = NULL;
+
+    options.traceparent = trace;
+    options.user_token = "a.b.c";
+    fixture_fail(f, "/api/data", DREAMAPI_FAILURE_CONNECT, 0);
+    fixture_answer(f, "/api/data", 200, NULL, TRACKED);
+    assert_int_equal(dreamapi_usage_track_start(f->client, NULL, NULL, &options, &call, NULL), DREAMAPI_OK);
+    memset(trace, 'x', sizeof(trace) - 1); /* it was copied */
+    fixture_expect(f, dreamapi_call_wait(call, -1, &f->error), DREAMAPI_OK);
+    dreamapi_call_free(call);
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(fixture_header(f, "/api/data", i, "traceparent"), TRACE);
+        assert_string_equal(fixture_header(f, "/api/data", i, "X-Clerk-Token"), "a.b.c");
+        assert_non_null(fixture_header(f, "/api/data", i, "Idempotency-Key"));
+        assert_non_null(fixture_header(f, "/api/data", i, "Content-Type"));
+    }
+    assert_null(fixture_header(f, "/health", 0, "traceparent"));
+    options.traceparent = NULL;
+    fixture_answer(f, "/api/data", 200, NULL, TRACKED);
+    fixture_expect(f, dreamapi_usage_track(f->client, NULL, NULL, &options, NULL, &f->error), DREAMAPI_OK);
+    assert_null(fixture_header(f, "/api/data", 2, "traceparent"));
 }
 
 static void test_request__a_customer_needs_an_address(void **state)
@@ -230,6 +262,7 @@ int main(void)
         WITH(test_request__call_options_are_checked),
         cmocka_unit_test(test_request__a_users_token_is_not_sent_in_the_clear),
         WITH(test_request__options_of_an_older_caller_are_taken),
+        WITH(test_request__a_trace_context_is_passed_on_with_each_try),
         WITH(test_request__a_customer_needs_an_address),
         WITH(test_request__texts_are_escaped_in_the_body),
         WITH(test_request__a_get_and_a_delete_have_no_body),

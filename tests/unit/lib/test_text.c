@@ -70,11 +70,41 @@ static void test_text__the_longest_is_taken_and_one_more_is_refused(void **state
     assert_true(dream_text_is_plain(text, DREAM_ID_MAX));
 }
 
+static void test_text__trace_contexts(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_good;
+    } traces[] = {
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", true },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-ff", true },
+        { "00-00000000000000000000000000000001-0000000000000001-00", true },
+        { "00-00000000000000000000000000000000-00f067aa0ba902b7-01", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", false },
+        { "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false },
+        { "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", false },
+        { "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e473g-00f067aa0ba902b7-01", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736_00f067aa0ba902b7-01", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x", false },
+        { "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-\r\n", false },
+        { "", false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(traces) / sizeof(traces[0]); i++) {
+        if (dream_text_is_traceparent(traces[i].text) != traces[i].is_good)
+            fail_msg("%s", traces[i].text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text__rows),
         cmocka_unit_test(test_text__the_longest_is_taken_and_one_more_is_refused),
+        cmocka_unit_test(test_text__trace_contexts),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }
