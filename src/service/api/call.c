@@ -280,6 +280,7 @@ bool dreamd_call_set_usage_refusal(dreamd_call *call, const dreamd_usage_result 
         return true;
     case DREAMD_USAGE_OK:
     case DREAMD_USAGE_LIMIT:
+    case DREAMD_USAGE_OUTSIDE: /* of events alone: usage_batch.c */
         break;
     }
     return false;

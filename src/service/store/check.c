@@ -134,6 +134,16 @@ static const rule rules[] = {
                "c.user_id = d.user_id AND c.meter = d.meter AND c.period_start_day = d.period_start_day "
                "WHERE d.day < c.period_start_day OR d.day > c.period_end_day OR d.used < 0",
       false },
+    { "totals-sum-up-the-days",
+      "SELECT 'usage_totals ' || s.platform_id || '/' || s.project_id || '/' || s.meter || '/' || s.day || ' (period "
+      "to ' "
+      "|| s.period_end_day || ') is off by ' || SUM(s.used) FROM (SELECT platform_id, project_id, meter, day, "
+      "period_end_day, used FROM usage_totals UNION ALL SELECT d.platform_id, d.project_id, d.meter, d.day, "
+      "c.period_end_day, -d.used FROM usage_daily d JOIN usage_counts c ON c.platform_id = d.platform_id AND "
+      "c.project_id = d.project_id AND c.user_id = d.user_id AND c.meter = d.meter AND "
+      "c.period_start_day = d.period_start_day) s GROUP BY s.platform_id, s.project_id, s.meter, s.day, "
+      "s.period_end_day HAVING SUM(s.used) <> 0",
+      false },
     { "period-is-whole",
       "SELECT 'usage_counts ' || " PERIOD_KEY("c") " || ' ends on day ' || period_end_day FROM usage_counts c "
                                                    "WHERE period_end_day < period_start_day",
@@ -179,6 +189,25 @@ static const rule rules[] = {
                "WHERE c.subscription_id <> '' AND (e.created_s > c.last_created_s OR e.created_s = c.last_created_s "
                "AND "
                "e.event_rank > c.last_rank)",
+      false },
+
+    { "totals-sum-up-the-projects",
+      "SELECT 'project_totals ' || s.platform_id || '/' || s.project_id || ' is off by ' || SUM(s.subs) || ' "
+      "subscriptions (' || SUM(s.ending) || ' ending, ' || SUM(s.mrr) || ' a month) and ' || SUM(s.sales) || ' sales "
+      "(' "
+      "|| SUM(s.revenue) || ')' FROM (SELECT platform_id, project_id, active_subs AS subs, canceling_subs AS ending, "
+      "mrr_minor AS mrr, sales_count AS sales, revenue_minor AS revenue FROM project_totals UNION ALL SELECT "
+      "platform_id, project_id, -1, CASE WHEN canceled_at_ms IS NULL THEN 0 ELSE -1 END, -COALESCE(amount_minor, 0), "
+      "0, 0 FROM subscriptions WHERE status IN ('active', 'trialing') UNION ALL SELECT platform_id, project_id, 0, 0, "
+      "0, -1, -sale_minor FROM events WHERE sale_minor IS NOT NULL) s GROUP BY s.platform_id, s.project_id HAVING "
+      "SUM(s.subs) <> 0 OR SUM(s.ending) <> 0 OR SUM(s.mrr) <> 0 OR SUM(s.sales) <> 0 OR SUM(s.revenue) <> 0",
+      false },
+    { "customer-has-its-plan",
+      "SELECT 'customers ' || " USER_KEY(
+          "c") " || ' is listed with the plan ' || c.current_plan FROM customers c WHERE c.status = 'active' AND "
+               "c.current_plan <> lower(COALESCE((SELECT s.plan FROM subscriptions s WHERE s.platform_id = "
+               "c.platform_id AND s.project_id = c.project_id AND s.user_id = c.user_id AND s.status IN ('active', "
+               "'trialing') ORDER BY s.started_s DESC, s.subscription_id DESC LIMIT 1), c.plan, 'free'))",
       false },
 
     /* ---- idempotency ---- */

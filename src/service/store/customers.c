@@ -18,7 +18,7 @@ dreamd_db_status dreamd_customer_put(dreamd_db *db, const dreamd_project *projec
     if (customer->plan && !is_plan(customer->plan))
         return DREAMD_DB_CONFLICT;
     int64_t created_at_ms = customer->created_at_ms ? customer->created_at_ms : now_ms;
-    return dreamd_db_run(
+    dreamd_db_status status = dreamd_db_run(
         db,
         "INSERT INTO customers (platform_id, project_id, user_id, status, email, first_name, last_name, plan, "
         "created_at_ms, updated_at_ms) VALUES ($1, $2, $3, 'active', $4, $5, $6, $7, $8, $9) "
@@ -33,6 +33,9 @@ dreamd_db_status dreamd_customer_put(dreamd_db *db, const dreamd_project *projec
                       dreamd_text(customer->last_name), dreamd_text(customer->plan), dreamd_int(created_at_ms),
                       dreamd_int(now_ms)),
         NULL);
+    if (status == DREAMD_DB_OK && customer->plan)
+        status = dreamd_customer_refresh_plan(db, project, customer->user_id);
+    return status;
 }
 
 dreamd_db_status dreamd_customer_ensure(dreamd_db *db, const dreamd_project *project, const char *user_id,
@@ -93,7 +96,20 @@ dreamd_db_status dreamd_customer_set_plan(dreamd_db *db, const dreamd_project *p
                                     dreamd_text(user_id), dreamd_text(plan), dreamd_int(now_ms)),
                       &changed);
     *out_found = changed > 0;
+    if (status == DREAMD_DB_OK && changed > 0)
+        status = dreamd_customer_refresh_plan(db, project, user_id);
     return status;
+}
+
+dreamd_db_status dreamd_customer_refresh_plan(dreamd_db *db, const dreamd_project *project, const char *user_id)
+{
+    return dreamd_db_run(
+        db,
+        "UPDATE customers SET current_plan = lower(COALESCE((SELECT s.plan FROM subscriptions s WHERE "
+        "s.platform_id = $1 AND s.project_id = $2 AND s.user_id = $3 AND (s.status = 'active' OR "
+        "s.status = 'trialing') ORDER BY s.started_s DESC, s.subscription_id DESC LIMIT 1), plan, 'free')) "
+        "WHERE platform_id = $1 AND project_id = $2 AND user_id = $3",
+        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(user_id)), NULL);
 }
 
 dreamd_db_status dreamd_customer_delete(dreamd_db *db, const dreamd_project *project, const char *user_id,

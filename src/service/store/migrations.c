@@ -115,11 +115,22 @@ static const char *const first_step[] = {
     "  first_name TEXT,"
     "  last_name TEXT,"
     "  plan TEXT CHECK (plan <> '')," /* NULL = never set */
+    /* What counts now, in lower case: a running subscription's plan, else `plan`, else 'free'. For lists; limits look themselves. */
+    "  current_plan TEXT NOT NULL DEFAULT 'free' CHECK (current_plan <> ''),"
+    "  profile_at_ms {int}," /* the identity provider's time of the newest profile told by its events */
     "  created_at_ms {int} NOT NULL,"
     "  updated_at_ms {int} NOT NULL,"
     "  deleted_at_ms {int},"
     "  PRIMARY KEY (platform_id, project_id, user_id),"
     "  FOREIGN KEY (platform_id, project_id) REFERENCES projects){keyed};",
+    "CREATE INDEX customers_by_age ON customers (platform_id, project_id, created_at_ms, user_id) "
+    "WHERE status = 'active';",
+    "CREATE INDEX customers_by_plan ON customers (platform_id, project_id, current_plan, created_at_ms, user_id) "
+    "WHERE status = 'active';",
+    "CREATE INDEX customers_by_email ON customers (platform_id, project_id, lower(email), created_at_ms, user_id) "
+    "WHERE status = 'active' AND email IS NOT NULL;",
+    /* The identity provider tells of a deletion by the user's id alone. */
+    "CREATE INDEX customers_by_user ON customers (user_id);",
 
     "CREATE TABLE subscriptions ("
     "  platform_id TEXT NOT NULL,"
@@ -163,6 +174,8 @@ static const char *const first_step[] = {
     "  PRIMARY KEY (platform_id, project_id, user_id, subscription_id, source, event_id),"
     "  FOREIGN KEY (platform_id, project_id, user_id) REFERENCES customers){keyed};",
 
+    "CREATE INDEX subscription_events_by_time ON subscription_events (platform_id, project_id, created_s);",
+
     /* platform_id '' and project_id NULL: of nobody we know. */
     "CREATE TABLE events ("
     "  platform_id TEXT NOT NULL,"
@@ -173,8 +186,10 @@ static const char *const first_step[] = {
     "  created_s {int} NOT NULL,"
     "  is_stale {int} NOT NULL CHECK (is_stale IN (0, 1)),"
     "  payload TEXT,"
+    "  sale_minor {int}," /* what a one-time payment of the project brought; NULL = the event is none */
     "  recorded_at_ms {int} NOT NULL,"
     "  PRIMARY KEY (platform_id, source, event_id)){plain};",
+    "CREATE INDEX events_by_time ON events (platform_id, project_id, source, recorded_at_ms);",
 
     /* One row a period; the one that begins last is the running one, or the last one. */
     "CREATE TABLE usage_counts ("
@@ -204,6 +219,39 @@ static const char *const first_step[] = {
     "  used {int} NOT NULL CHECK (used >= 0),"
     "  PRIMARY KEY (platform_id, project_id, user_id, meter, period_start_day, day),"
     "  FOREIGN KEY (platform_id, project_id, user_id, meter, period_start_day) REFERENCES usage_counts){keyed};",
+
+    /* Sums of usage_daily over all users of a project, by day and by the end of the period: what runs today is summed from few rows. */
+    "CREATE TABLE usage_totals ("
+    "  platform_id TEXT NOT NULL,"
+    "  project_id TEXT NOT NULL,"
+    "  meter TEXT NOT NULL,"
+    "  day {int} NOT NULL,"
+    "  period_end_day {int} NOT NULL,"
+    "  used {int} NOT NULL CHECK (used >= 0),"
+    "  PRIMARY KEY (platform_id, project_id, meter, day, period_end_day),"
+    "  FOREIGN KEY (platform_id, project_id) REFERENCES projects){keyed};",
+
+    /* What the running subscriptions and the one-time payments of a project come to. */
+    "CREATE TABLE project_totals ("
+    "  platform_id TEXT NOT NULL,"
+    "  project_id TEXT NOT NULL,"
+    "  active_subs {int} NOT NULL CHECK (active_subs >= 0),"
+    "  canceling_subs {int} NOT NULL CHECK (canceling_subs >= 0),"
+    "  mrr_minor {int} NOT NULL CHECK (mrr_minor >= 0),"
+    "  sales_count {int} NOT NULL CHECK (sales_count >= 0),"
+    "  revenue_minor {int} NOT NULL CHECK (revenue_minor >= 0),"
+    "  PRIMARY KEY (platform_id, project_id),"
+    "  FOREIGN KEY (platform_id, project_id) REFERENCES projects){keyed};",
+
+    /* Ids of usage events that were counted, so that none is counted twice. */
+    "CREATE TABLE usage_events ("
+    "  platform_id TEXT NOT NULL,"
+    "  project_id TEXT NOT NULL,"
+    "  event_id TEXT NOT NULL,"
+    "  recorded_at_ms {int} NOT NULL,"
+    "  PRIMARY KEY (platform_id, project_id, event_id)){keyed};",
+    /* Read by the clean-up only, and appended to in order. */
+    "CREATE INDEX usage_events_by_age ON usage_events (recorded_at_ms);",
 
     "CREATE TABLE rate_windows ("
     "  platform_id TEXT NOT NULL,"

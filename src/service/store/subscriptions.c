@@ -6,8 +6,10 @@
 
 #include <string.h>
 
+#include "common/json.h"
 #include "service/store/customers.h"
 #include "service/store/row.h"
+#include "service/store/totals.h"
 
 typedef struct type_rank {
     const char *type;
@@ -137,17 +139,42 @@ dreamd_db_status dreamd_event_look(dreamd_db *db, const dreamd_event *event, dre
 
 /* ---- applying ---- */
 
+/* Is the event a one-time payment of a project, and what did it bring? */
+static bool read_sale(const dreamd_event *event, int64_t *out_minor)
+{
+    bool is_checkout = event->project && event->payload && rank_of_type(event->type) == RANK_CHECKOUT;
+    cJSON *json = is_checkout ? dream_json_parse(event->payload, strlen(event->payload), NULL) : NULL;
+    const cJSON *session = dream_json_get(dream_json_get(json, "data"), "object");
+    const char *mode = dream_json_string(session, "mode");
+    const char *paid = dream_json_string(session, "payment_status");
+    bool is_sale = mode && strcmp(mode, "payment") == 0 && !(paid && strcmp(paid, "unpaid") == 0);
+    *out_minor = 0;
+    if (is_sale && (!dream_json_int(session, "amount_total", out_minor) || *out_minor < 0))
+        *out_minor = 0;
+    cJSON_Delete(json);
+    return is_sale;
+}
+
+static dreamd_db_status count_sale(dreamd_db *db, const dreamd_event *event, int64_t minor)
+{
+    dreamd_totals change = { .sales_count = 1, .revenue_minor = minor };
+    return dreamd_totals_add(db, event->project, &change);
+}
+
 static dreamd_db_status record_event(dreamd_db *db, const dreamd_event *event, bool is_old, int64_t now_ms)
 {
-    return dreamd_db_run(
+    int64_t sale_minor = 0;
+    bool is_sale = read_sale(event, &sale_minor);
+    dreamd_db_status status = dreamd_db_run(
         db,
         "INSERT INTO events (platform_id, source, event_id, project_id, type, created_s, is_stale, "
-        "payload, recorded_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "payload, recorded_at_ms, sale_minor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         DREAMD_PARAMS(dreamd_text(platform_of(event)), dreamd_text(event->source), dreamd_text(event->event_id),
                       dreamd_text(event->project ? event->project->project_id : NULL), dreamd_text(event->type),
-                      dreamd_int(event->created_s), dreamd_int(is_old), dreamd_text(event->payload),
-                      dreamd_int(now_ms)),
+                      dreamd_int(event->created_s), dreamd_int(is_old), dreamd_text(event->payload), dreamd_int(now_ms),
+                      is_sale ? dreamd_int(sale_minor) : dreamd_null()),
         NULL);
+    return status == DREAMD_DB_OK && is_sale ? count_sale(db, event, sale_minor) : status;
 }
 
 static dreamd_param told_amount(const dreamd_subscription *subscription)
@@ -237,8 +264,19 @@ static dreamd_db_status end_plan(dreamd_db *db, const dreamd_event *event, const
         NULL);
 }
 
-static dreamd_db_status apply_newer(dreamd_db *db, const dreamd_event *event, const dreamd_subscription *subscription,
-                                    int64_t now_ms)
+static dreamd_db_status change_totals(dreamd_db *db, const dreamd_project *project, const dreamd_totals *before,
+                                      const dreamd_totals *after)
+{
+    dreamd_totals change = {
+        .active_subs = after->active_subs - before->active_subs,
+        .canceling_subs = after->canceling_subs - before->canceling_subs,
+        .mrr_minor = after->mrr_minor - before->mrr_minor,
+    };
+    return dreamd_totals_add(db, project, &change);
+}
+
+static dreamd_db_status change_subscription(dreamd_db *db, const dreamd_event *event,
+                                            const dreamd_subscription *subscription, int64_t now_ms)
 {
     dreamd_db_status status = DREAMD_DB_OK;
     if (subscription->subscription_id[0])
@@ -247,7 +285,22 @@ static dreamd_db_status apply_newer(dreamd_db *db, const dreamd_event *event, co
         status = put_subscription(db, event, subscription, now_ms);
     if (status == DREAMD_DB_OK && !gives_plan(subscription->status))
         status = end_plan(db, event, subscription, now_ms);
+    if (status == DREAMD_DB_OK)
+        status = dreamd_customer_refresh_plan(db, event->project, subscription->user_id);
     return status;
+}
+
+static dreamd_db_status apply_newer(dreamd_db *db, const dreamd_event *event, const dreamd_subscription *subscription,
+                                    int64_t now_ms)
+{
+    dreamd_totals before;
+    dreamd_totals after;
+    dreamd_db_status status = dreamd_totals_of_user(db, event->project, subscription->user_id, &before);
+    if (status == DREAMD_DB_OK)
+        status = change_subscription(db, event, subscription, now_ms);
+    if (status == DREAMD_DB_OK)
+        status = dreamd_totals_of_user(db, event->project, subscription->user_id, &after);
+    return status == DREAMD_DB_OK ? change_totals(db, event->project, &before, &after) : status;
 }
 
 static dreamd_db_status apply(dreamd_db *db, const dreamd_event *event, const stored *before, bool is_old,
@@ -275,6 +328,8 @@ dreamd_db_status dreamd_event_apply(dreamd_db *db, const dreamd_event *event, in
     dreamd_db_status status = look(db, event, &before, out);
     if (status != DREAMD_DB_OK || *out == DREAMD_EVENT_DUPLICATE)
         return status;
+    if (event->is_overtaken)
+        *out = DREAMD_EVENT_STALE;
     bool is_old = *out == DREAMD_EVENT_STALE;
     status = record_event(db, event, is_old, now_ms);
     if (status == DREAMD_DB_OK && is_about_subscription(event))

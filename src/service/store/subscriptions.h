@@ -39,13 +39,14 @@ typedef struct dreamd_subscription {
     }
 
 typedef struct dreamd_event {
-    const char *source; /* "stripe-live", "stripe-test", "import" */
+    const char *source; /* "stripe-live", "stripe-test", "clerk-live", "clerk-test", "import" */
     const char *event_id;
     const char *type;                        /* "customer.subscription.updated" */
     int64_t created_s;                       /* the provider's time */
     const char *payload;                     /* as received; may be NULL */
     const dreamd_project *project;           /* NULL: of no project we know; recorded only */
     const dreamd_subscription *subscription; /* NULL: the type has no effect on one; recorded only */
+    bool is_overtaken; /* the caller, who applies what it says elsewhere, found something newer there */
 } dreamd_event;
 
 typedef enum dreamd_event_outcome {

@@ -15,6 +15,7 @@
 #include "service/store/customers.h"
 #include "service/store/lower.h"
 #include "service/store/row.h"
+#include "service/store/totals.h"
 
 enum {
     MINUTE_MS = 60000,
@@ -219,23 +220,28 @@ static dreamd_db_status take_rate(dreamd_db *db, const dreamd_usage_request *req
     return status;
 }
 
-/* What all three do first. out->outcome is OK if the request may go on. */
-static dreamd_db_status begin_request(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
+/* Who asks, and what their plan gives. out->outcome is OK if the request may go on. */
+static dreamd_db_status identify(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
 {
     caller who;
     *out = (dreamd_usage_result){ .outcome = DREAMD_USAGE_OK };
     dreamd_db_status status = find_caller(db, request, &who, out);
     if (status == DREAMD_DB_OK)
         status = find_limits(db, request, &who, out);
-    if (status != DREAMD_DB_OK)
-        return status;
     if (who.is_deleted)
         out->outcome = DREAMD_USAGE_DELETED;
     else if (!who.is_known && request->is_server_side)
         out->outcome = DREAMD_USAGE_NO_CUSTOMER;
-    else
-        status = take_rate(db, request, out);
     return status;
+}
+
+/* What each request of its own does first. */
+static dreamd_db_status begin_request(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
+{
+    dreamd_db_status status = identify(db, request, out);
+    if (status != DREAMD_DB_OK || out->outcome != DREAMD_USAGE_OK)
+        return status;
+    return take_rate(db, request, out);
 }
 
 dreamd_db_status dreamd_rate_take(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
@@ -285,21 +291,26 @@ static dreamd_db_status start_period(dreamd_db *db, const dreamd_usage_request *
     return status;
 }
 
+/* Books the units of a period under their day, and in the project's sums. */
 static dreamd_db_status count_day(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
-                                  int32_t period_start_day)
+                                  const dreamd_usage_result *period)
 {
     /* A clock that stepped back must not book before the period. */
-    int32_t day = today < period_start_day ? period_start_day : today;
-    return dreamd_db_run(
+    int32_t day = today < period->period_start_day ? period->period_start_day : today;
+    dreamd_db_status status = dreamd_db_run(
         db,
         "INSERT INTO usage_daily (platform_id, project_id, user_id, meter, period_start_day, day, used) "
         "VALUES ($1, $2, $3, $4, $5, $6, $7) "
         "ON CONFLICT (platform_id, project_id, user_id, meter, period_start_day, day) "
         "DO UPDATE SET used = usage_daily.used + excluded.used",
         DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
-                      dreamd_text(request->user_id), dreamd_text(meter_of(request)), dreamd_int(period_start_day),
-                      dreamd_int(day), dreamd_int(request->units)),
+                      dreamd_text(request->user_id), dreamd_text(meter_of(request)),
+                      dreamd_int(period->period_start_day), dreamd_int(day), dreamd_int(request->units)),
         NULL);
+    if (status != DREAMD_DB_OK)
+        return status;
+    return dreamd_totals_add_usage(db, request->project, meter_of(request), day, period->period_end_day,
+                                   request->units);
 }
 
 /* Tells the running period, or the one that would begin today. */
@@ -363,7 +374,7 @@ dreamd_db_status dreamd_usage_admit(dreamd_db *db, const dreamd_usage_request *r
     if (status == DREAMD_DB_OK)
         status = describe_period(db, request, today, out);
     if (status == DREAMD_DB_OK && is_charged)
-        return count_day(db, request, today, out->period_start_day);
+        return count_day(db, request, today, out);
     word_refusal(request, out);
     return status;
 }
@@ -374,6 +385,157 @@ dreamd_db_status dreamd_usage_read(dreamd_db *db, const dreamd_usage_request *re
     if (status != DREAMD_DB_OK || out->outcome != DREAMD_USAGE_OK)
         return status;
     return describe_period(db, request, dream_day_of_ms(request->now_ms), out);
+}
+
+/* ---- events of another time ---- */
+
+typedef struct period {
+    bool is_there;
+    int32_t start_day;
+    int32_t end_day;
+} period;
+
+/* The period that begins last, and the one before it. */
+static dreamd_db_status read_periods(dreamd_db *db, const dreamd_usage_request *request, period out[2])
+{
+    dreamd_rows *rows = NULL;
+    size_t count = 0;
+    out[0] = out[1] = (period){ .is_there = false };
+    dreamd_db_status status = dreamd_db_query(
+        db,
+        "SELECT period_start_day, period_end_day FROM usage_counts WHERE platform_id = $1 AND project_id = $2 AND "
+        "user_id = $3 AND meter = $4 ORDER BY period_start_day DESC LIMIT 2",
+        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
+                      dreamd_text(request->user_id), dreamd_text(meter_of(request))),
+        &rows);
+    while (status == DREAMD_DB_OK && count < 2 && (status = dreamd_rows_next(rows)) == DREAMD_DB_ROW) {
+        out[count++] = (period){ true, (int32_t)dreamd_rows_int(rows, 0), (int32_t)dreamd_rows_int(rows, 1) };
+        status = DREAMD_DB_OK;
+    }
+    dreamd_rows_finish(rows);
+    return status;
+}
+
+static bool holds(const period *asked, int32_t day)
+{
+    return asked->is_there && day >= asked->start_day && day <= asked->end_day;
+}
+
+/* The period that `day` is booked in; `out->is_there` false: one is to begin on that day. False: neither the running nor the
+ * previous one holds it, and none may begin there. */
+static bool choose_period(const period latest[2], int32_t day, int32_t today, period *out)
+{
+    bool is_running = latest[0].is_there && latest[0].end_day >= today;
+    /* Today is in the running period even if the clock says that it has not begun. */
+    bool is_in_latest = holds(&latest[0], day) || (is_running && day == today);
+    *out = is_in_latest ? latest[0] : (period){ false, day, day + DREAMD_PERIOD_DAYS - 1 };
+    if (is_in_latest)
+        return true;
+    if (is_running) {
+        *out = latest[1];
+        return holds(&latest[1], day);
+    }
+    return (!latest[0].is_there || day > latest[0].end_day) && day > today - DREAMD_PERIOD_DAYS;
+}
+
+/* The same decision as in `charge`, for a period that is named. */
+static dreamd_db_status charge_in(dreamd_db *db, const dreamd_usage_request *request, const period *chosen,
+                                  const dreamd_usage_result *out, bool *out_is_charged)
+{
+    int64_t changed = 0;
+    dreamd_db_status status = dreamd_db_run(
+        db,
+        "UPDATE usage_counts SET used = used + $5, updated_at_ms = $8, "
+        "highest_limit = CASE WHEN highest_limit < $6 THEN $6 ELSE highest_limit END "
+        "WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND meter = $4 AND period_start_day = $7 AND "
+        "used + held + lost <= $6 - $5",
+        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
+                      dreamd_text(request->user_id), dreamd_text(meter_of(request)), dreamd_int(request->units),
+                      dreamd_int(out->limit), dreamd_int(chosen->start_day), dreamd_int(request->now_ms)),
+        &changed);
+    *out_is_charged = changed > 0;
+    return status;
+}
+
+static dreamd_db_status describe_chosen(dreamd_db *db, const dreamd_usage_request *request, const period *chosen,
+                                        dreamd_usage_result *out)
+{
+    dreamd_rows *rows = NULL;
+    dreamd_db_status status = dreamd_row_one(
+        db,
+        "SELECT used, held, lost FROM usage_counts WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND "
+        "meter = $4 AND period_start_day = $5",
+        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
+                      dreamd_text(request->user_id), dreamd_text(meter_of(request)), dreamd_int(chosen->start_day)),
+        &rows);
+    if (rows) {
+        out->used = dreamd_rows_int(rows, 0);
+        out->held = dreamd_rows_int(rows, 1);
+        out->lost = dreamd_rows_int(rows, 2);
+    }
+    dreamd_rows_finish(rows);
+    return status;
+}
+
+static dreamd_db_status book_in(dreamd_db *db, const dreamd_usage_request *request, int32_t day, const period *chosen,
+                                dreamd_usage_result *out)
+{
+    bool is_charged = false;
+    bool is_started = false;
+    dreamd_db_status status = DREAMD_DB_OK;
+    out->period_start_day = chosen->start_day;
+    out->period_end_day = chosen->end_day;
+    if (!chosen->is_there)
+        status = start_period(db, request, day, out, &is_started);
+    if (status == DREAMD_DB_OK)
+        status = charge_in(db, request, chosen, out, &is_charged);
+    if (status == DREAMD_DB_OK)
+        status = describe_chosen(db, request, chosen, out);
+    if (status == DREAMD_DB_OK && is_charged)
+        return count_day(db, request, day, out);
+    word_refusal(request, out);
+    return status;
+}
+
+dreamd_db_status dreamd_usage_book(dreamd_db *db, const dreamd_usage_request *request, int64_t at_ms,
+                                   dreamd_usage_result *out)
+{
+    int32_t today = dream_day_of_ms(request->now_ms);
+    int32_t day = dream_day_of_ms(at_ms);
+    period latest[2];
+    period chosen;
+
+    if (request->units < 1 || request->units > DREAM_JSON_MAX_INT)
+        return DREAMD_DB_CONFLICT;
+    dreamd_db_status status = identify(db, request, out);
+    if (status != DREAMD_DB_OK || out->outcome != DREAMD_USAGE_OK)
+        return status;
+    /* A sender's clock that is a little ahead must not open tomorrow's period. */
+    if (day > today)
+        day = today;
+    status = dreamd_customer_ensure(db, request->project, request->user_id, request->email, request->now_ms);
+    if (status == DREAMD_DB_OK)
+        status = read_periods(db, request, latest);
+    if (status != DREAMD_DB_OK)
+        return status;
+    if (choose_period(latest, day, today, &chosen))
+        return book_in(db, request, day, &chosen, out);
+    out->outcome = DREAMD_USAGE_OUTSIDE;
+    return DREAMD_DB_OK;
+}
+
+dreamd_db_status dreamd_usage_peek(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out,
+                                   bool *out_is_running)
+{
+    period latest[2];
+    *out = (dreamd_usage_result){ .outcome = DREAMD_USAGE_OK };
+    dreamd_db_status status = read_periods(db, request, latest);
+    *out_is_running = latest[0].is_there && latest[0].end_day >= dream_day_of_ms(request->now_ms);
+    if (status != DREAMD_DB_OK || !*out_is_running)
+        return status;
+    out->period_start_day = latest[0].start_day;
+    out->period_end_day = latest[0].end_day;
+    return describe_chosen(db, request, &latest[0], out);
 }
 
 /* ---- counts from elsewhere ---- */
@@ -431,6 +593,27 @@ static dreamd_db_status put_days(dreamd_db *db, const dreamd_project *project, c
         NULL);
 }
 
+/* Takes the days of the period that is to be replaced out of the project's sums. */
+static dreamd_db_status take_back_days(dreamd_db *db, const dreamd_project *project, const dreamd_usage_row *row,
+                                       const char *meter)
+{
+    dreamd_rows *rows = NULL;
+    dreamd_db_status status =
+        dreamd_db_query(db,
+                        "SELECT d.day, c.period_end_day, d.used FROM usage_daily d JOIN usage_counts c ON "
+                        "c.platform_id = d.platform_id AND c.project_id = d.project_id AND c.user_id = d.user_id AND "
+                        "c.meter = d.meter AND c.period_start_day = d.period_start_day WHERE d.platform_id = $1 AND "
+                        "d.project_id = $2 AND d.user_id = $3 AND d.meter = $4 AND d.period_start_day = $5",
+                        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id),
+                                      dreamd_text(row->user_id), dreamd_text(meter), dreamd_int(row->period_start_day)),
+                        &rows);
+    while (status == DREAMD_DB_OK && (status = dreamd_rows_next(rows)) == DREAMD_DB_ROW)
+        status = dreamd_totals_add_usage(db, project, meter, (int32_t)dreamd_rows_int(rows, 0),
+                                         (int32_t)dreamd_rows_int(rows, 1), -dreamd_rows_int(rows, 2));
+    dreamd_rows_finish(rows);
+    return status;
+}
+
 dreamd_db_status dreamd_usage_put(dreamd_db *db, const dreamd_project *project, const dreamd_usage_row *row,
                                   int64_t now_ms)
 {
@@ -444,6 +627,12 @@ dreamd_db_status dreamd_usage_put(dreamd_db *db, const dreamd_project *project, 
     if (status == DREAMD_DB_OK)
         status = dreamd_customer_ensure(db, project, row->user_id, NULL, now_ms);
     if (status == DREAMD_DB_OK)
+        status = take_back_days(db, project, row, meter);
+    if (status == DREAMD_DB_OK)
         status = put_count(db, project, row, meter, now_ms);
-    return status == DREAMD_DB_OK ? put_days(db, project, row, meter) : status;
+    if (status == DREAMD_DB_OK)
+        status = put_days(db, project, row, meter);
+    if (status == DREAMD_DB_OK)
+        status = dreamd_totals_add_usage(db, project, meter, row->period_start_day, row->period_end_day, row->used);
+    return status;
 }

@@ -7,7 +7,7 @@
  *
  * The plan is that of an active or trialing subscription, else the stored customer's, else the token's, else "free". Its tier
  * is found by the lower-cased name, then as written; a plan without a tier has limit 0 and the default rate limit.
- * All of these write (the rate): run them as writes. The rules of model.h hold. */
+ * All but dreamd_usage_peek write: run them as writes. The rules of model.h hold. */
 #ifndef DREAMD_SERVICE_STORE_USAGE_H
 #define DREAMD_SERVICE_STORE_USAGE_H
 
@@ -24,7 +24,8 @@ typedef enum dreamd_usage_outcome {
     DREAMD_USAGE_HELD,         /* would fit but for held units: worth trying again */
     DREAMD_USAGE_RATE_LIMITED, /* nothing counted at all */
     DREAMD_USAGE_NO_CUSTOMER,  /* is_server_side, and nobody knows this user; nothing written */
-    DREAMD_USAGE_DELETED       /* nothing written */
+    DREAMD_USAGE_DELETED,      /* nothing written */
+    DREAMD_USAGE_OUTSIDE /* book only: neither the running nor the previous period holds that day; nothing counted */
 } dreamd_usage_outcome;
 
 typedef struct dreamd_usage_request {
@@ -58,6 +59,15 @@ dreamd_db_status dreamd_usage_admit(dreamd_db *db, const dreamd_usage_request *r
 dreamd_db_status dreamd_usage_read(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out);
 /* Takes one of the rate only; used, held, lost and the period stay 0. */
 dreamd_db_status dreamd_rate_take(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out);
+/* Takes `units` of the allowance for a use at `at_ms`, in the running or the previous period, whichever holds that day, by the
+ * limit that is in force now. Takes nothing of the rate. Where no period runs, one begins on that day, if it would still
+ * run today. A time ahead counts as now. CONFLICT: units out of range. */
+dreamd_db_status dreamd_usage_book(dreamd_db *db, const dreamd_usage_request *request, int64_t at_ms,
+                                   dreamd_usage_result *out);
+/* Looks without writing, takes no rate, asks for no plan: used, held, lost and the days of the period that runs at now_ms, if
+ * one does. May run as a read. */
+dreamd_db_status dreamd_usage_peek(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out,
+                                   bool *out_is_running);
 
 /* A period as it was counted elsewhere (fixtures, imports): replaces the count of that period. Makes the customer. CONFLICT when it
  * overlaps another period of this meter or a number is out of range. */

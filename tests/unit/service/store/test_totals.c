@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_totals.c - sums over a project follow what they sum: uses, replaced counts, subscriptions that come and go, sales.
+ * Histories by day are read from the same sums. */
+#include "store_case.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/timefmt.h"
+#include "service/store/history.h"
+#include "service/store/totals.h"
+
+static int number;
+
+static void send(const store_case *self, const char *type, const char *payload, const dreamd_subscription *subscription)
+{
+    char id[32];
+    dreamd_event_outcome outcome;
+    (void)snprintf(id, sizeof id, "evt_%d", ++number);
+    dreamd_event event = { .source = "stripe-live",
+                           .event_id = id,
+                           .type = type,
+                           .created_s = T0 / 1000 + number,
+                           .payload = payload,
+                           .project = &self->project,
+                           .subscription = subscription };
+    assert_ok(dreamd_event_apply(self->db, &event, T0, &outcome));
+    assert_int_equal(outcome, DREAMD_EVENT_APPLIED);
+    /* Told twice is counted once. */
+    assert_ok(dreamd_event_apply(self->db, &event, T0, &outcome));
+    assert_int_equal(outcome, DREAMD_EVENT_DUPLICATE);
+}
+
+static void subscribe(const store_case *self, const char *user, const char *id, const char *status, int64_t amount,
+                      int64_t canceled_at_ms)
+{
+    dreamd_subscription subscription = DREAMD_SUBSCRIPTION_INIT;
+    subscription.user_id = user;
+    subscription.subscription_id = id;
+    subscription.plan = "pro";
+    subscription.status = status;
+    subscription.amount_minor = amount;
+    subscription.canceled_at_ms = canceled_at_ms;
+    send(self, id[0] ? "customer.subscription.updated" : "checkout.session.completed", NULL, &subscription);
+}
+
+static void expect(const store_case *self, int64_t active, int64_t canceling, int64_t mrr)
+{
+    dreamd_totals totals;
+    assert_ok(dreamd_totals_read(self->db, &self->project, &totals));
+    assert_int_equal(totals.active_subs, active);
+    assert_int_equal(totals.canceling_subs, canceling);
+    assert_int_equal(totals.mrr_minor, mrr);
+    assert_int_equal(violations_of(self->db, T0), 0);
+}
+
+static void test_totals__follow_a_subscription_through_its_life(void **state)
+{
+    const store_case *self = *state;
+    expect(self, 0, 0, 0);
+    subscribe(self, "user_a", "", "active", 2900, -1);
+    expect(self, 1, 0, 2900);
+    subscribe(self, "user_a", "sub_1", "active", 2900, 0); /* takes the nameless one's place */
+    expect(self, 1, 0, 2900);
+    subscribe(self, "user_b", "sub_2", "trialing", 9900, 0);
+    expect(self, 2, 0, 12800);
+    subscribe(self, "user_b", "sub_2", "active", 4900, T0);
+    expect(self, 2, 1, 7800);
+    subscribe(self, "user_b", "sub_2", "past_due", -1, -1);
+    expect(self, 1, 0, 2900);
+    subscribe(self, "user_a", "sub_1", "canceled", -1, T0);
+    expect(self, 0, 0, 0);
+}
+
+static void test_totals__an_amount_that_is_not_told_counts_nothing(void **state)
+{
+    subscribe(*state, "user_a", "sub_1", "active", -1, 0);
+    expect(*state, 1, 0, 0);
+}
+
+static void test_totals__count_sales_once_and_only_paid_ones(void **state)
+{
+    const store_case *self = *state;
+    static const char *const payloads[] = {
+        "{\"data\":{\"object\":{\"mode\":\"payment\",\"amount_total\":5000}}}",
+        "{\"data\":{\"object\":{\"mode\":\"payment\",\"payment_status\":\"paid\",\"amount_total\":100}}}",
+        "{\"data\":{\"object\":{\"mode\":\"payment\",\"payment_status\":\"unpaid\",\"amount_total\":7}}}",
+        "{\"data\":{\"object\":{\"mode\":\"subscription\",\"amount_total\":2900}}}",
+        "{\"data\":{\"object\":{\"mode\":\"payment\",\"amount_total\":-3}}}",
+        "not JSON",
+        NULL,
+    };
+    dreamd_totals totals;
+    for (size_t i = 0; i < sizeof payloads / sizeof payloads[0]; i++)
+        send(self, "checkout.session.completed", payloads[i], NULL);
+    send(self, "invoice.paid", payloads[0], NULL);
+    assert_ok(dreamd_totals_read(self->db, &self->project, &totals));
+    assert_int_equal(totals.sales_count, 3);
+    assert_int_equal(totals.revenue_minor, 5100);
+    assert_int_equal(violations_of(self->db, T0), 0);
+}
+
+static int64_t usage_on(const store_case *self, int64_t now_ms)
+{
+    int64_t usage = 0;
+    assert_ok(dreamd_totals_usage(self->db, &self->project, dream_day_of_ms(now_ms), &usage));
+    return usage;
+}
+
+static void test_totals__sum_the_running_periods_of_the_default_meter(void **state)
+{
+    const store_case *self = *state;
+    dreamd_usage_request first = request_of(self, "user_a", T0);
+    dreamd_usage_request second = request_of(self, "user_b", T0 + 10 * DAY);
+    dreamd_usage_request other = request_of(self, "user_b", T0 + 10 * DAY);
+    other.meter = "images";
+    other.token_plan = "metered";
+    first.units = 3;
+    (void)admit(self, &first);
+    (void)admit(self, &second);
+    assert_int_equal(admit(self, &other).outcome, DREAMD_USAGE_OK);
+    assert_int_equal(usage_on(self, T0 + 10 * DAY), 4);
+    assert_int_equal(usage_on(self, T0 + 29 * DAY), 4);
+    assert_int_equal(usage_on(self, T0 + 30 * DAY), 1);
+    assert_int_equal(usage_on(self, T0 + 40 * DAY), 0);
+    assert_int_equal(violations_of(self->db, T0), 0);
+}
+
+static void test_totals__follow_a_count_that_is_replaced(void **state)
+{
+    const store_case *self = *state;
+    int32_t day = dream_day_of_ms(T0);
+    dreamd_usage_row row = { "user_a", NULL, 9, day, day + 29 };
+    dreamd_usage_request request = request_of(self, "user_a", T0 + DAY);
+    request.token_plan = "enterprise";
+    assert_ok(dreamd_usage_put(self->db, &self->project, &row, T0));
+    assert_int_equal(admit(self, &request).outcome, DREAMD_USAGE_OK);
+    assert_int_equal(usage_on(self, T0), 10);
+    row.used = 4;
+    row.period_end_day = day + 40;
+    assert_ok(dreamd_usage_put(self->db, &self->project, &row, T0));
+    assert_int_equal(usage_on(self, T0 + 35 * DAY), 4);
+    assert_int_equal(violations_of(self->db, T0), 0);
+}
+
+static void test_totals__of_a_platform_keep_the_modes_apart(void **state)
+{
+    const store_case *self = *state;
+    dreamd_platform_totals totals;
+    store_case test = *self;
+    memcpy(test.project.project_id, "prj_2", 6);
+    test.project.mode = DREAMD_TEST;
+    assert_ok(dreamd_project_insert(self->db, &test.project, T0));
+    subscribe(self, "user_a", "sub_1", "active", 2900, 0);
+    subscribe(&test, "user_b", "sub_2", "active", 1, 0);
+    assert_ok(dreamd_totals_of_platform(self->db, PLATFORM, DREAMD_LIVE, &totals));
+    assert_int_equal(totals.sums.mrr_minor, 2900);
+    assert_int_equal(totals.projects, 1);
+    assert_int_equal(totals.products, 5);
+    assert_ok(dreamd_totals_of_platform(self->db, PLATFORM, DREAMD_TEST, &totals));
+    assert_int_equal(totals.sums.mrr_minor, 1);
+    assert_int_equal(totals.projects, 1);
+    assert_int_equal(totals.products, 0);
+    assert_ok(dreamd_totals_of_platform(self->db, "plt_none", DREAMD_LIVE, &totals));
+    assert_int_equal(totals.sums.active_subs + totals.projects + totals.products, 0);
+}
+
+static void test_check__notices_sums_and_plans_that_are_off(void **state)
+{
+    static const char *const breaks[] = {
+        "UPDATE usage_totals SET used = used + 1",
+        "DELETE FROM usage_totals",
+        "UPDATE project_totals SET mrr_minor = mrr_minor + 1",
+        "UPDATE project_totals SET canceling_subs = 1",
+        "DELETE FROM project_totals",
+        "UPDATE customers SET current_plan = 'pro'",
+    };
+    const store_case *self = *state;
+    dreamd_usage_request request = request_of(self, "user_c", T0);
+    (void)admit(self, &request);
+    subscribe(self, "user_a", "sub_1", "active", 2900, 0);
+    for (size_t i = 0; i < sizeof breaks / sizeof breaks[0]; i++) {
+        assert_ok(dreamd_db_begin(self->db));
+        assert_ok(dreamd_db_run(self->db, breaks[i], DREAMD_NO_PARAMS, NULL));
+        if (violations_of(self->db, T0) == 0)
+            fail_msg("not noticed: %s", breaks[i]);
+        dreamd_db_rollback(self->db);
+    }
+    assert_int_equal(violations_of(self->db, T0), 0);
+}
+
+/* ---- history ---- */
+
+static dreamd_history read_history(const store_case *self, const char *user, int from, int to)
+{
+    dreamd_history out;
+    int32_t day = dream_day_of_ms(T0);
+    dreamd_history_query query = { user, DREAMD_DEFAULT_METER, day + from, day + to };
+    assert_ok(dreamd_history_read(self->db, &self->project, &query, self->arena, &out));
+    return out;
+}
+
+static void test_history__gives_every_day_of_a_user_and_of_all(void **state)
+{
+    const store_case *self = *state;
+    dreamd_usage_request request = request_of(self, "user_a", T0);
+    (void)admit(self, &request);
+    request.now_ms = T0 + 2 * DAY;
+    request.units = 2;
+    (void)admit(self, &request);
+    request = request_of(self, "user_b", T0 + 2 * DAY);
+    (void)admit(self, &request);
+    dreamd_history one = read_history(self, "user_a", -1, 2);
+    assert_int_equal(one.day_count, 4);
+    assert_int_equal(one.units[0], 0);
+    assert_int_equal(one.units[1], 1);
+    assert_int_equal(one.units[2], 0);
+    assert_int_equal(one.units[3], 2);
+    dreamd_history all = read_history(self, NULL, 2, 2);
+    assert_int_equal(all.day_count, 1);
+    assert_int_equal(all.units[0], 3);
+    assert_int_equal(read_history(self, "user_x", 0, 0).units[0], 0);
+}
+
+static void test_history__tells_applied_events_of_the_days_newest_first(void **state)
+{
+    const store_case *self = *state;
+    subscribe(self, "user_a", "sub_1", "trialing", 2900, 0);
+    subscribe(self, "user_a", "sub_1", "active", 2900, 0);
+    subscribe(self, "user_b", "sub_2", "active", -1, 0);
+    dreamd_history one = read_history(self, "user_a", 0, 0);
+    assert_int_equal(one.event_count, 2);
+    assert_string_equal(one.events[0].status, "active");
+    assert_string_equal(one.events[1].status, "trialing");
+    assert_int_equal(one.events[0].amount_minor, 2900);
+    assert_false(one.has_more_events);
+    assert_int_equal(read_history(self, NULL, 0, 0).event_count, 3);
+    assert_int_equal(read_history(self, NULL, 0, 0).events[0].amount_minor, -1);
+    assert_int_equal(read_history(self, NULL, 1, 9).event_count, 0);
+    assert_int_equal(read_history(self, NULL, -9, -1).event_count, 0);
+}
+
+static void test_history__refuses_too_many_days_and_the_wrong_order(void **state)
+{
+    const store_case *self = *state;
+    dreamd_history out;
+    dreamd_history_query longest = { NULL, DREAMD_DEFAULT_METER, 0, 399 };
+    dreamd_history_query too_long = { NULL, DREAMD_DEFAULT_METER, 0, 400 };
+    dreamd_history_query backwards = { NULL, DREAMD_DEFAULT_METER, 1, 0 };
+    assert_ok(dreamd_history_read(self->db, &self->project, &longest, self->arena, &out));
+    assert_int_equal(dreamd_history_read(self->db, &self->project, &too_long, self->arena, &out), DREAMD_DB_CONFLICT);
+    assert_int_equal(dreamd_history_read(self->db, &self->project, &backwards, self->arena, &out), DREAMD_DB_CONFLICT);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, store_case_setup, store_case_teardown)
+    static const struct CMUnitTest tests[] = {
+        TEST(test_totals__follow_a_subscription_through_its_life),
+        TEST(test_totals__an_amount_that_is_not_told_counts_nothing),
+        TEST(test_totals__count_sales_once_and_only_paid_ones),
+        TEST(test_totals__sum_the_running_periods_of_the_default_meter),
+        TEST(test_totals__follow_a_count_that_is_replaced),
+        TEST(test_totals__of_a_platform_keep_the_modes_apart),
+        TEST(test_check__notices_sums_and_plans_that_are_off),
+        TEST(test_history__gives_every_day_of_a_user_and_of_all),
+        TEST(test_history__tells_applied_events_of_the_days_newest_first),
+        TEST(test_history__refuses_too_many_days_and_the_wrong_order),
+    };
+    return cmocka_run_group_tests_name("store totals", tests, NULL, NULL);
+}
