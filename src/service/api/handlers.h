@@ -23,7 +23,13 @@ void dreamd_asset_get(dreamd_call *call);
 /* For the server: uploads may have larger bodies. */
 bool dreamd_asset_is_upload(const char *method, const char *path);
 size_t dreamd_asset_max_body(void);
-void dreamd_cart_checkout(dreamd_call *call);   /* cart.c */
-void dreamd_webhook_stripe(dreamd_call *call);  /* webhook_stripe.c */
+void dreamd_cart_checkout(dreamd_call *call);  /* cart.c */
+void dreamd_customers_list(dreamd_call *call); /* customer_list.c */
+void dreamd_dashboard_get(dreamd_call *call);  /* dashboard.c */
+void dreamd_dashboard_totals(dreamd_call *call);
+void dreamd_usage_batch(dreamd_call *call);    /* usage_batch.c */
+void dreamd_usage_history(dreamd_call *call);  /* usage_history.c */
+void dreamd_webhook_clerk(dreamd_call *call);  /* webhook_clerk.c */
+void dreamd_webhook_stripe(dreamd_call *call); /* webhook_stripe.c */
 
 #endif

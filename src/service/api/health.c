@@ -3,7 +3,9 @@
 
 #include "service/api/handlers.h"
 
-static const char health_text[] = "{\"status\":\"ok\",\"extensions\":[\"idempotency\",\"server-side\"]}";
+static const char health_text[] = "{\"status\":\"ok\",\"extensions\":["
+                                  "\"idempotency\",\"server-side\",\"customer-list\","
+                                  "\"usage-batch\",\"usage-history\"]}";
 
 void dreamd_health(dreamd_call *call)
 {

@@ -88,6 +88,11 @@ void dreamd_api_handle(void *context, dreamd_request *request)
         dreamd_webhook_stripe(call);
         return;
     }
+    if (strcmp(method, "POST") == 0 && strcmp(path, "/webhook/clerk") == 0) {
+        dreamd_request_set_route(request, "POST /webhook/clerk");
+        dreamd_webhook_clerk(call);
+        return;
+    }
     dreamd_cors_set(request);
     if (strcmp(method, "OPTIONS") == 0) {
         dreamd_request_set_route(request, "OPTIONS");

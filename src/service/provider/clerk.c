@@ -123,8 +123,7 @@ static const char *find_email(const cJSON *json)
     return dream_json_string(cJSON_GetArrayItem(addresses, 0), "email_address");
 }
 
-/* False if this is no user. */
-static bool read_user(const cJSON *json, dreamd_clerk_user *out)
+bool dreamd_clerk_read_user(const cJSON *json, dreamd_clerk_user *out)
 {
     *out = (dreamd_clerk_user){
         .id = dream_json_string(json, "id"),
@@ -144,7 +143,7 @@ static void on_user(void *context, const dreamd_upstream_answer *answer)
     struct user_call *call = context;
     dreamd_upstream_answer reported = *answer;
     dreamd_clerk_user user;
-    bool is_user = answer->outcome == DREAMD_UPSTREAM_OK && read_user(answer->json, &user);
+    bool is_user = answer->outcome == DREAMD_UPSTREAM_OK && dreamd_clerk_read_user(answer->json, &user);
 
     if (answer->outcome == DREAMD_UPSTREAM_OK && !is_user) {
         reported.outcome = DREAMD_UPSTREAM_UNAVAILABLE;

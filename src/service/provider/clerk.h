@@ -32,6 +32,9 @@ typedef struct dreamd_clerk_new_user {
 /* `user` is NULL unless the outcome is OK. */
 typedef void dreamd_clerk_user_fn(void *context, const dreamd_upstream_answer *answer, const dreamd_clerk_user *user);
 
+/* Reads a user of Clerk's (also those in its webhooks), borrowed from `json`; false if this is none. */
+bool dreamd_clerk_read_user(const cJSON *json, dreamd_clerk_user *out);
+
 void dreamd_clerk_get_user(dreamd_upstream *upstream, enum dreamd_mode mode, const char *user_id,
                            dreamd_clerk_user_fn *fn, void *context);
 void dreamd_clerk_create_user(dreamd_upstream *upstream, enum dreamd_mode mode, const dreamd_clerk_new_user *new_user,
