@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+import daemon
 import stage as stages
 
 PRODUCTS = [stages.product("plain", None), stages.product("ten", 10), stages.product("floor", 10), stages.product("exact", 100),
@@ -100,11 +101,13 @@ def test_32_orders_at_once_leave_no_stock_below_zero(stage):
     assert buy(stage, [{"tier": "floor"}]).json == {"error": "Item sold out: Floor"}
 
 
-def test_32_orders_delivered_thrice_at_once_count_once_each(stage):
+def test_32_orders_delivered_thrice_at_once_to_two_processes_count_once_each(stage):
     events = [stage.order({"price_exact": 2, "price_plain": 1}) for _ in range(32)]
-    deliveries = events * 3
-    random.Random(7).shuffle(deliveries)
-    answers = stages.at_once(32, stage.deliver, deliveries)
+    with daemon.Daemon(stage.folder, "--db", stage.db, "--free-ports", env=stage.env) as second:
+        deliveries = [(event, url) for event in events for url in (stage.serve.api, second.api, second.api)]
+        random.Random(7).shuffle(deliveries)
+        answers = stages.at_once(32, lambda one: stage.deliver(one[0], url=one[1]), deliveries)
+        assert second.stop() == 0
     assert {answer.status for answer in answers} == {200}
     assert sum("idempotent" not in answer.json for answer in answers) == 32
     assert stage.stock("exact") == 100 - 2 * 32

@@ -2,6 +2,8 @@
 """Who reaches what: every endpoint, asked with another platform's key, a sibling project's, the other mode's, a revoked one and
 that of a platform whose subscription is over. None sees or changes anything of the project it is not of."""
 
+import json
+
 import pytest
 
 import stage as stages
@@ -15,6 +17,7 @@ ABOUT_A_USER = [
     ("POST", "/api/create-checkout", {"userId": "{user}", "tier": "pro"}),
     ("POST", "/checkout", {"userId": "{user}", "tier": "pro"}),
     ("POST", "/api/customer-portal", {"userId": "{user}"}),
+    ("GET", "/api/usage/history?userId={user}", None),
     ("GET", "/api/customers/{user}", None),
     ("PATCH", "/api/customers/{user}", {"plan": "max", "firstName": "Mallory"}),
     ("DELETE", "/api/customers/{user}", None),
@@ -26,6 +29,12 @@ ABOUT_A_PROJECT = [
     ("POST", "/api/cart/checkout", {"items": [{"priceId": "price_mug"}]}),
     ("POST", "/api/customers", {"email": "new@example.test"}),
     ("POST", "/api/assets", {"filename": "a.txt", "data": "aGk="}),
+    ("GET", "/api/customers", None),
+    ("GET", "/api/customers?email={email}", None),
+    ("POST", "/api/usage/batch", {"events": [{"id": "foreign", "userId": "{user}"}]}),
+    ("GET", "/api/usage/history", None),
+    ("GET", "/api/dashboard", None),
+    ("GET", "/api/dashboard/totals", None),
 ]
 ALL = ABOUT_A_USER + ABOUT_A_PROJECT
 # What a publishable key opens at all, and with the token of which user.
@@ -55,12 +64,12 @@ class Victim:
 
     def request(self, endpoint):
         method, path, body = endpoint
-        filled = {name: self.user_id if value == "{user}" else value for name, value in body.items()} if body else None
-        return method, path.replace("{user}", self.user_id), filled
+        filled = json.loads(json.dumps(body).replace("{user}", self.user_id))
+        return method, path.replace("{user}", self.user_id).replace("{email}", self.email), filled
 
     def ask(self, endpoint, headers):
         method, path, body = self.request(endpoint)
-        if path == "/api/customers":
+        if method == "POST" and path == "/api/customers":
             body = {"email": stages.new_email()}
         return self.stage.ask(method, path, headers, body)
 
@@ -95,7 +104,9 @@ def test_the_user_is_unknown_to_another_projects_key(stage, victim, key, endpoin
 @pytest.mark.parametrize("key", ["other", "sibling", "test"])
 def test_another_projects_key_shows_nothing_of_the_project(stage, victim, key, endpoint):
     answer = victim.ask(endpoint, stage.secret(key))
-    assert stage.names["<pk-app>"] not in answer.text and victim.user_id not in answer.text and "prod_mug" not in answer.text
+    assert victim.user_id not in answer.text and "prod_mug" not in answer.text
+    # The dashboard lists the platform's keys of its mode.
+    assert stage.names["<pk-app>"] not in answer.text or (key, endpoint[1]) == ("sibling", "/api/dashboard")
     victim.assert_untouched(answer)
 
 
@@ -123,7 +134,7 @@ def test_a_test_key_selects_no_live_project(stage, victim, endpoint):
     """A publishable key beside a secret one selects a project of the same platform, but never across modes."""
     stage.stand.take_calls()
     answer = victim.ask(endpoint, {**stage.secret("test"), **stage.public()})
-    assert stage.names["<pk-app>"] not in answer.text and "price_" not in answer.text, answer
+    assert victim.user_id not in answer.text and stage.names["<pk-app>"] not in answer.text, answer
     assert [call for call in stage.stand.take_calls() if call["mode"] == "live"] == []
     victim.assert_untouched(answer)
 

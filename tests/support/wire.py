@@ -25,7 +25,7 @@ PATTERNS = {
 }
 PLACEHOLDER = re.compile(r"<[a-z][a-z0-9+-]*>")
 # Lists whose order nobody promises, and the members that tell their items apart: of these, the first that they have.
-UNORDERED = ("tiers", "products", "customers")
+UNORDERED = ("tiers", "products", "customers", "apiKeys")
 NAMED_BY = ("id", "userId", "name")
 
 
