@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** @file dashboard.h
  * What a developer sees of a project: figures, users, tiers, keys, and what was
- * reported to it; and the figures of all live projects together. These calls need the
- * secret key, and show the project and the mode (live or test) that the key is of.
+ * reported to it; and the figures of all projects together. These calls need the
+ * secret key, and show the project and the mode (live or test) that the key is of; the
+ * hosted service's totals are those of live projects whatever the key.
  *
  * A dashboard and its totals are values: they are owned by whoever received them, do
  * not change, and outlive client and call. Any thread may read them. Their parts and
@@ -27,7 +28,7 @@ typedef struct dreamapi_dashboard_tier dreamapi_dashboard_tier;
 typedef struct dreamapi_dashboard_api_key dreamapi_dashboard_api_key;
 /** One event that Stripe or Clerk reported. */
 typedef struct dreamapi_dashboard_event dreamapi_dashboard_event;
-/** The figures of all live projects of a platform. */
+/** The figures of all projects of a platform. */
 typedef struct dreamapi_totals dreamapi_totals;
 
 /** Reads the project's dashboard (GET /api/dashboard). It is as long as the project has users: see
@@ -42,7 +43,7 @@ DREAMAPI_API dreamapi_status dreamapi_dashboard_get_start(dreamapi_client *clien
 DREAMAPI_API dreamapi_status dreamapi_dashboard_result(dreamapi_call *call, dreamapi_dashboard **out_dashboard,
                                                        dreamapi_error *error);
 
-/** Reads the figures of all live projects (GET /api/dashboard/totals). `*out_totals` is owned, NULL on failure; may be NULL. */
+/** Reads the figures of all projects (GET /api/dashboard/totals). `*out_totals` is owned, NULL on failure; may be NULL. */
 DREAMAPI_API dreamapi_status dreamapi_dashboard_totals(dreamapi_client *client, const dreamapi_call_options *options,
                                                        dreamapi_totals **out_totals, dreamapi_error *error);
 /** dreamapi_dashboard_totals without waiting. `*out_call` is owned (dreamapi_call_free), NULL on failure. */
@@ -90,6 +91,8 @@ DREAMAPI_API size_t dreamapi_dashboard_customer_count(const dreamapi_dashboard *
 /** One of them, borrowed from the dashboard; NULL past the end. */
 DREAMAPI_API const dreamapi_dashboard_customer *dreamapi_dashboard_customer_at(const dreamapi_dashboard *dashboard,
                                                                                size_t index);
+/** 1 when the project has further users, which this answer leaves out; 0 when it does not say. See dreamapi_customer_pages_open. */
+DREAMAPI_API int dreamapi_dashboard_has_more_customers(const dreamapi_dashboard *dashboard);
 /** Number of tiers and products; 0 for NULL. */
 DREAMAPI_API size_t dreamapi_dashboard_tier_count(const dreamapi_dashboard *dashboard);
 /** One of them, borrowed from the dashboard; NULL past the end. */
@@ -198,6 +201,10 @@ DREAMAPI_API int64_t dreamapi_totals_canceling_subs(const dreamapi_totals *total
 DREAMAPI_API int64_t dreamapi_totals_total_products(const dreamapi_totals *totals);
 /** Projects in live mode. */
 DREAMAPI_API int64_t dreamapi_totals_live_projects(const dreamapi_totals *totals);
+/** Projects of `mode`; -1 when the answer does not say, and for NULL. */
+DREAMAPI_API int64_t dreamapi_totals_projects(const dreamapi_totals *totals);
+/** What the figures are of: "live" or "test"; NULL when the answer does not say. */
+DREAMAPI_API const char *dreamapi_totals_mode(const dreamapi_totals *totals);
 /** The developer's platform; NULL when the answer does not say. */
 DREAMAPI_API const char *dreamapi_totals_platform_id(const dreamapi_totals *totals);
 /** The whole answer as it came; NULL for NULL. */

@@ -54,7 +54,7 @@ def test_a_header_without_a_comment_would_be_a_warning(tmp_path):
 
 @pytest.mark.parametrize("header", HEADERS, ids=lambda path: path.name)
 def test_everything_public_is_in_its_topic(reference, header):
-    page = text_of(reference / f"group__{header.stem}.html")
+    page = text_of(reference / f"group__{header.stem.replace('_', '__')}.html")  # Doxygen doubles them
     declared = re.sub(r"/\*.*?\*/", "", text_of(header), flags=re.DOTALL)
     names = set(re.findall(r"^DREAMAPI_API[^;{]*?\b(dreamapi_\w+)\s*\(", declared, re.MULTILINE))
     names |= set(re.findall(r"^(?:typedef struct \w+|\}) (\w+);", declared, re.MULTILINE))

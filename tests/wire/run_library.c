@@ -622,6 +622,8 @@ static dreamapi_status send_dashboard(struct run *run, const cJSON *body, const 
     (void)body;
     if (dashboard != NULL) {
         check_figures(run, dashboard, answer);
+        expect_int(run, "has_more_customers", dreamapi_dashboard_has_more_customers(dashboard),
+                   bool_of(answer, "hasMoreCustomers", 0));
         CHECK_PARTS(customer, member(answer, "customers"));
         CHECK_PARTS(tier, member(answer, "tiers"));
         CHECK_PARTS(api_key, member(member(answer, "keys"), "apiKeys"));
@@ -647,6 +649,8 @@ static dreamapi_status send_totals(struct run *run, const cJSON *body, const cJS
         expect_int(run, "canceling_subs", dreamapi_totals_canceling_subs(totals), int_of(recorded, "cancelingSubs", 0));
         expect_int(run, "total_products", dreamapi_totals_total_products(totals), int_of(recorded, "totalProducts", 0));
         expect_int(run, "live_projects", dreamapi_totals_live_projects(totals), int_of(recorded, "liveProjects", 0));
+        expect_int(run, "projects", dreamapi_totals_projects(totals), int_of(recorded, "projects", -1));
+        expect_text(run, "mode", dreamapi_totals_mode(totals), text_of(answer, "mode"));
         expect_text(run, "platform_id", dreamapi_totals_platform_id(totals), text_of(answer, "platformId"));
         expect_text(run, "json", dreamapi_totals_json(totals), sent);
     }

@@ -73,6 +73,7 @@ struct dreamapi_dashboard {
     const char *filter_platform_id;
     const char *filter_publishable_key;
     const char *filter_mode;
+    bool has_more_customers;
     dream_list customers;
     dream_list tiers;
     dream_list api_keys;
@@ -105,6 +106,10 @@ static const dream_field filters_fields[] = {
     { "platformId", DREAM_FIELD_TEXT, offsetof(dreamapi_dashboard, filter_platform_id), false, 0 },
     { "publishableKey", DREAM_FIELD_TEXT, offsetof(dreamapi_dashboard, filter_publishable_key), false, 0 },
     { "mode", DREAM_FIELD_TEXT, offsetof(dreamapi_dashboard, filter_mode), false, 0 },
+};
+
+static const dream_field outer_fields[] = {
+    { "hasMoreCustomers", DREAM_FIELD_BOOL, offsetof(dreamapi_dashboard, has_more_customers), false, 0 },
 };
 
 static const dream_field customer_fields[] = {
@@ -228,6 +233,8 @@ static dreamapi_status read_dashboard(void *object, char problem[DREAM_PROBLEM_S
         status = read_part(dashboard, "webhook", webhook_fields, COUNT(webhook_fields), &webhook, problem);
     if (status == DREAMAPI_OK)
         status = read_part(dashboard, "filters", filters_fields, COUNT(filters_fields), &part, problem);
+    if (status == DREAMAPI_OK)
+        status = dream_fields_read(dashboard->document.root, outer_fields, COUNT(outer_fields), dashboard, problem);
     return status == DREAMAPI_OK ? read_lists(dashboard, keys, webhook, problem) : status;
 }
 
@@ -368,6 +375,11 @@ const dreamapi_dashboard_customer *dreamapi_dashboard_customer_at(const dreamapi
     const dreamapi_dashboard_customer *items = dashboard == NULL ? NULL : dashboard->customers.items;
 
     return dashboard == NULL || index >= dashboard->customers.count ? NULL : &items[index];
+}
+
+int dreamapi_dashboard_has_more_customers(const dreamapi_dashboard *dashboard)
+{
+    return dashboard == NULL ? 0 : dashboard->has_more_customers;
 }
 
 size_t dreamapi_dashboard_tier_count(const dreamapi_dashboard *dashboard)

@@ -13,7 +13,11 @@ struct dreamapi_totals {
     int64_t total_products;
     int64_t live_projects;
     const char *platform_id;
+    const char *mode;
+    int64_t projects;
 };
+
+enum { NOT_SAID = -1 };
 
 static const dream_field fields[] = {
     { "mrr", DREAM_FIELD_INT, offsetof(dreamapi_totals, mrr), true, 0 },
@@ -21,9 +25,11 @@ static const dream_field fields[] = {
     { "cancelingSubs", DREAM_FIELD_INT, offsetof(dreamapi_totals, canceling_subs), true, 0 },
     { "totalProducts", DREAM_FIELD_INT, offsetof(dreamapi_totals, total_products), true, 0 },
     { "liveProjects", DREAM_FIELD_INT, offsetof(dreamapi_totals, live_projects), true, 0 },
+    { "projects", DREAM_FIELD_INT, offsetof(dreamapi_totals, projects), false, NOT_SAID },
 };
 
 static const dream_field outer_fields[] = {
+    { "mode", DREAM_FIELD_TEXT, offsetof(dreamapi_totals, mode), false, 0 },
     { "platformId", DREAM_FIELD_TEXT, offsetof(dreamapi_totals, platform_id), false, 0 },
 };
 
@@ -114,6 +120,16 @@ int64_t dreamapi_totals_total_products(const dreamapi_totals *totals)
 int64_t dreamapi_totals_live_projects(const dreamapi_totals *totals)
 {
     return totals == NULL ? 0 : totals->live_projects;
+}
+
+int64_t dreamapi_totals_projects(const dreamapi_totals *totals)
+{
+    return totals == NULL ? NOT_SAID : totals->projects;
+}
+
+const char *dreamapi_totals_mode(const dreamapi_totals *totals)
+{
+    return totals == NULL ? NULL : totals->mode;
 }
 
 const char *dreamapi_totals_platform_id(const dreamapi_totals *totals)

@@ -50,6 +50,11 @@ static void test_dashboard__figures_of_an_empty_project(void **state)
     assert_null(dreamapi_dashboard_tier_at(dashboard, 0));
     assert_null(dreamapi_dashboard_api_key_at(dashboard, 0));
     assert_null(dreamapi_dashboard_event_at(dashboard, 0));
+    assert_int_equal(dreamapi_dashboard_has_more_customers(dashboard), 0);
+    dreamapi_dashboard_free(dashboard);
+    dashboard = get(*state, "{\"hasMoreCustomers\":true," METRICS ",\"customers\":[],\"tiers\":[]," KEYS "," WEBHOOK
+                            "," FILTERS "}");
+    assert_int_equal(dreamapi_dashboard_has_more_customers(dashboard), 1);
     dreamapi_dashboard_free(dashboard);
 }
 
@@ -152,6 +157,17 @@ static void test_dashboard__totals(void **state)
     assert_int_equal(dreamapi_totals_live_projects(totals), 4);
     assert_string_equal(dreamapi_totals_platform_id(totals), "plt_1");
     assert_string_equal(dreamapi_totals_json(totals), TOTALS);
+    assert_null(dreamapi_totals_mode(totals));
+    assert_int_equal(dreamapi_totals_projects(totals), -1);
+    dreamapi_totals_free(totals);
+
+    fixture_answer(f, "/api/dashboard/totals", 200, NULL,
+                   "{\"totals\":{\"mrr\":0,\"activeSubs\":0,\"cancelingSubs\":0,\"totalProducts\":0,\"liveProjects\":0,"
+                   "\"projects\":3},\"mode\":\"test\"}");
+    fixture_expect(f, dreamapi_dashboard_totals(f->client, NULL, &totals, &f->error), DREAMAPI_OK);
+    assert_string_equal(dreamapi_totals_mode(totals), "test");
+    assert_int_equal(dreamapi_totals_projects(totals), 3);
+    assert_null(dreamapi_totals_platform_id(totals));
     dreamapi_totals_free(totals);
 }
 
@@ -295,6 +311,9 @@ static void test_dashboard__accessors_take_null(void **state)
     assert_int_equal(dreamapi_totals_canceling_subs(NULL), 0);
     assert_int_equal(dreamapi_totals_total_products(NULL), 0);
     assert_int_equal(dreamapi_totals_live_projects(NULL), 0);
+    assert_int_equal(dreamapi_dashboard_has_more_customers(NULL), 0);
+    assert_int_equal(dreamapi_totals_projects(NULL), -1);
+    assert_null(dreamapi_totals_mode(NULL));
     assert_null(dreamapi_totals_platform_id(NULL));
     assert_null(dreamapi_totals_json(NULL));
     dreamapi_totals_free(NULL);
