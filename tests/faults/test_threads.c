@@ -145,7 +145,7 @@ static void *race(void *argument)
 {
     scene *c = argument;
     unsigned seed = 100u + (unsigned)atomic_fetch_add(&c->next_thread, 1);
-    stage copy = c->stage; /* each thread its own error */
+    stage copy = { .client = c->stage.client }; /* each thread has an error of its own */
 
     for (int i = 0; i < c->rounds; i++) {
         dreamapi_call *call = NULL;
@@ -190,7 +190,7 @@ static void *start_or_fetch(void *argument)
     scene *c = argument;
     int number = atomic_fetch_add(&c->next_thread, 1);
     int total = c->rounds * THREADS / 2;
-    stage copy = c->stage;
+    stage copy = { .client = c->stage.client };
     int64_t until_ms = stage_now_ms() + SOON_MS;
 
     if (number % 2 == 0) {
