@@ -25,7 +25,7 @@ typedef struct dreamd_settings {
     dreamd_clerk_settings clerk_end_user[DREAMD_MODES];
     dreamd_stripe_settings stripe[DREAMD_MODES];
     char *frontend_url;           /* default return addresses of checkouts; no final slash */
-    char *allowed_origins;        /* comma list of where buyers may return to, beside frontend_url; "*": anywhere; NULL: loopback */
+    char *allowed_origins;        /* comma list beside frontend_url; "*": any; NULL: loopback. See return_url.h */
     char *assets_folder;          /* NULL: beside the database; "off": no assets */
     unsigned char master_key[32]; /* seals stored signing keys and access tokens */
 } dreamd_settings;

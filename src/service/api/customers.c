@@ -234,8 +234,8 @@ static bool is_from_earlier_try(const dreamd_call *call)
     const char *plan = customer->plan ? customer->plan : FREE_PLAN;
     int64_t age_ms = call->now_ms - customer->created_at_ms;
 
-    return customer->is_own && !customer->is_stored && customer->their_plan
-           && strcmp(customer->their_plan, plan) == 0 && age_ms < DREAMD_IDEMPOTENCY_KEEP_MS;
+    return customer->is_own && !customer->is_stored && customer->their_plan && strcmp(customer->their_plan, plan) == 0
+           && age_ms < DREAMD_IDEMPOTENCY_KEEP_MS;
 }
 
 static void on_namesake_looked_at(dreamd_call *call)

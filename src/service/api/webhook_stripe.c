@@ -290,8 +290,8 @@ static dreamd_db_status apply(dreamd_db *db, void *arg)
     if (status == DREAMD_DB_OK && webhook->outcome == DREAMD_EVENT_APPLIED)
         status = take_stock(db, webhook);
     if (status == DREAMD_DB_OK && webhook->told_plan)
-        status = dreamd_plan_in_force(db, &webhook->project, webhook->event.user_id, call->arena,
-                                      &webhook->plan_in_force);
+        status =
+            dreamd_plan_in_force(db, &webhook->project, webhook->event.user_id, call->arena, &webhook->plan_in_force);
     return status;
 }
 
@@ -360,8 +360,8 @@ static void tell_plan_again(dreamd_call *call)
 static void compare_plans(dreamd_call *call)
 {
     const struct webhook *webhook = call->state;
-    bool is_right = !webhook->told_plan || !webhook->plan_in_force
-                    || strcmp(webhook->told_plan, webhook->plan_in_force) == 0;
+    bool is_right =
+        !webhook->told_plan || !webhook->plan_in_force || strcmp(webhook->told_plan, webhook->plan_in_force) == 0;
 
     if (!is_right && webhook->corrections < MAX_CORRECTIONS) {
         tell_plan_again(call);

@@ -108,9 +108,10 @@ static void test_clerk__the_mode_picks_instance_and_secret(void **state)
 
 static void test_clerk__what_is_no_id_of_a_user_is_known_to_be_unknown(void **state)
 {
-    static const char *const ids[] = { "count",      "banned",   "",        ".",       "..",
-                                       "user_",      "User_1",   "user_1/", "user_1.", "user_1%2Fx",
-                                       "user_1?x=1", "user_1#y", "user_ 1", "user_\xc3\xa9", "../jwks?x=1#y" };
+    static const char *const ids[] = {
+        "count",   "banned",     "",           ".",        "..",      "user_",         "User_1",       "user_1/",
+        "user_1.", "user_1%2Fx", "user_1?x=1", "user_1#y", "user_ 1", "user_\xc3\xa9", "../jwks?x=1#y"
+    };
     char endless[140] = "user_";
     cJSON *metadata = cJSON_CreateObject();
     int asked = 0;
