@@ -76,3 +76,19 @@ def test_the_limit_holds_through_the_library_over_a_restart(place, end):
         if hammer.poll() is None:
             hammer.kill()
             hammer.wait()
+
+
+def test_what_only_this_service_announces_works_through_the_library(tmp_path):
+    db = tmp_path / "library.db"
+    users = [f"user_{n}" for n in range(5)]
+    names = tenant.load(tmp_path, db, [{"key": "app", "tiers": [tenant.tier("free", 8, rateLimit=None)]}],
+                        [tenant.user(user, "app") for user in users])
+    with daemon.Daemon(tmp_path, "--db", db, "--free-ports") as serve:
+        env = daemon.environment({"DREAMAPI_BASE_URL": serve.api, "DREAMAPI_SECRET_KEY": names["<sk-app>"]})
+        done = subprocess.run([daemon.build_dir() / "tests/e2e/extensions", users[0], "7"], env=env, text=True, capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if line.startswith("page")] == ["page 2", "page 2", "page 1"]
+    assert sorted(line for line in lines if line.startswith("customer")) == [f"customer {user} free none 8" for user in users]
+    assert [line for line in lines if line.startswith("outcome")] == ["outcome applied"] * 8 + ["outcome duplicate"]
+    assert lines[-3:] == ["history 30 days, last 8", "dashboard 5 customers, 8 units, 1 keys", "totals live 1"]
