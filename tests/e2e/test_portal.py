@@ -56,6 +56,14 @@ def test_another_project_cannot_open_it(stage, key):
     assert [call for call in stage.stand.take_calls() if call["to"] == "stripe"] == []
 
 
+def test_a_user_whose_metadata_names_another_project_has_none(stage):
+    user_id = payer(stage)
+    stage.stand.users["live"][user_id]["public_metadata"]["publishableKey"] = stage.names["<pk-other>"]
+    stage.stand.take_calls()
+    assert open_portal(stage, user_id).status == 403
+    assert [call for call in stage.stand.take_calls() if call["to"] == "stripe"] == []
+
+
 def test_a_deleted_user_has_none(stage):
     user_id = payer(stage)
     assert stage.ask("DELETE", "/api/customers/" + user_id, stage.secret()).status == 200
