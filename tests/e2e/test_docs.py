@@ -83,10 +83,16 @@ def blocks(language):
 
 @pytest.mark.parametrize("code", blocks("c"))
 def test_c_in_a_document_compiles_and_a_whole_program_links(code, tmp_path):
+    """With the packages beside ours that the block's own first lines name."""
     source, libraries = tmp_path / "block.c", daemon.build_dir() / "src" / "lib"
     source.write_text(code)
     flags = ["-std=c11", "-D_POSIX_C_SOURCE=200809L", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{INCLUDE}"]
     end = [f"-L{libraries}", "-ldreamapi"] if re.search(r"^int main\(", code, re.MULTILINE) else ["-c"]
+    for package in " ".join(re.findall(r"--libs dreamapi ([\w. -]+)\)", code)).split():
+        found = subprocess.run(["pkg-config", "--cflags", "--libs", package], stdout=subprocess.PIPE, text=True)
+        if found.returncode != 0:
+            pytest.skip(f"{package} is not installed")
+        end += found.stdout.split()
     run = subprocess.run(["cc", *flags, source, "-o", tmp_path / "block", *end], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert run.returncode == 0, run.stdout
 
