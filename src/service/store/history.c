@@ -54,10 +54,12 @@ static dreamd_db_status query_events(dreamd_db *db, const dreamd_project *projec
             DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_int(from_s),
                           dreamd_int(to_s), dreamd_int(DREAMD_HISTORY_MAX_EVENTS + 1)),
             out_rows);
+    /* One user's events are few and found by their key: adding 0 keeps the engine from walking all the project's by time. */
     return dreamd_db_query(
         db,
         "SELECT " EVENT_COLUMNS " FROM subscription_events WHERE platform_id = $1 AND project_id = $2 AND "
-        "user_id = $3 AND created_s >= $4 AND created_s < $5 AND is_applied = 1 ORDER BY created_s DESC LIMIT $6",
+        "user_id = $3 AND created_s + 0 >= $4 AND created_s + 0 < $5 AND is_applied = 1 ORDER BY created_s + 0 DESC "
+        "LIMIT $6",
         DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(query->user_id),
                       dreamd_int(from_s), dreamd_int(to_s), dreamd_int(DREAMD_HISTORY_MAX_EVENTS + 1)),
         out_rows);

@@ -313,9 +313,9 @@ static dreamd_db_status count_day(dreamd_db *db, const dreamd_usage_request *req
                                    request->units);
 }
 
-/* Tells the running period, or the one that would begin today. */
-static dreamd_db_status describe_period(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
-                                        dreamd_usage_result *out)
+/* The period that runs, if one does. */
+static dreamd_db_status read_running(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
+                                     dreamd_usage_result *out, bool *out_is_running)
 {
     dreamd_rows *rows = NULL;
     dreamd_db_status status = dreamd_row_one(
@@ -325,9 +325,8 @@ static dreamd_db_status describe_period(dreamd_db *db, const dreamd_usage_reques
         DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
                       dreamd_text(request->user_id), dreamd_text(meter_of(request))),
         &rows);
-    out->period_start_day = today;
-    out->period_end_day = today + DREAMD_PERIOD_DAYS - 1;
-    if (rows && dreamd_rows_int(rows, 4) >= today) {
+    *out_is_running = rows && dreamd_rows_int(rows, 4) >= today;
+    if (*out_is_running) {
         out->used = dreamd_rows_int(rows, 0);
         out->held = dreamd_rows_int(rows, 1);
         out->lost = dreamd_rows_int(rows, 2);
@@ -336,6 +335,16 @@ static dreamd_db_status describe_period(dreamd_db *db, const dreamd_usage_reques
     }
     dreamd_rows_finish(rows);
     return status;
+}
+
+/* Tells the running period, or the one that would begin today. */
+static dreamd_db_status describe_period(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
+                                        dreamd_usage_result *out)
+{
+    bool is_running = false;
+    out->period_start_day = today;
+    out->period_end_day = today + DREAMD_PERIOD_DAYS - 1;
+    return read_running(db, request, today, out, &is_running);
 }
 
 static void word_refusal(const dreamd_usage_request *request, dreamd_usage_result *out)
@@ -527,15 +536,8 @@ dreamd_db_status dreamd_usage_book(dreamd_db *db, const dreamd_usage_request *re
 dreamd_db_status dreamd_usage_peek(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out,
                                    bool *out_is_running)
 {
-    period latest[2];
     *out = (dreamd_usage_result){ .outcome = DREAMD_USAGE_OK };
-    dreamd_db_status status = read_periods(db, request, latest);
-    *out_is_running = latest[0].is_there && latest[0].end_day >= dream_day_of_ms(request->now_ms);
-    if (status != DREAMD_DB_OK || !*out_is_running)
-        return status;
-    out->period_start_day = latest[0].start_day;
-    out->period_end_day = latest[0].end_day;
-    return describe_chosen(db, request, &latest[0], out);
+    return read_running(db, request, dream_day_of_ms(request->now_ms), out, out_is_running);
 }
 
 /* ---- counts from elsewhere ---- */
