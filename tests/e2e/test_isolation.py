@@ -139,10 +139,11 @@ def test_a_test_key_selects_no_live_project(stage, victim, endpoint):
     victim.assert_untouched(answer)
 
 
-@pytest.mark.parametrize("endpoint", [("GET", "/api/tiers", None), ("GET", "/api/products", None)], ids=lambda it: it[1])
-def test_a_secret_key_selects_a_sibling_of_its_platform(stage, endpoint):
-    selected = stage.ask(endpoint[0], endpoint[1], {**stage.secret("sibling"), **stage.public("shop")})
-    assert selected.text == stage.ask(endpoint[0], endpoint[1], stage.secret("shop")).text
+@pytest.mark.parametrize("path", ["/api/tiers", "/api/products", "/api/dashboard"])
+@pytest.mark.parametrize("key", ["shop", "app"])
+def test_a_secret_key_selects_a_sibling_of_its_platform(stage, key, path):
+    selected = stage.ask("GET", path, {**stage.secret("sibling"), **stage.public(key)})
+    assert (selected.status, selected.text) == (200, stage.ask("GET", path, stage.secret(key)).text)
 
 
 @pytest.mark.parametrize("endpoint", PUBLIC, ids=ids(PUBLIC))

@@ -375,7 +375,9 @@ static void ask_profiles(dreamd_call *call)
 
 void dreamd_dashboard_get(dreamd_call *call)
 {
-    if (page_new(call))
+    if (call->is_selection_empty)
+        dreamd_call_refuse(call, 403, "Publishable key mismatch", "Live and test keys do not go together");
+    else if (page_new(call))
         dreamd_call_read(call, load, ask_profiles);
 }
 

@@ -26,7 +26,7 @@ static const dreamd_route routes[] = {
     { "POST /api/assets", "POST", "/api/assets", DREAMD_ROUTE_IDEMPOTENT, dreamd_asset_upload },
     { "POST /api/usage/batch", "POST", "/api/usage/batch", DREAMD_ROUTE_IDEMPOTENT, dreamd_usage_batch },
     { "GET /api/usage/history", "GET", "/api/usage/history", 0, dreamd_usage_history },
-    { "GET /api/dashboard", "GET", "/api/dashboard", 0, dreamd_dashboard_get },
+    { "GET /api/dashboard", "GET", "/api/dashboard", DREAMD_ROUTE_SELECTS, dreamd_dashboard_get },
     { "GET /api/dashboard/totals", "GET", "/api/dashboard/totals", 0, dreamd_dashboard_totals },
     { "GET /api/customers", "GET", "/api/customers", 0, dreamd_customers_list },
     { "POST /api/customers", "POST", "/api/customers", DREAMD_ROUTE_IDEMPOTENT, dreamd_customer_create },
