@@ -52,14 +52,20 @@ bool dreamd_sandbox_apply(const sandbox *box, dreamd_settings *settings)
     return true;
 }
 
-bool dreamd_sandbox_connect(sandbox *box, const char *api_url)
+static bool connect_service(sandbox *box, enum sandbox_service service, const char *api_url, const char *path)
 {
     char *url = NULL;
-    if (asprintf(&url, "%s/webhook/stripe", api_url) < 0)
+    if (asprintf(&url, "%s%s", api_url, path) < 0)
         return false;
     const char *const urls[] = { url, NULL };
-    bool is_set = sandbox_set_webhook_urls(box, SANDBOX_STRIPE, SANDBOX_LIVE, urls)
-                  && sandbox_set_webhook_urls(box, SANDBOX_STRIPE, SANDBOX_TEST, urls);
+    bool is_set = sandbox_set_webhook_urls(box, service, SANDBOX_LIVE, urls)
+                  && sandbox_set_webhook_urls(box, service, SANDBOX_TEST, urls);
     free(url);
     return is_set;
+}
+
+bool dreamd_sandbox_connect(sandbox *box, const char *api_url)
+{
+    return connect_service(box, SANDBOX_STRIPE, api_url, "/webhook/stripe")
+           && connect_service(box, SANDBOX_CLERK_END_USER, api_url, "/webhook/clerk");
 }

@@ -12,7 +12,7 @@
 char *dreamd_sandbox_path(const char *db_path);
 /* Replaces all addresses, keys and webhook secrets. False when out of memory; the settings may be cleared then. */
 bool dreamd_sandbox_apply(const sandbox *box, dreamd_settings *settings);
-/* Stripe's events of both modes go to the service at this address. */
+/* The events of Stripe and of the end users' Clerk app, of both modes, go to the service at this address. */
 bool dreamd_sandbox_connect(sandbox *box, const char *api_url);
 
 #endif

@@ -316,6 +316,47 @@ def test_a_card_that_is_declined_upgrades_nothing(sandboxed):
         daemon.wait_for("the upgrade", lambda: backend.usage(user_id)["plan"] == "pro")
 
 
+def test_the_portal_ends_a_subscription_and_takes_it_back(sandboxed):
+    serve, _, keys, _ = sandboxed
+    with tenant.Backend(serve.api, keys["secretKey"]) as backend:
+        user_id = new_customer(backend, "portal")
+        assert pay(checkout_url(backend, user_id)).status in (302, 303)
+        daemon.wait_for("the upgrade", lambda: backend.usage(user_id)["plan"] == "pro")
+        opened = backend.ask("POST", "/api/customer-portal", {"userId": user_id})
+        assert opened.status == 200, opened
+        url = opened.json["url"]
+        home = ask_url(url)
+        assert home.status == 200 and "Active" in home.text and "Change plan" in home.text
+        ends = re.search(r'href="(/portal/[^"]*/cancel/[^"]*)"', home.text)[1]
+        back = ask_url(urllib.parse.urljoin(url, ends), "POST", {"feedback": "unused"})
+        assert back.status == 303 and "Ends soon" in ask_url(urllib.parse.urljoin(url, back.headers["location"])).text
+        assert backend.usage(user_id)["plan"] == "pro"  # until the period ends
+        keeps = re.search(r'action="(/portal/[^"]*/resume/[^"]*)"', ask_url(url).text)[1]
+        assert ask_url(urllib.parse.urljoin(url, keeps), "POST", {"x": ""}).status == 303
+        assert "Ends soon" not in ask_url(url).text
+
+
+def listed(backend, user_id):
+    """The customer as the list shows it; None if it does not."""
+    page = backend.ask("GET", "/api/customers?limit=100")
+    assert page.status == 200, page
+    return next((customer for customer in page.json["customers"] if customer["id"] == user_id), None)
+
+
+def test_what_the_sandboxes_clerk_tells_of_a_user_is_heard(sandboxed):
+    serve, _, keys, _ = sandboxed
+    clerk = serve.urls["sandbox"]["clerkEndUser"]["live"]
+    headers = {"Authorization": "Bearer " + clerk["secretKey"], "Content-Type": "application/json"}
+    with tenant.Backend(serve.api, keys["secretKey"]) as backend:
+        user_id = new_customer(backend, "heard")
+        assert backend.track(user_id).status == 200
+        assert daemon.ask(clerk["url"], "PATCH", f"/v1/users/{user_id}", headers, '{"first_name":"Hedy"}').status == 200
+        daemon.wait_for("the new name", lambda: listed(backend, user_id)["firstName"] == "Hedy")
+        assert daemon.ask(clerk["url"], "DELETE", f"/v1/users/{user_id}", headers).status == 200
+        daemon.wait_for("the end", lambda: listed(backend, user_id) is None)
+        assert backend.track(user_id).status == 404
+
+
 def test_a_kill_loses_nothing_of_the_sandbox(tmp_path):
     db = tmp_path / "shop.db"
     first = daemon.Daemon(tmp_path, "--sandbox", "--db", db, "--free-ports")
