@@ -318,6 +318,19 @@ static const struct {
 #endif
 };
 
+/* libcurl has one code for a peer that refuses the handshake and for a network that cuts it; its words differ. The first two are
+ * libcurl's own, the third is that of its OpenSSL part. Other words mean a refusal, which is the careful reading. */
+static bool is_handshake_cut(const dream_curl_work *work)
+{
+    static const char *const words[] = { "Send failure", "Recv failure", "SSL_ERROR_SYSCALL" };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strstr(work->text, words[i]) != NULL)
+            return true;
+    }
+    return false;
+}
+
 static dreamapi_failure failure_of(const dream_curl_work *work, CURLcode code)
 {
     dreamapi_failure failure = DREAMAPI_FAILURE_OTHER;
@@ -337,6 +350,8 @@ static dreamapi_failure failure_of(const dream_curl_work *work, CURLcode code)
         if (failures[i].code == code)
             failure = failures[i].failure;
     }
+    if (code == CURLE_SSL_CONNECT_ERROR && is_handshake_cut(work))
+        return DREAMAPI_FAILURE_RESET;
     (void)curl_easy_getinfo(work->easy, CURLINFO_NUM_CONNECTS, &connects);
     if (failure == DREAMAPI_FAILURE_RESET && connects == 0 && !work->has_answer_byte)
         failure = DREAMAPI_FAILURE_STALE;
