@@ -23,7 +23,8 @@ TIERS = [
 RUN_BY_DEMO = {"quickstart"}
 # What each needs to get as far as making a client; testing.c needs nothing.
 ARGUMENTS = {"asset": (__file__, "text/plain"), "async_poll": (), "cart": ("ada@example.com", "mug", "1"),
-             "checkout": ("user_1", "pro", "order-1"), "customer": ("ada@example.com", "pro"), "health": ("http://127.0.0.1:1",),
+             "checkout": ("user_1", "pro", "order-1"), "customer": ("ada@example.com", "pro"), "dashboard": ("10",),
+             "health": ("http://127.0.0.1:1",),
              "no_threads": ("user_1", "1"), "portal": ("user_1", "http://localhost/"), "product": (),
              "quickstart": ("ada@example.com", "pro"), "tier": (), "usage": ("user_1", "1")}
 CARD = {"email": "ada@example.com", "card_number": "4242 4242 4242 4242", "exp": "12/40", "cvc": "123"}
@@ -173,6 +174,19 @@ def test_asset(stage, tmp_path):
     run = subprocess.run(["curl", "-sS", parts.geturl()], stdout=subprocess.PIPE, check=True)
     assert run.stdout == picture.read_bytes()
     assert stage.run("asset", tmp_path / "nothing.png", "image/png", status=1) == ""
+
+
+def test_dashboard(stage):
+    users = [stage.new_user(f"dash{count}") for count in range(3)]
+    with stage.backend() as backend:
+        for count, user in enumerate(users):
+            for _ in range(count):
+                assert backend.track(user).status == 200
+    lines = stage.run("dashboard", "1000").splitlines()
+    assert re.fullmatch(r"\d+ active subscriptions, \d+\.\d\d a month, \d+ units used", lines[0])
+    assert re.fullmatch(r"\d+ users, the busiest:", lines[1])
+    order = [line for line in lines if "dash" in line]
+    assert order == [f"  dash{count}@example.com: plan free, used {count}" for count in (2, 1, 0)]
 
 
 def test_async_poll(stage):
