@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "stage.h"
 
@@ -77,6 +78,16 @@ static void play_proxy(stage *s, const reach_row *row)
     fault_server_arm(&s->server, NULL, 0);
 }
 
+static void wait_until_closed(stage *s)
+{
+    int64_t until_ms = stage_now_ms() + TIMEOUT_MS;
+
+    while (fault_server_counts(&s->server).open > 0) {
+        assert_true(stage_now_ms() < until_ms);
+        (void)usleep(1000);
+    }
+}
+
 /* The server closes a connection that lies idle, and the client has had time to hear of it. */
 static void play_closed_while_idle(stage *s, const reach_row *row)
 {
@@ -88,8 +99,7 @@ static void play_closed_while_idle(stage *s, const reach_row *row)
         stage_learn(s, kind == WORK_KEYED_POST ? KNOWS_KEYS : KNOWS_NOTHING);
         fault_server_arm(&s->server, &closing, 1);
         stage_expect(s, "first", stage_do(s, WORK_GET), DREAMAPI_OK);
-        while (fault_server_counts(&s->server).open > 0)
-            ;
+        wait_until_closed(s);
         stage_expect(s, work_names[kind], stage_do(s, kind), DREAMAPI_OK);
         assert_int_equal(fault_server_counts(&s->server).touched, 2);
     }
