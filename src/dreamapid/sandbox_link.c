@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sandbox_link.c - copies the sandbox's addresses and keys over the settings, and the service's webhook address into the
- * sandbox. Together with serve and tenant create the only place that knows both sides. */
+/* sandbox_link.c - copies the sandbox's addresses and keys over the settings, and the service's webhook address into
+ * the sandbox. Together with serve and tenant create the only place that knows both sides. */
 #include "dreamapid/sandbox_link.h"
 
 #include <stdio.h>

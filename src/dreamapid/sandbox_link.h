@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sandbox_link.h - makes the sandbox the providers that the settings name. The service cannot tell: it sees addresses. */
+/* sandbox_link.h - makes the sandbox the providers that the settings name. The service cannot tell: it sees
+ * addresses. */
 #ifndef DREAMAPID_SANDBOX_LINK_H
 #define DREAMAPID_SANDBOX_LINK_H
 

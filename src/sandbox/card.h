@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* card.h - checks what a person typed about a card, and decides what it would pay. Nothing of it is kept. Any thread. */
+/* card.h - checks what a person typed about a card, and decides what it would pay. Nothing of it is kept. Any
+ * thread. */
 #ifndef SANDBOX_CARD_H
 #define SANDBOX_CARD_H
 
@@ -18,7 +19,8 @@ typedef struct sandbox_card_check {
 /* What is said when the holder did not confirm. */
 extern const char sandbox_card_unconfirmed[];
 
-/* The texts may be NULL. Stripe's test numbers do what they do at Stripe; other numbers that are well formed are declined. */
+/* The texts may be NULL. Stripe's test numbers do what they do at Stripe; other numbers that are well formed are
+ * declined. */
 sandbox_card_check sandbox_card(const char *number, const char *expiry, const char *code, int64_t now_s);
 
 #endif

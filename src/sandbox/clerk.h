@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* clerk.h - the Clerk side: the Backend API of one app in one mode, on one server.
- * Documents: "user" (looked up by primary address), "email" (id: the address in lower case, so that no two users have one),
- * "password" (id: the user's), "session" (parent: the user), "jwt_template" (id: its name), "event" (id: the message's). */
+/* clerk.h - the Clerk side: the Backend API of one app in one mode, on one server. Documents: "user" (looked up by
+ * primary address), "email" (id: the address in lower case, so that no two users have one), "password" (id: the
+ * user's), "session" (parent: the user), "jwt_template" (id: its name), "event" (id: the message's). */
 #ifndef SANDBOX_CLERK_H
 #define SANDBOX_CLERK_H
 
@@ -26,8 +26,8 @@ int64_t clerk_body_int(sandbox_call *call, const char *name, int64_t fallback, i
 
 const char *clerk_primary_email(const cJSON *user); /* borrowed; NULL if none */
 
-/* Notes that something happened to a user, for the webhooks; a user's events are delivered in order. To be called before the
- * answer is set. */
+/* Notes that something happened to a user, for the webhooks; a user's events are delivered in order. To be called
+ * before the answer is set. */
 void clerk_emit(sandbox_call *call, const char *type, const cJSON *data, const char *user_id);
 
 /* Puts the templates an app has from the start into a new file. */

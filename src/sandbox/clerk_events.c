@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* clerk_events.c - what Clerk tells its webhooks. An event is kept as the message that is sent, under the message's id, until
- * every address took it; sending is deliver.c. Clerk's API does not list events, so that none is kept longer. */
+/* clerk_events.c - what Clerk tells its webhooks. An event is kept as the message that is sent, under the message's
+ * id, until every address took it; sending is deliver.c. Clerk's API does not list events, so that none is kept
+ * longer. */
 #include "sandbox/clerk.h"
 
 #include "common/json.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* deliver.c - one thread that asks the store what is due, hands it to the HTTP client and writes down what was taken.
  *
- * A lane is a queue to one URL; it has at most one event under way. Lanes and flights belong to the delivery
- * thread. `lock` guards what others touch: the URLs, the landed flights, the flags. It is never held over a call to the store
+ * A lane is a queue to one URL; it has at most one event under way. Lanes and flights belong to the delivery thread.
+ * `lock` guards what others touch: the URLs, the landed flights, the flags. It is never held over a call to the store
  * or the client. */
 #include "sandbox/deliver.h"
 

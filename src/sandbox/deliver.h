@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* deliver.h - sends Stripe's and Clerk's events to the webhook URLs, signed as each of them signs, until each was taken with a
- * 2xx.
+/* deliver.h - sends Stripe's and Clerk's events to the webhook URLs, signed as each of them signs, until each was
+ * taken with a 2xx.
  *
- * In order per queue: an event is sent to a URL when the queue's events before it were taken there. At least once: after a
- * crash, or with two processes over one file, an event may come again, as it may from Stripe. What is left is in the file, so
- * that the next start goes on. The place of a URL in the list is what is remembered, not its text: a restart on other ports
- * does not send everything anew. */
+ * In order per queue: an event is sent to a URL when the queue's events before it were taken there. At least once:
+ * after a crash, or with two processes over one file, an event may come again, as it may from Stripe. What is left is
+ * in the file, so that the next start goes on. The place of a URL in the list is what is remembered, not its text: a
+ * restart on other ports does not send everything anew. */
 #ifndef SANDBOX_DELIVER_H
 #define SANDBOX_DELIVER_H
 
@@ -17,7 +17,8 @@ typedef struct sandbox_deliver sandbox_deliver;
 /* Starts the delivery thread; `secrets` are copied, `metrics` may be NULL. NULL with a sentence in `error`. */
 sandbox_deliver *sandbox_deliver_start(sandbox_store *store, const char *secrets[SANDBOX_SERVICES][SANDBOX_MODES],
                                        dreamd_metrics *metrics, char error[256]);
-/* `urls` is NULL-terminated and copied; false when out of memory or there are more than SANDBOX_DELIVERY_SLOTS. Any thread. */
+/* `urls` is NULL-terminated and copied; false when out of memory or there are more than SANDBOX_DELIVERY_SLOTS. Any
+ * thread. */
 bool sandbox_deliver_set_urls(sandbox_deliver *deliver, enum sandbox_service service, enum sandbox_mode mode,
                               const char *const *urls);
 void sandbox_deliver_wake(sandbox_deliver *deliver); /* there are new events; any thread; NULL is fine */

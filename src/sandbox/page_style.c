@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* page_style.c - the pages' style sheets. They stand in each page, and the page's policy allows them by their hashes alone.
- * There are two because C promises texts of up to 4095 characters only. */
+/* page_style.c - the pages' style sheets. They stand in each page, and the page's policy allows them by their hashes
+ * alone. There are two because C promises texts of up to 4095 characters only. */
 #include "sandbox/page.h"
 
 /* What all pages have. */
@@ -48,7 +48,8 @@ static const char shared[] =
     ".alert{background:var(--bad-page);color:var(--bad);border:1px solid var(--bad);border-radius:.5rem;"
     "padding:.75rem 1rem;margin:0 0 1.25rem;font-weight:600}"
     "button,.button{display:block;width:100%;font:inherit;font-weight:600;text-align:center;text-decoration:none;"
-    "border:1px solid transparent;border-radius:.5rem;padding:.75rem 1rem;min-height:3rem;background:var(--accent);color:var(--accent-text);"
+    "border:1px solid transparent;border-radius:.5rem;padding:.75rem "
+    "1rem;min-height:3rem;background:var(--accent);color:var(--accent-text);"
     "cursor:pointer;margin-top:.5rem}"
     "button:hover,.button:hover{filter:brightness(1.08)}"
     ".said{font-size:1.25rem;color:inherit;margin:0 0 .75rem}"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* pay_page.c - the page a person pays on: plain HTML, no script. It shows what a checkout session sells, takes the card and
- * says what is wrong with it; what a payment brings about is stripe_pay.c. Everything from outside is escaped, and the page's
- * policy allows nothing but its own style. Addresses were checked to be http or https when the session was made. */
+/* pay_page.c - the page a person pays on: plain HTML, no script. It shows what a checkout session sells, takes the
+ * card and says what is wrong with it; what a payment brings about is stripe_pay.c. Everything from outside is
+ * escaped, and the page's policy allows nothing but its own style. Addresses were checked to be http or https when the
+ * session was made. */
 #include "sandbox/stripe.h"
 
 #include <string.h>
@@ -12,8 +13,8 @@
 
 static const char hint[] = "Pay with <code>4242 4242 4242 4242</code>, any future date, any three digits.";
 
-/* Browsers apply form-action to where the answer redirects, too, and that is the shop's address, which may redirect further:
- * schemes are all that can be told beforehand. */
+/* Browsers apply form-action to where the answer redirects, too, and that is the shop's address, which may redirect
+ * further: schemes are all that can be told beforehand. */
 static const char form_action[] = "'self' http: https:";
 
 /* What was typed, and what is wrong with it. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* portal_page.c - the billing portal as a customer sees it: subscriptions, a change of plan, the end and its revocation,
- * invoices. Plain HTML, no script. The address holds an unguessable secret and is all that is needed; forms must come from our
- * own pages. What a change brings about is stripe_subscriptions.c. Each answered visit prolongs the session, so that even a
- * look is a write. */
+/* portal_page.c - the billing portal as a customer sees it: subscriptions, a change of plan, the end and its
+ * revocation, invoices. Plain HTML, no script. The address holds an unguessable secret and is all that is needed;
+ * forms must come from our own pages. What a change brings about is stripe_subscriptions.c. Each answered visit
+ * prolongs the session, so that even a look is a write. */
 #include "sandbox/stripe.h"
 
 #include <stdlib.h>
@@ -166,7 +166,8 @@ static bool is_named_offer(const cJSON *products, const cJSON *price)
     return false;
 }
 
-/* Whether the portal offers this price in place of the one paid now: the configuration's, or else all that are on sale. */
+/* Whether the portal offers this price in place of the one paid now: the configuration's, or else all that are on
+ * sale. */
 static bool is_offer(sandbox_call *call, const struct portal *portal, const cJSON *price, const cJSON *current)
 {
     const cJSON *products = dream_json_get(dream_json_get(portal->features, "subscription_update"), "products");

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store.h - the sandbox's state: one SQLite file of JSON documents, the six instances' keys, and what is yet to be delivered.
+/* store.h - the sandbox's state: one SQLite file of JSON documents, the six instances' keys, and what is yet to be
+ * delivered.
  *
- * Nothing is cached: every transaction reads the file, so that a kill -9 loses nothing that was answered and a second process
- * may run over the same file. Connections are pooled; one transaction uses one connection and belongs to one thread. A failure
- * inside a transaction is remembered by it (sandbox_tx_status): later calls do nothing, commit fails, and callers need to ask
- * only once. */
+ * Nothing is cached: every transaction reads the file, so that a kill -9 loses nothing that was answered and a second
+ * process may run over the same file. Connections are pooled; one transaction uses one connection and belongs to one
+ * thread. A failure inside a transaction is remembered by it (sandbox_tx_status): later calls do nothing, commit
+ * fails, and callers need to ask only once. */
 #ifndef SANDBOX_STORE_H
 #define SANDBOX_STORE_H
 
@@ -55,8 +56,8 @@ typedef struct sandbox_identity {
 sandbox_store *sandbox_store_open(const char *path, char error[256]);
 void sandbox_store_close(sandbox_store *store); /* no transaction may be open; NULL is fine */
 
-/* NULL when no connection could be had or the file is locked; `status` then says why. A write takes the file's only write
- * lock at once. End with one of the two below. */
+/* NULL when no connection could be had or the file is locked; `status` then says why. A write takes the file's only
+ * write lock at once. End with one of the two below. */
 sandbox_tx *sandbox_tx_begin(sandbox_store *store, bool is_write, sandbox_store_status *status);
 sandbox_store_status sandbox_tx_commit(sandbox_tx *tx);
 void sandbox_tx_rollback(sandbox_tx *tx); /* NULL is fine */
@@ -91,7 +92,8 @@ typedef struct sandbox_scan {
     int64_t before_seq; /* only earlier ones; 0: to the end */
     bool is_oldest_first;
 } sandbox_scan;
-/* Called for each document in order of creation; `json` is taken. False ends the scan. It must not use the transaction. */
+/* Called for each document in order of creation; `json` is taken. False ends the scan. It must not use the
+ * transaction. */
 typedef bool sandbox_scan_fn(void *context, cJSON *json);
 void sandbox_doc_scan(sandbox_tx *tx, const sandbox_scope *scope, const sandbox_scan *scan, sandbox_scan_fn *fn,
                       void *context);
@@ -109,8 +111,8 @@ bool sandbox_replay_read(sandbox_tx *tx, const sandbox_scope *scope, const char 
 void sandbox_replay_keep(sandbox_tx *tx, const sandbox_scope *scope, const char *key, const sandbox_replay *replay,
                          int64_t now_ms, int64_t since_ms);
 
-/* Events on their way to webhook URLs of their instance, in order per queue: what one queue cannot get rid of does not hold up
- * the others. Stripe's queues are its accounts, Clerk's are the users. */
+/* Events on their way to webhook URLs of their instance, in order per queue: what one queue cannot get rid of does not
+ * hold up the others. Stripe's queues are its accounts, Clerk's are the users. */
 void sandbox_delivery_add(sandbox_tx *tx, const sandbox_scope *scope, const char *queue, const char *event_id);
 bool sandbox_tx_has_delivery(const sandbox_tx *tx); /* this transaction added one */
 /* True until every webhook URL got the event. */
@@ -120,7 +122,8 @@ typedef struct sandbox_delivery {
     char queue[SANDBOX_ID_SIZE];
     char event_id[SANDBOX_ID_SIZE];
 } sandbox_delivery;
-/* For each queue of an instance the first event that `slot` has not got, oldest first; at most `max`. Returns how many. */
+/* For each queue of an instance the first event that `slot` has not got, oldest first; at most `max`. Returns how
+ * many. */
 size_t sandbox_delivery_heads(sandbox_tx *tx, enum sandbox_service service, enum sandbox_mode mode, unsigned slot,
                               sandbox_delivery *out, size_t max);
 /* Notes that `slot` got it; it is done for good when all of `slots` did. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* stripe.h - the Stripe side: the API of one mode, the platform's own account and its connected ones.
  *
- * A document is the object the API shows; members whose name begins with an underscore are the sandbox's own and are left out
- * of answers and events. Kinds are the objects' own names, plus "token" (id: SHA-256 of a connected account's key; parent:
- * the account) and "portal" (a portal session; id: the secret in its address; parent: the customer). Accounts and tokens lie in the platform's account, everything else in the account it belongs to. */
+ * A document is the object the API shows; members whose name begins with an underscore are the sandbox's own and are
+ * left out of answers and events. Kinds are the objects' own names, plus "token" (id: SHA-256 of a connected account's
+ * key; parent: the account) and "portal" (a portal session; id: the secret in its address; parent: the customer).
+ * Accounts and tokens lie in the platform's account, everything else in the account it belongs to. */
 #ifndef SANDBOX_STRIPE_H
 #define SANDBOX_STRIPE_H
 
@@ -59,8 +60,8 @@ void stripe_no_such(sandbox_call *call, const stripe_resource *resource, const c
 bool stripe_is_deleted(const cJSON *object);
 
 /* ---- parameters ---- */
-/* `from` is call->params or a table in it, `prefix` its name in errors (NULL at the top): line_items[0]. All refuse the call
- * when the value is wrong and give the fallback then. */
+/* `from` is call->params or a table in it, `prefix` its name in errors (NULL at the top): line_items[0]. All refuse
+ * the call when the value is wrong and give the fallback then. */
 
 char *stripe_param_name(sandbox_call *call, const char *prefix, const char *name);
 /* NULL if absent. An empty text is refused, unless the member may be unset: see stripe_set_text. */
@@ -100,8 +101,8 @@ cJSON *stripe_new(sandbox_call *call, const char *skeleton, const char *prefix, 
 /* Keeps a new or changed object; parent and lookup may be NULL. */
 void stripe_insert(sandbox_call *call, const cJSON *object, const char *parent, const char *lookup);
 void stripe_update(sandbox_call *call, const cJSON *object, const char *parent, const char *lookup);
-/* Notes that something happened: an event, and its delivery if webhooks get this type. `previous` (may be NULL) holds the
- * former values of what changed. */
+/* Notes that something happened: an event, and its delivery if webhooks get this type. `previous` (may be NULL) holds
+ * the former values of what changed. */
 void stripe_emit(sandbox_call *call, const char *type, const cJSON *object, const cJSON *previous);
 /* The same, with `before` a copy made before the change: finds out what differs. */
 void stripe_emit_change(sandbox_call *call, const char *type, const cJSON *before, const cJSON *object);
@@ -117,8 +118,8 @@ int64_t stripe_add_interval(int64_t from_s, const char *interval, int64_t count)
 /* Makes customer, subscription and invoice, or the payment, completes the session and emits the events. The caller has
  * checked the card; one that `fails_later` makes the subscription's next invoice fail. */
 void stripe_complete_session(sandbox_call *call, cJSON *session, const char *email, bool fails_later);
-/* Invoices a subscription's items for the period that begins now; charges the card, unless that fails: the subscription is
- * past due then. The caller saves the subscription and tells of it. */
+/* Invoices a subscription's items for the period that begins now; charges the card, unless that fails: the
+ * subscription is past due then. The caller saves the subscription and tells of it. */
 void stripe_bill(sandbox_call *call, cJSON *subscription);
 /* A subscription item; `quantity` may be NULL (1). */
 cJSON *stripe_make_item(sandbox_call *call, const cJSON *subscription, const cJSON *price, const cJSON *quantity);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stripe_object.c - what all of Stripe's objects share: making, keeping, showing, fetching; and events, which are objects
- * about objects. */
+/* stripe_object.c - what all of Stripe's objects share: making, keeping, showing, fetching; and events, which are
+ * objects about objects. */
 #include "sandbox/stripe.h"
 
 #include <string.h>
 
 #include "common/json.h"
 
-/* The types webhooks get; everything else is an event that can be listed but is not sent, as with an endpoint that enables
- * just these. */
+/* The types webhooks get; everything else is an event that can be listed but is not sent, as with an endpoint that
+ * enables just these. */
 static const char *const delivered_types[] = { "checkout.session.", "customer.subscription.", "invoice." };
 
 static const char event_skeleton[] =
@@ -170,8 +170,8 @@ static bool is_own_object(const cJSON *value, const cJSON *other)
     return !id || cJSON_Compare(id, dream_json_get(other, "id"), true);
 }
 
-/* The former values of what differs: tables member by member, arrays and other objects in another's place as a whole. A member
- * that was not there before is null. Depth is that of our own objects. */
+/* The former values of what differs: tables member by member, arrays and other objects in another's place as a whole.
+ * A member that was not there before is null. Depth is that of our own objects. */
 static cJSON *former_values(sandbox_call *call, const cJSON *before, const cJSON *after)
 {
     cJSON *former = sandbox_skeleton(call, "{}");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stripe_pay.c - what a payment brings about: customer, subscription and invoice, or payment intent, and the events that tell
- * of it, all in the transaction that completes the session. */
+/* stripe_pay.c - what a payment brings about: customer, subscription and invoice, or payment intent, and the events
+ * that tell of it, all in the transaction that completes the session. */
 #include "sandbox/stripe.h"
 
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stripe_portal.c - the billing portal's API: configurations, and sessions that lead a customer to the portal. The page itself
- * is portal_page.c. A session is kept under the secret of its address (kind "portal"), since the API never shows one again. */
+/* stripe_portal.c - the billing portal's API: configurations, and sessions that lead a customer to the portal. The
+ * page itself is portal_page.c. A session is kept under the secret of its address (kind "portal"), since the API never
+ * shows one again. */
 #include "sandbox/stripe.h"
 
 #include <string.h>
@@ -265,7 +266,8 @@ static bool take_first(void *context, cJSON *json)
     return false;
 }
 
-/* Stripe's comes into being when someone saves the portal's settings in its dashboard. There is none here: everything is on. */
+/* Stripe's comes into being when someone saves the portal's settings in its dashboard. There is none here: everything
+ * is on. */
 static cJSON *make_default(sandbox_call *call)
 {
     cJSON *configuration = stripe_new(call, configuration_skeleton, "bpc_1", 23);

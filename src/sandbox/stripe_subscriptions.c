@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* stripe_subscriptions.c - subscriptions after the sale: changed, to be canceled at the period's end, canceled. Time does not
- * renew or end one: there is no clock in the sandbox that bills. */
+/* stripe_subscriptions.c - subscriptions after the sale: changed, to be canceled at the period's end, canceled. Time
+ * does not renew or end one: there is no clock in the sandbox that bills. */
 #include "sandbox/stripe.h"
 
 #include <string.h>
