@@ -7,7 +7,6 @@ import hashlib
 import http.client
 import re
 import socket
-import threading
 import urllib.parse
 import uuid
 
@@ -220,7 +219,7 @@ def test_a_kill_in_the_middle_of_uploads_leaves_no_half_file(tmp_path, after):
     with stages.Stage(tmp_path) as stage:
         files = {f"file{n}": content(f"kill{n}", (1 << 20) + n) for n in range(30)}
         by_size = {len(data): data for data in files.values()}
-        urls, seen = {}, threading.Semaphore(0)
+        urls, killer = {}, stages.KillAfter(stage, after)
 
         def put(name):
             try:
@@ -229,17 +228,9 @@ def test_a_kill_in_the_middle_of_uploads_leaves_no_half_file(tmp_path, after):
                 return
             if answer.status == 200:
                 urls[name] = answer.json["url"]
-            seen.release()
+            killer.answered()
 
-        def crash():
-            for _ in range(after):
-                assert seen.acquire(timeout=30)
-            stage.serve.kill()
-
-        killer = threading.Thread(target=crash)
-        killer.start()
         stages.at_once(8, put, files)
-        killer.join()
         stage.start()
         assert len(urls) < len(files)
         for name in names_in(stage):

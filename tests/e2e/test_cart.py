@@ -4,7 +4,6 @@ payment provider's failures mean."""
 
 import http.client
 import random
-import threading
 
 import pytest
 
@@ -117,25 +116,17 @@ def test_32_orders_delivered_thrice_at_once_to_two_processes_count_once_each(sta
 def test_orders_that_a_crash_interrupts_count_once_each(stage):
     """What was not answered is delivered again, as Stripe does."""
     events = [stage.order({"price_crash": 1}) for _ in range(120)]
-    seen = threading.Semaphore(0)
+    killer = stages.KillAfter(stage, 40)
 
     def deliver(event):
         try:
             answer = stage.deliver(event)
         except (OSError, http.client.HTTPException):
             return False
-        seen.release()
+        killer.answered()
         return answer.status == 200
 
-    def crash():
-        for _ in range(40):
-            assert seen.acquire(timeout=30)
-        stage.serve.kill()
-
-    killer = threading.Thread(target=crash)
-    killer.start()
     done = stages.at_once(8, deliver, events)
-    killer.join()
     stage.start()
     assert 40 <= done.count(True) < 120
     assert set(stages.at_once(8, deliver, [event for event, is_done in zip(events, done) if not is_done])) == {True}

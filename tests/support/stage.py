@@ -5,6 +5,7 @@ projects are <pk-app> (live), <pk-test> (test), <pk-sibling> (live, same platfor
 
 import concurrent.futures
 import json
+import threading
 import time
 import uuid
 
@@ -130,6 +131,20 @@ class Stage:
 
     def __exit__(self, *_):
         self.close()
+
+
+class KillAfter:
+    """Kills the service when this many answers have come. Clients tell each answer; as they wait while the service is killed, only what
+    the others have under way can still be answered."""
+
+    def __init__(self, stage, answers):
+        self._stage, self._left, self._lock = stage, answers, threading.Lock()
+
+    def answered(self):
+        with self._lock:
+            self._left -= 1
+            if self._left == 0:
+                self._stage.serve.kill()
 
 
 def new_email():
