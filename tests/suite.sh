@@ -86,6 +86,11 @@ suite_check() {
     sanitized build-tsan thread
     unit_tests build-tsan tsan --timeout-multiplier 5
     if [ "$1" != --quick ]; then
+        # More seeds, more kills, more forks.
+        export DREAMAPI_LONG=1
+        unit_tests build long --suite faults --timeout-multiplier 20
+        end_to_end build e2e-long tests/e2e/test_worst_day.py
+        unset DREAMAPI_LONG
         sanitized build-asan address,undefined
         unit_tests build-asan asan
         unit_tests build valgrind --no-suite no-valgrind --timeout-multiplier 10 --wrapper "$valgrind"

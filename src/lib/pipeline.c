@@ -105,12 +105,12 @@ static void finish_refused(dreamapi_call *call, dreamapi_status status, const ch
     finish(call);
 }
 
-static void finish_unknown(dreamapi_call *call, const char *why)
+/* `what` is the sentence to put first; it names the call. */
+static void finish_unknown(dreamapi_call *call, const char *what)
 {
     dreamapi_error last = call->error;
 
-    (void)dream_error_set(&call->error, DREAMAPI_OUTCOME_UNKNOWN, "%s: %s; it may have been carried out", call->name,
-                          why);
+    (void)dream_error_set(&call->error, DREAMAPI_OUTCOME_UNKNOWN, "%s; it may have been carried out", what);
     call->error.http_status = last.http_status;
     call->error.retry_after_ms = last.retry_after_ms;
     memcpy(call->error.server_error, last.server_error, sizeof(last.server_error));
@@ -160,7 +160,9 @@ static void expire(dreamapi_call *call)
     abort_sending(call);
     dream_error_clear(&call->error);
     if (call->is_unclear) {
-        finish_unknown(call, "the deadline passed before an answer came");
+        char what[96];
+        (void)snprintf(what, sizeof(what), "%s: the deadline passed before an answer came", call->name);
+        finish_unknown(call, what);
         return;
     }
     (void)dream_error_set(&call->error, DREAMAPI_TIMEOUT, "%s: the deadline passed %s", call->name,
