@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import urllib.parse
+import urllib.request
 
 import pytest
 
@@ -170,9 +171,8 @@ def test_asset(stage, tmp_path):
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(range(256)))
     printed = stage.run("asset", picture, "image/png")
     path = re.fullmatch(r"stored as \S*mug\.png: (\S+)\n", printed).group(1)
-    parts = urllib.parse.urlsplit(urllib.parse.urljoin(stage.serve.api, path))
-    run = subprocess.run(["curl", "-sS", parts.geturl()], stdout=subprocess.PIPE, check=True)
-    assert run.stdout == picture.read_bytes()
+    with urllib.request.urlopen(urllib.parse.urljoin(stage.serve.api, path), timeout=30) as answer:
+        assert answer.read() == picture.read_bytes()
     assert stage.run("asset", tmp_path / "nothing.png", "image/png", status=1) == ""
 
 
