@@ -399,7 +399,7 @@ static void write_answer(dreamd_request *request, unsigned status, const char *t
     request->status = status;
     request->answer_type = type;
     /* These have no body by definition (RFC 9110 15.3.5, 15.4.5). */
-    if (size == 0 || status == MHD_HTTP_NO_CONTENT || status == MHD_HTTP_NOT_MODIFIED)
+    if (!body || size == 0 || status == MHD_HTTP_NO_CONTENT || status == MHD_HTTP_NOT_MODIFIED)
         return;
     request->answer = malloc(size);
     if (!request->answer) {
