@@ -7,72 +7,13 @@
  * The linker sends our own allocations here (--wrap), cJSON's come through its hooks: in a test program they are ours to
  * set. libcurl's are its own affair; the scripted transport stands in its place. */
 #include <cjson/cJSON.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "calls.h"
 #include "scripted.h"
 #include "stage.h"
-
-static atomic_long allocations;
-static atomic_long refused_one = -1;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t size);
-
-static bool is_refused(void)
-{
-    return atomic_fetch_add(&allocations, 1) == atomic_load(&refused_one);
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_refused() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_refused() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return is_refused() ? NULL : __real_realloc(old, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return is_refused() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t size)
-{
-    return is_refused() ? NULL : __real_strndup(text, size);
-}
-
-/* True when the allocation that was to be refused was asked for. */
-static bool stop_refusing(void)
-{
-    bool was_reached = atomic_load(&allocations) > atomic_load(&refused_one);
-
-    atomic_store(&refused_one, -1);
-    return was_reached;
-}
-
-static void refuse(long index)
-{
-    atomic_store(&allocations, 0);
-    atomic_store(&refused_one, index);
-}
+#include "support/refusing.h"
 
 static bool is_orderly(dreamapi_status status, bool is_cancelled)
 {
@@ -126,9 +67,9 @@ static bool refuse_one(const typed_call *row, long index, bool is_cancelled)
 
     scripted_open(&s);
     script(&s, row);
-    refuse(index);
+    refusing_begin(index);
     status = use(&s, row, is_cancelled);
-    was_reached = stop_refusing();
+    was_reached = refusing_end();
     if (!is_orderly(status, is_cancelled) || (!was_reached && !is_cancelled && status != DREAMAPI_OK))
         fail_msg("allocation %ld refused: %s", index, dreamapi_status_name(status));
     /* The client lives on. What is left of the script, if anything, is used up first. */
@@ -190,13 +131,13 @@ static bool refuse_one_of_making(long index, int threads)
     dreamapi_status status = DREAMAPI_NOMEM;
     bool was_reached;
 
-    refuse(index);
+    refusing_begin(index);
     options = dreamapi_options_new();
     if (options)
         status = set_all(options, threads);
     if (status == DREAMAPI_OK)
         status = dreamapi_client_new(options, &client, NULL);
-    was_reached = stop_refusing();
+    was_reached = refusing_end();
     if (status != DREAMAPI_OK && (status != DREAMAPI_NOMEM || client))
         fail_msg("allocation %ld refused: %s", index, dreamapi_status_name(status));
     if (!was_reached)
@@ -239,7 +180,7 @@ static bool refuse_one_of_queue(long index)
     assert_int_equal(dreamapi_options_set_timeout_ms(options, 20000), DREAMAPI_OK);
     assert_int_equal(dreamapi_options_set_max_retries(options, 0), DREAMAPI_OK);
     assert_int_equal(dreamapi_client_new(options, &client, NULL), DREAMAPI_OK);
-    refuse(index);
+    refusing_begin(index);
     for (int i = 0; i < QUEUED_CALLS; i++)
         (void)dreamapi_tier_list_start(client, NULL, &calls[i], NULL);
     for (int i = 0; i < QUEUED_CALLS; i++) {
@@ -248,7 +189,7 @@ static bool refuse_one_of_queue(long index)
             fail_msg("allocation %ld refused: %s", index, dreamapi_status_name(status));
         dreamapi_call_free(calls[i]);
     }
-    was_reached = stop_refusing();
+    was_reached = refusing_end();
     assert_int_equal(dreamapi_tier_list(client, NULL, NULL, NULL), DREAMAPI_UNAVAILABLE);
     dreamapi_client_free(client);
     dreamapi_options_free(options);

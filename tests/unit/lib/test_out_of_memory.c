@@ -4,56 +4,12 @@
 #include <stdlib.h>
 
 #include "fixture.h"
-
-/* The linker sends our allocations here (--wrap). Only those of this thread count, since all work is done on it. */
-static long allocations;
-static long refused_one = -1;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t size);
-
-static bool is_refused(void)
-{
-    return allocations++ == refused_one;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return is_refused() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_refused() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return is_refused() ? NULL : __real_realloc(old, size);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return is_refused() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t size)
-{
-    return is_refused() ? NULL : __real_strndup(text, size);
-}
+#include "support/refusing.h"
 
 static bool is_orderly(dreamapi_status status)
 {
     /* While nothing is refused every call has to reach its end, or what follows it would not be tried. */
-    if (refused_one < 0)
+    if (!refusing_is_on())
         return status == DREAMAPI_OK;
     switch (status) {
     case DREAMAPI_OK:
@@ -210,17 +166,15 @@ static void test_out_of_memory__every_allocation_may_fail(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
         long total;
-        refused_one = -1;
-        allocations = 0;
+        refusing_begin(-1);
         run(uses[i]);
-        total = allocations;
+        total = refusing_count();
         assert_true(total > 50);
         for (long j = 0; j < total; j++) {
-            allocations = 0;
-            refused_one = j;
+            refusing_begin(j);
             run(uses[i]);
         }
-        refused_one = -1;
+        (void)refusing_end();
     }
 }
 
@@ -250,16 +204,14 @@ static void test_out_of_memory__every_allocation_of_the_built_in_transport_may_f
     long total;
 
     (void)state;
-    refused_one = -1;
-    allocations = 0;
+    refusing_begin(-1);
     run_curl();
-    total = allocations;
+    total = refusing_count();
     for (long i = 0; i < total; i++) {
-        allocations = 0;
-        refused_one = i;
+        refusing_begin(i);
         run_curl();
     }
-    refused_one = -1;
+    (void)refusing_end();
 }
 
 int main(void)
