@@ -3,9 +3,14 @@
  * for, an epoll set waits for them all, and its descriptor is the one the client sees.
  * A single transfer is curl_work.c.
  *
- * Used by one thread at a time. The sockets are remembered for a forked child alone: it puts
- * something harmless in their places before it releases libcurl's memory, so that no
- * farewell of its copy reaches the parent's connections. */
+ * Used by one thread at a time.
+ *
+ * libcurl closes a socket that never got connected behind our back, without calling close_socket, and tells that it
+ * no longer waits for it only afterwards: by then another thread of the program may own the number. So the epoll set
+ * holds a copy of each descriptor, ours to remove and to close, and a number alone is never trusted.
+ *
+ * The sockets are remembered for a forked child too: it puts something harmless in their places before it releases
+ * libcurl's memory, so that no farewell of its copy reaches the parent's connections. */
 #include "lib/transport_curl.h"
 
 #include <curl/curl.h>
@@ -14,6 +19,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/timefmt.h"
@@ -33,6 +39,14 @@ struct transfer {
     struct transfer *next;
 };
 
+/* A socket that libcurl opened and may have closed since. */
+struct watched {
+    int fd;          /* libcurl's */
+    int copy;        /* ours, in the epoll set; -1 while libcurl does not wait for it */
+    uint32_t events; /* what it waits for */
+    ino_t inode;     /* tells a forked child if the number still is this socket */
+};
+
 struct transport {
     CURLM *multi;
     int epoll_fd;
@@ -43,7 +57,7 @@ struct transport {
     size_t under_way;               /* transfers that libcurl has */
     struct transfer *waiting_first; /* those that it does not have yet, oldest first */
     struct transfer *waiting_last;
-    int *sockets;
+    struct watched *sockets;
     size_t socket_count;
     size_t socket_capacity;
     struct transport *next_left_alone;
@@ -54,20 +68,93 @@ static struct transport *left_alone;
 
 /* ---- sockets ---- */
 
-static bool remember_socket(struct transport *transport, int fd)
+static struct watched *find_socket(const struct transport *transport, int fd)
+{
+    for (size_t i = 0; i < transport->socket_count; i++) {
+        if (transport->sockets[i].fd == fd)
+            return &transport->sockets[i];
+    }
+    return NULL;
+}
+
+/* NULL when out of memory. */
+static struct watched *add_socket(struct transport *transport)
 {
     size_t capacity = transport->socket_capacity == 0 ? 8 : transport->socket_capacity * 2;
-    int *sockets;
+    struct watched *sockets;
 
     if (transport->socket_count == transport->socket_capacity) {
         sockets = realloc(transport->sockets, capacity * sizeof(*sockets));
         if (sockets == NULL)
-            return false;
+            return NULL;
         transport->sockets = sockets;
         transport->socket_capacity = capacity;
     }
-    transport->sockets[transport->socket_count++] = fd;
-    return true;
+    transport->sockets[transport->socket_count].copy = -1;
+    return &transport->sockets[transport->socket_count++];
+}
+
+static ino_t inode_of(int fd)
+{
+    struct stat info;
+
+    return fstat(fd, &info) == 0 ? info.st_ino : 0;
+}
+
+static int copy_of(int fd)
+{
+#ifdef __SANITIZE_THREAD__
+    /* ThreadSanitizer does not see a descriptor that fcntl makes, and takes its number for the last owner's. */
+    int copy = dup(fd);
+
+    if (copy >= 0)
+        (void)fcntl(copy, F_SETFD, FD_CLOEXEC);
+    return copy;
+#else
+    return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+#endif
+}
+
+/* Closing the last descriptor of a socket would take it out of the set, but libcurl may still have its own. */
+static void unwatch(struct transport *transport, struct watched *socket)
+{
+    if (socket->copy < 0)
+        return;
+    (void)epoll_ctl(transport->epoll_fd, EPOLL_CTL_DEL, socket->copy, NULL);
+    (void)close(socket->copy);
+    socket->copy = -1;
+}
+
+static bool watch(struct transport *transport, struct watched *socket, uint32_t events)
+{
+    struct epoll_event event = { .events = events, .data = { .fd = socket->fd } };
+    bool is_new = socket->copy < 0;
+
+    if (is_new && (socket->copy = copy_of(socket->fd)) < 0)
+        return false;
+    socket->events = events;
+    if (epoll_ctl(transport->epoll_fd, is_new ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket->copy, &event) == 0)
+        return true;
+    if (is_new) {
+        (void)close(socket->copy);
+        socket->copy = -1;
+    }
+    return false;
+}
+
+/* A number that is known was closed without a word and given out again. libcurl may not notice either, and then does not
+ * ask to wait for it: what it waited for holds on for the new socket. */
+static bool remember_socket(struct transport *transport, int fd)
+{
+    struct watched *socket = find_socket(transport, fd);
+    bool was_watched = socket != NULL && socket->copy >= 0;
+
+    if (socket == NULL && (socket = add_socket(transport)) == NULL)
+        return false;
+    unwatch(transport, socket);
+    socket->fd = fd;
+    socket->inode = inode_of(fd);
+    return !was_watched || watch(transport, socket, socket->events);
 }
 
 static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
@@ -87,12 +174,11 @@ static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_s
 static int close_socket(void *data, curl_socket_t fd)
 {
     struct transport *transport = data;
+    struct watched *socket = find_socket(transport, fd);
 
-    for (size_t i = 0; i < transport->socket_count; i++) {
-        if (transport->sockets[i] == fd) {
-            transport->sockets[i] = transport->sockets[--transport->socket_count];
-            break;
-        }
+    if (socket != NULL) {
+        unwatch(transport, socket);
+        *socket = transport->sockets[--transport->socket_count];
     }
     return close(fd);
 }
@@ -100,23 +186,27 @@ static int close_socket(void *data, curl_socket_t fd)
 static int socket_changed(CURL *easy, curl_socket_t fd, int what, void *data, void *socket_data)
 {
     struct transport *transport = data;
-    struct epoll_event event = { .data = { .fd = fd } };
+    struct watched *socket = find_socket(transport, fd);
+    uint32_t events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
 
     (void)easy;
+    (void)socket_data;
     if (transport->epoll_fd < 0)
         return 0;
     if (what == CURL_POLL_REMOVE) {
-        /* Already closed is fine: then it is out of the set. */
-        (void)epoll_ctl(transport->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-        (void)curl_multi_assign(transport->multi, fd, NULL);
+        if (socket != NULL)
+            unwatch(transport, socket);
         return 0;
     }
-    event.events = (what & CURL_POLL_IN ? EPOLLIN : 0u) | (what & CURL_POLL_OUT ? EPOLLOUT : 0u);
-    if (epoll_ctl(transport->epoll_fd, socket_data == NULL ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, &event) != 0)
-        return -1;
-    /* Any pointer will do as the mark "is in the set". */
-    (void)curl_multi_assign(transport->multi, fd, transport);
-    return 0;
+    /* The resolver's own descriptor is none that we opened. */
+    if (socket == NULL) {
+        socket = add_socket(transport);
+        if (socket == NULL)
+            return -1;
+        socket->fd = fd;
+        socket->inode = inode_of(fd);
+    }
+    return watch(transport, socket, events) ? 0 : -1;
 }
 
 static int timer_changed(CURLM *multi, long timeout_ms, void *data)
@@ -139,6 +229,8 @@ static void destroy(void *instance)
     if (transport->multi != NULL)
         (void)curl_multi_cleanup(transport->multi);
     dream_sigpipe_unblock(&guard);
+    for (size_t i = 0; i < transport->socket_count; i++)
+        unwatch(transport, &transport->sockets[i]);
     if (transport->epoll_fd >= 0)
         (void)close(transport->epoll_fd);
     free(transport->ca_file);
@@ -363,6 +455,17 @@ static int64_t timeout_ms(void *instance)
     return left_ms < 0 ? 0 : left_ms;
 }
 
+static void neutralise(struct watched *socket, int harmless)
+{
+    if (socket->copy >= 0)
+        (void)close(socket->copy);
+    socket->copy = -1;
+    if (inode_of(socket->fd) != socket->inode)
+        return; /* closed long ago; the number is somebody else's */
+    if (harmless < 0 || dup3(harmless, socket->fd, O_CLOEXEC) < 0)
+        (void)close(socket->fd);
+}
+
 /* With a transfer under way libcurl may wait for a thread of its own that does not exist in the child: then its memory is
  * left alone, and only the descriptors are closed. The epoll set is shared with the parent, so nothing is taken out of it. */
 static void abandon(void *instance)
@@ -372,10 +475,8 @@ static void abandon(void *instance)
 
     (void)close(transport->epoll_fd);
     transport->epoll_fd = -1;
-    for (size_t i = 0; i < transport->socket_count; i++) {
-        if (harmless < 0 || dup3(harmless, transport->sockets[i], O_CLOEXEC) < 0)
-            (void)close(transport->sockets[i]);
-    }
+    for (size_t i = 0; i < transport->socket_count; i++)
+        neutralise(&transport->sockets[i], harmless);
     if (harmless >= 0)
         (void)close(harmless);
     if (transport->under_way == 0) {

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_fork.c - a client belongs to the process that made it: a child is told so,
  * may free it, and does the parent no harm. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -189,6 +192,69 @@ static void test_fork__a_child_works_with_a_client_of_its_own(void **state)
     server_stop(&s);
 }
 
+enum { FILLERS = 4 };
+
+/* A port whose queue is full: who connects to it waits. `fillers` fill it. */
+static int waiting_port(char *url, size_t size, int fillers[FILLERS])
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { .s_addr = htonl(INADDR_LOOPBACK) } };
+    socklen_t length = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+    assert_int_equal(listen(fd, 0), 0);
+    for (int i = 0; i < FILLERS; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        (void)connect(fillers[i], (struct sockaddr *)&address, sizeof(address));
+    }
+    (void)snprintf(url, size, "http://127.0.0.1:%d", ntohs(address.sin_port));
+    return fd;
+}
+
+enum { PIPES = 8 };
+static int pipes[PIPES][2];
+
+static void free_client_and_use_pipes(fixture *f, dreamapi_call *call)
+{
+    char byte = 'x';
+
+    (void)call;
+    dreamapi_client_free(f->client);
+    for (int i = 0; i < PIPES; i++) {
+        CHECK(write(pipes[i][1], &byte, 1) == 1);
+        CHECK(read(pipes[i][0], &byte, 1) == 1);
+    }
+}
+
+/* libcurl closes a socket that never got connected without telling. */
+static void test_fork__a_child_keeps_what_took_the_number_of_an_unconnected_socket(void **state)
+{
+    fixture *f = *state;
+    char url[64];
+    int fillers[FILLERS];
+    int port = waiting_port(url, sizeof(url), fillers);
+
+    dreamapi_options_set_base_url(f->options, url);
+    dreamapi_options_set_transport(f->options, NULL);
+    dreamapi_options_set_clock(f->options, NULL);
+    dreamapi_options_set_threads(f->options, 0);
+    dreamapi_options_set_timeout_ms(f->options, 20);
+    fixture_make_client(f);
+    fixture_expect(f, dreamapi_customer_get(f->client, "u", NULL, NULL, &f->error), DREAMAPI_TIMEOUT);
+    for (int i = 0; i < PIPES; i++)
+        assert_int_equal(pipe(pipes[i]), 0);
+    in_child(free_client_and_use_pipes, f, NULL);
+    for (int i = 0; i < PIPES; i++) {
+        (void)close(pipes[i][0]);
+        (void)close(pipes[i][1]);
+    }
+    for (int i = 0; i < FILLERS; i++)
+        (void)close(fillers[i]);
+    (void)close(port);
+}
+
 static void test_fork__the_test_transport_is_let_go_in_the_child_too(void **state)
 {
     fixture *f = *state;
@@ -212,6 +278,7 @@ int main(void)
         WITH(test_fork__an_idle_client_without_a_thread_is_let_go_in_the_child),
         WITH(test_fork__a_call_under_way_stays_the_parents),
         WITH(test_fork__a_child_works_with_a_client_of_its_own),
+        WITH(test_fork__a_child_keeps_what_took_the_number_of_an_unconnected_socket),
         WITH(test_fork__the_test_transport_is_let_go_in_the_child_too),
     };
     return cmocka_run_group_tests_name("fork", tests, NULL, NULL);
