@@ -234,6 +234,41 @@ static bool read_origins(const struct reader *reader, char **out)
     return *out || refuse(reader, name, "cannot be kept: out of memory");
 }
 
+struct number {
+    const char *name;
+    int64_t min;
+    int64_t max;
+    int64_t fallback;
+};
+
+static bool read_number(const struct reader *reader, const struct number *number, int64_t *out)
+{
+    char name[NAME_SIZE];
+    char why[80];
+    const char *value = look_up(reader, "", number->name, "", name);
+    size_t digits = value ? strspn(value, "0123456789") : 0;
+    *out = number->fallback;
+    if (!value)
+        return true;
+    if (digits >= 1 && digits <= 12 && value[digits] == '\0') {
+        *out = strtoll(value, NULL, 10);
+        if (*out >= number->min && *out <= number->max)
+            return true;
+    }
+    (void)snprintf(why, sizeof why, "must be a whole number from %lld to %lld", (long long)number->min,
+                   (long long)number->max);
+    return refuse(reader, number->name, why);
+}
+
+static bool read_leases(const struct reader *reader, dreamd_settings *settings)
+{
+    static const struct number ttl = { "DREAMAPID_LEASE_TTL_MS", 1000, 3600000, 60000 };
+    static const struct number grace = { "DREAMAPID_LEASE_GRACE_MS", 0, 3600000, 30000 };
+    static const struct number close = { "DREAMAPID_LEASE_CLOSE_DAYS", 0, 3650, 7 };
+    return read_number(reader, &ttl, &settings->lease_ttl_ms) && read_number(reader, &grace, &settings->lease_grace_ms)
+           && read_number(reader, &close, &settings->lease_close_days);
+}
+
 static bool read_all(const struct reader *reader, dreamd_settings *settings)
 {
     char name[NAME_SIZE];
@@ -249,7 +284,7 @@ static bool read_all(const struct reader *reader, dreamd_settings *settings)
         return false;
     value = look_up(reader, "", "FRONTEND_URL", "", name);
     return read_address(reader, name, value ? value : default_frontend_url, &settings->frontend_url)
-           && read_origins(reader, &settings->allowed_origins);
+           && read_origins(reader, &settings->allowed_origins) && read_leases(reader, settings);
 }
 
 bool dreamd_settings_read(dreamd_settings *settings, dreamd_getenv *get, void *context, char error[ERROR_SIZE])

@@ -5,6 +5,7 @@
 #define DREAMD_SERVICE_SETTINGS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum dreamd_mode { DREAMD_LIVE, DREAMD_TEST, DREAMD_MODES };
 
@@ -27,6 +28,9 @@ typedef struct dreamd_settings {
     char *frontend_url;           /* default return addresses of checkouts; no final slash */
     char *allowed_origins;        /* comma list beside frontend_url; "*": any; NULL: loopback. See return_url.h */
     char *assets_folder;          /* NULL: beside the database; "off": no assets */
+    int64_t lease_ttl_ms;         /* how long a grant of units lasts */
+    int64_t lease_grace_ms;       /* after that, until a silent holder's units count as lost */
+    int64_t lease_close_days;     /* after a period's end, until its books are closed */
     unsigned char master_key[32]; /* seals stored signing keys and access tokens */
 } dreamd_settings;
 

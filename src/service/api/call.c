@@ -224,6 +224,17 @@ bool dreamd_call_text(dreamd_call *call, const char *name, size_t max, const cha
     return true;
 }
 
+bool dreamd_is_printable(const char *text, size_t max)
+{
+    size_t size = strlen(text);
+
+    for (size_t i = 0; i < size; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return false;
+    }
+    return size >= 1 && size <= max;
+}
+
 /* ---- users and their limits ---- */
 
 dreamd_usage_request dreamd_call_usage(const dreamd_call *call, int64_t units)
@@ -267,6 +278,11 @@ bool dreamd_call_set_usage_refusal(dreamd_call *call, const dreamd_usage_result 
     case DREAMD_USAGE_HELD:
         set_retry_later(call, "Units are held", "The units that are left are lent out to meters; try again",
                         result->retry_after_ms > 1000 ? (result->retry_after_ms + 999) / 1000 : 1);
+        return true;
+    case DREAMD_USAGE_RECOVERING:
+        dreamd_call_set_error(call, 503, "Service recovering",
+                              "The store was restored from a backup a moment ago; try again");
+        call->retry_after_s = (result->retry_after_ms + 999) / 1000;
         return true;
     case DREAMD_USAGE_NO_CUSTOMER:
         dreamd_call_set_error(call, 404, "Customer not found", "No customer of this project has this userId");

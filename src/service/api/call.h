@@ -112,6 +112,9 @@ dreamd_body dreamd_call_body(dreamd_call *call);
  * prepared (400), if it is no text or longer than `max` bytes; `error` is the answer's. */
 bool dreamd_call_text(dreamd_call *call, const char *name, size_t max, const char *error, const char **out);
 
+/* 1 to `max` bytes, none of them a control character. */
+bool dreamd_is_printable(const char *text, size_t max);
+
 /* The usage request of the call's user, for the store. */
 dreamd_usage_request dreamd_call_usage(const dreamd_call *call, int64_t units);
 /* Prepares the answer to a use or check that did not get through; false for DREAMD_USAGE_OK. LIMIT is the handler's own. */

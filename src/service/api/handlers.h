@@ -28,6 +28,7 @@ void dreamd_customers_list(dreamd_call *call); /* customer_list.c */
 void dreamd_dashboard_get(dreamd_call *call);  /* dashboard.c */
 void dreamd_dashboard_totals(dreamd_call *call);
 void dreamd_usage_batch(dreamd_call *call);    /* usage_batch.c */
+void dreamd_leases(dreamd_call *call);         /* leases.c */
 void dreamd_usage_history(dreamd_call *call);  /* usage_history.c */
 void dreamd_webhook_clerk(dreamd_call *call);  /* webhook_clerk.c */
 void dreamd_webhook_stripe(dreamd_call *call); /* webhook_stripe.c */

@@ -25,6 +25,7 @@ static const dreamd_route routes[] = {
       DREAMD_ROUTE_PUBLISHABLE | DREAMD_ROUTE_SELECTS | DREAMD_ROUTE_IDEMPOTENT, dreamd_cart_checkout },
     { "POST /api/assets", "POST", "/api/assets", DREAMD_ROUTE_IDEMPOTENT, dreamd_asset_upload },
     { "POST /api/usage/batch", "POST", "/api/usage/batch", DREAMD_ROUTE_IDEMPOTENT, dreamd_usage_batch },
+    { "POST /api/leases", "POST", "/api/leases", 0, dreamd_leases },
     { "GET /api/usage/history", "GET", "/api/usage/history", 0, dreamd_usage_history },
     { "GET /api/dashboard", "GET", "/api/dashboard", DREAMD_ROUTE_SELECTS, dreamd_dashboard_get },
     { "GET /api/dashboard/totals", "GET", "/api/dashboard/totals", 0, dreamd_dashboard_totals },

@@ -47,6 +47,8 @@ static cJSON *admitted_json(const dreamd_usage_result *result)
     is_ok = dream_json_set_string(data, "message", "Request processed successfully") && is_ok;
     is_ok = dream_json_set_int(usage, "count", result->used) && is_ok;
     is_ok = set_limit(usage, "limit", result->limit) && is_ok;
+    is_ok = dream_json_set_int(usage, "held", result->held) && is_ok;
+    is_ok = dream_json_set_int(usage, "lost", result->lost) && is_ok;
     is_ok = dream_json_set_string(usage, "plan", result->plan) && is_ok;
     is_ok = dream_json_set(body, "data", data) && is_ok;
     is_ok = dream_json_set(body, "usage", usage) && is_ok;
@@ -61,6 +63,7 @@ static cJSON *limit_json(const dreamd_usage_result *result)
     cJSON *body = cJSON_CreateObject();
     bool is_ok = dream_json_set_string(body, "error", "Tier limit reached")
                  && dream_json_set_int(body, "usageCount", result->used) && set_limit(body, "limit", result->limit)
+                 && dream_json_set_int(body, "held", result->held) && dream_json_set_int(body, "lost", result->lost)
                  && dream_json_set_string(body, "message", "Please upgrade to unlock more requests");
 
     if (is_ok)
@@ -180,7 +183,8 @@ static cJSON *usage_json(const dreamd_call *call, const dreamd_usage_result *res
     bool is_ok = dream_json_set_string(body, "userId", call->user_id)
                  && dream_json_set_string(body, "plan", result->plan)
                  && dream_json_set_int(body, "usageCount", result->used) && set_limit(body, "limit", result->limit)
-                 && set_limit(body, "remaining", is_unlimited ? DREAMD_UNLIMITED : remaining_of(result));
+                 && set_limit(body, "remaining", is_unlimited ? DREAMD_UNLIMITED : remaining_of(result))
+                 && dream_json_set_int(body, "held", result->held) && dream_json_set_int(body, "lost", result->lost);
 
     dream_day_text(result->period_start_day, start);
     dream_day_text(result->period_end_day, end);

@@ -30,17 +30,6 @@ struct batch {
 
 /* ---- reading ---- */
 
-static bool is_printable(const char *text, size_t max)
-{
-    size_t size = strlen(text);
-
-    for (size_t i = 0; i < size; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            return false;
-    }
-    return size >= 1 && size <= max;
-}
-
 /* Absent and null mean now. */
 static bool read_time(const cJSON *json, int64_t now_ms, int64_t *out)
 {
@@ -60,13 +49,13 @@ static const char *read_event(const cJSON *json, int64_t now_ms, struct event *o
     const cJSON *meter = dream_json_get(json, "meter");
 
     *out = (struct event){ .user_id = dream_json_string(json, "userId"), .units = 1 };
-    if (!id || !is_printable(id, MAX_EVENT_ID))
+    if (!id || !dreamd_is_printable(id, MAX_EVENT_ID))
         return "id must have 1 to 128 printable characters";
     out->id = id;
-    if (!out->user_id || !is_printable(out->user_id, DREAMD_MAX_USER_ID))
+    if (!out->user_id || !dreamd_is_printable(out->user_id, DREAMD_MAX_USER_ID))
         return "userId must have 1 to 128 characters";
     if (meter && !cJSON_IsNull(meter)) {
-        if (!cJSON_IsString(meter) || !is_printable(meter->valuestring, MAX_METER))
+        if (!cJSON_IsString(meter) || !dreamd_is_printable(meter->valuestring, MAX_METER))
             return "meter must have 1 to 64 characters";
         out->meter = meter->valuestring;
     }
@@ -147,6 +136,8 @@ static const char *error_of(const struct event *event)
     switch (event->outcome) {
     case DREAMD_USAGE_EVENT_HELD:
         return "The units that are left are lent out to meters; try again";
+    case DREAMD_USAGE_EVENT_RECOVERING:
+        return "The store was restored from a backup a moment ago; try again";
     case DREAMD_USAGE_EVENT_UNKNOWN:
         return "Customer not found";
     case DREAMD_USAGE_EVENT_OUTSIDE:

@@ -111,11 +111,13 @@ static const rule rules[] = {
       "SELECT 'usage_counts ' || " PERIOD_KEY("c") " || ': used ' || used || ', held ' || held || ', lost ' || lost "
                                                    "FROM usage_counts c WHERE used < 0 OR held < 0 OR lost < 0",
       false },
-    /* The highest limit that was in force: a downgrade makes nothing wrong that was right. */
+    /* The highest limit that was in force: a downgrade makes nothing wrong that was right. What an operator wrote off may be used
+     * on top of it; so may, after a restore, what was admitted past the backup. */
     { "count-is-within-limit",
-      "SELECT 'usage_counts ' || " PERIOD_KEY(
-          "c") " || ': used ' || used || ', held ' || held || ', lost ' || lost "
-               "|| ' with a limit of ' || highest_limit FROM usage_counts c WHERE used + held + lost > highest_limit",
+      "SELECT 'usage_counts ' || " PERIOD_KEY("c") " || ': used ' || used || ', held ' || held || ', lost ' || lost "
+                                                   "|| ' with a limit of ' || highest_limit || ' and ' || written_off "
+                                                   "|| ' written off' FROM usage_counts c "
+                                                   "WHERE used + held + lost - written_off > highest_limit",
       false },
     { "days-sum-to-count",
       "SELECT 'usage_counts ' || " PERIOD_KEY(
@@ -159,6 +161,74 @@ static const rule rules[] = {
     { "rate-is-counted",
       "SELECT 'rate_windows ' || " USER_KEY("c") " || '/' || window_minute || ': ' || calls || ' calls' "
                                                  "FROM rate_windows c WHERE calls < 1",
+      false },
+
+    /* ---- leases ---- */
+    { "lease-has-count",
+      NO_PARENT("leases", "usage_counts",
+                SAME_USER " AND p.meter = c.meter AND p.period_start_day = c.period_start_day AND p.period_end_day = "
+                          "c.period_end_day",
+                PERIOD_KEY("c") " || '/' || c.lease_id"),
+      false },
+    { "lease-makes-sense",
+      "SELECT 'leases ' || " PERIOD_KEY(
+          "l") " || '/' || lease_id || ': state ' || state || ', granted ' || granted || ', admitted ' || admitted || "
+               "', "
+               "refunded ' || refunded FROM leases l WHERE state NOT BETWEEN 0 AND 3 OR granted < 1 OR admitted NOT "
+               "BETWEEN 0 AND granted OR refunded NOT BETWEEN 0 AND granted OR event_refunded < 0 OR written_off < 0",
+      false },
+    { "lease-ends-with-its-period",
+      "SELECT 'leases ' || " PERIOD_KEY("l") " || '/' || lease_id || ' ends after its period' FROM leases l WHERE "
+                                             "plan <> '' AND ends_at_ms > (period_end_day + 1) * 86400000",
+      false },
+    /* Where the books are closed, the rows may be gone. */
+    { "leases-sum-to-count",
+      "SELECT 'usage_counts ' || " PERIOD_KEY(
+          "c") " || ': held ' || c.held || ', lost ' || c.lost || ', leased ' || c.leased || ', but its leases come to "
+               "' "
+               "|| COALESCE(l.held, 0) || ', ' || COALESCE(l.lost, 0) || ', ' || COALESCE(l.charged, 0) FROM "
+               "usage_counts c LEFT JOIN (SELECT platform_id, project_id, user_id, meter, period_start_day, "
+               "SUM(CASE WHEN state = 0 THEN rest ELSE 0 END) AS held, "
+               "SUM(CASE WHEN state IN (1, 2) AND rest > written_off THEN rest - written_off ELSE 0 END) AS lost, "
+               "SUM(CASE WHEN charged > 0 THEN charged ELSE 0 END) AS charged FROM (SELECT platform_id, project_id, "
+               "user_id, meter, period_start_day, state, written_off, "
+               "granted - CASE WHEN admitted > refunded THEN admitted ELSE refunded END AS rest, "
+               "admitted - CASE WHEN admitted < refunded THEN admitted ELSE refunded END - event_refunded AS charged "
+               "FROM leases) GROUP BY 1, 2, 3, 4, 5) l ON l.platform_id = c.platform_id AND l.project_id = "
+               "c.project_id "
+               "AND l.user_id = c.user_id AND l.meter = c.meter AND l.period_start_day = c.period_start_day WHERE "
+               "c.is_closed = 0 AND (c.held <> COALESCE(l.held, 0) OR c.lost <> COALESCE(l.lost, 0) OR "
+               "c.leased <> COALESCE(l.charged, 0))",
+      false },
+    { "leased-is-used",
+      "SELECT 'usage_counts ' || " PERIOD_KEY("c") " || ': used ' || used || ', of it leased ' || leased FROM "
+                                                   "usage_counts c WHERE leased > used OR leased < 0 OR "
+                                                   "written_off < 0",
+      false },
+    { "refund-has-lease",
+      NO_PARENT("lease_refunds", "leases", SAME_PROJECT " AND p.lease_id = c.lease_id",
+                "c.platform_id || '/' || c.project_id || '/' || c.lease_id || '/' || c.refund_id"),
+      false },
+    { "refunds-sum-to-lease",
+      "SELECT 'leases ' || " PERIOD_KEY(
+          "l") " || '/' || l.lease_id || ': refunded ' || l.event_refunded || ' by events "
+               "that come to ' || COALESCE(r.units, 0) FROM leases l LEFT JOIN (SELECT "
+               "platform_id, project_id, lease_id, SUM(units) AS units FROM lease_refunds "
+               "GROUP BY 1, 2, 3) r ON r.platform_id = l.platform_id AND r.project_id = "
+               "l.project_id AND r.lease_id = l.lease_id WHERE l.event_refunded <> "
+               "COALESCE(r.units, 0)",
+      false },
+    { "request-has-its-answer",
+      "SELECT 'lease_requests ' || q.platform_id || '/' || q.project_id || '/' || q.request_id || ' has neither a "
+      "lease "
+      "nor a refusal' FROM lease_requests q WHERE q.lease_id IS NULL AND q.error IS NULL OR q.lease_id IS NOT NULL AND "
+      "NOT EXISTS (SELECT 1 FROM leases l WHERE l.platform_id = q.platform_id AND l.project_id = q.project_id AND "
+      "l.lease_id = q.lease_id)",
+      false },
+    { "recall-has-lease",
+      "SELECT 'lease_recalls ' || r.platform_id || '/' || r.project_id || '/' || r.lease_id || ' is not active' FROM "
+      "lease_recalls r WHERE NOT EXISTS (SELECT 1 FROM leases l WHERE l.platform_id = r.platform_id AND l.project_id = "
+      "r.project_id AND l.lease_id = r.lease_id AND l.holder = r.holder AND l.state = 0 AND l.is_recalled = 1)",
       false },
 
     /* ---- subscriptions ---- */

@@ -204,6 +204,10 @@ static const char *const first_step[] = {
     "  lost {int} NOT NULL CHECK (lost >= 0),"
     "  highest_limit {int} NOT NULL," /* that any request of the period was admitted under; the largest integer = unlimited */
     "  updated_at_ms {int} NOT NULL,"
+    "  leased {int} NOT NULL DEFAULT 0 CHECK (leased >= 0),"            /* the part of used that leases were charged */
+    "  written_off {int} NOT NULL DEFAULT 0 CHECK (written_off >= 0),"  /* lost units that an operator gave back */
+    "  is_closed {int} NOT NULL DEFAULT 0 CHECK (is_closed IN (0, 1))," /* settlements are not booked any more */
+    "  held_refused_at_ms {int} NOT NULL DEFAULT 0," /* when somebody was last refused for held units alone */
     "  PRIMARY KEY (platform_id, project_id, user_id, meter, period_start_day),"
     "  FOREIGN KEY (platform_id, project_id, user_id) REFERENCES customers,"
     "  CHECK (period_end_day >= period_start_day)){keyed};",
@@ -242,6 +246,101 @@ static const char *const first_step[] = {
     "  revenue_minor {int} NOT NULL CHECK (revenue_minor >= 0),"
     "  PRIMARY KEY (platform_id, project_id),"
     "  FOREIGN KEY (platform_id, project_id) REFERENCES projects){keyed};",
+
+    /* Units taken out of a period's allowance and handed to a holder. Ids begin with the time, so that rows are appended. */
+    "CREATE TABLE leases ("
+    "  platform_id TEXT NOT NULL,"
+    "  project_id TEXT NOT NULL,"
+    "  lease_id TEXT NOT NULL CHECK (lease_id <> ''),"
+    "  request_id TEXT NOT NULL,"
+    "  holder TEXT NOT NULL,"
+    "  user_id TEXT NOT NULL,"
+    "  meter TEXT NOT NULL,"
+    "  period_start_day {int} NOT NULL,"
+    "  period_end_day {int} NOT NULL,"
+    "  state {int} NOT NULL CHECK (state BETWEEN 0 AND 3)," /* active, lost, unproven, final: it only rises */
+    "  granted {int} NOT NULL CHECK (granted >= 1),"
+    "  admitted {int} NOT NULL CHECK (admitted BETWEEN 0 AND granted)," /* the largest seen, as is refunded */
+    "  refunded {int} NOT NULL CHECK (refunded BETWEEN 0 AND granted),"
+    "  event_refunded {int} NOT NULL CHECK (event_refunded >= 0)," /* by refund events */
+    "  written_off {int} NOT NULL CHECK (written_off >= 0),"       /* of the rest, while it is lost */
+    "  plan TEXT NOT NULL,"
+    "  usage_limit {int} NOT NULL,"
+    "  rate_limit {int},"   /* NULL: none */
+    "  rate_granted {int}," /* calls in each window that it spans */
+    "  is_recalled {int} NOT NULL CHECK (is_recalled IN (0, 1)),"
+    "  granted_at_ms {int} NOT NULL,"
+    "  ends_at_ms {int} NOT NULL,"
+    "  silent_at_ms {int} NOT NULL," /* when it is lost unless it checks in */
+    "  revision {int} NOT NULL,"     /* counts its changes: an update names the one it read */
+    "  PRIMARY KEY (platform_id, project_id, lease_id),"
+    "  FOREIGN KEY (platform_id, project_id, user_id, meter, period_start_day) REFERENCES usage_counts){keyed};",
+    /* Few rows: what is final leaves both. */
+    "CREATE INDEX leases_open ON leases (platform_id, project_id, user_id, meter, period_start_day) WHERE state < 3;",
+    "CREATE INDEX leases_silent ON leases (silent_at_ms) WHERE state = 0;",
+
+    /* The answer that a request id got, for as long as it may be repeated: a lease, or a refusal in full. */
+    "CREATE TABLE lease_requests ("
+    "  platform_id TEXT NOT NULL,"
+    "  project_id TEXT NOT NULL,"
+    "  request_id TEXT NOT NULL CHECK (request_id <> ''),"
+    "  lease_id TEXT," /* NULL: refused */
+    "  user_id TEXT NOT NULL,"
+    "  meter TEXT NOT NULL,"
+    "  error {int},"
+    "  retry_at_ms {int},"
+    "  plan TEXT,"
+    "  usage_limit {int},"
+    "  used {int},"
+    "  held {int},"
+    "  lost {int},"
+    "  period_start_day {int},"
+    "  period_end_day {int},"
+    "  recorded_at_ms {int} NOT NULL,"
+    "  PRIMARY KEY (platform_id, project_id, request_id)){keyed};",
+    "CREATE INDEX lease_requests_refused ON lease_requests (recorded_at_ms) WHERE lease_id IS NULL;",
+
+    "CREATE TABLE lease_refunds ("
+    "  platform_id TEXT NOT NULL,"
+    "  project_id TEXT NOT NULL,"
+    "  lease_id TEXT NOT NULL,"
+    "  refund_id TEXT NOT NULL CHECK (refund_id <> ''),"
+    "  units {int} NOT NULL CHECK (units >= 1),"
+    "  recorded_at_ms {int} NOT NULL,"
+    "  PRIMARY KEY (platform_id, project_id, lease_id, refund_id),"
+    "  FOREIGN KEY (platform_id, project_id, lease_id) REFERENCES leases){keyed};",
+
+    /* Active leases that their holders are to hand back. */
+    "CREATE TABLE lease_recalls ("
+    "  platform_id TEXT NOT NULL,"
+    "  project_id TEXT NOT NULL,"
+    "  holder TEXT NOT NULL,"
+    "  lease_id TEXT NOT NULL,"
+    "  PRIMARY KEY (platform_id, project_id, holder, lease_id)){keyed};",
+
+    /* What came after a period's books were closed: listed, not booked. */
+    "CREATE TABLE late_settlements ("
+    "  platform_id TEXT NOT NULL,"
+    "  project_id TEXT NOT NULL,"
+    "  lease_id TEXT NOT NULL,"
+    "  user_id TEXT NOT NULL,"
+    "  meter TEXT NOT NULL,"
+    "  period_start_day {int} NOT NULL,"
+    "  granted {int} NOT NULL,"
+    "  admitted {int} NOT NULL,"
+    "  refunded {int} NOT NULL,"
+    "  is_final {int} NOT NULL CHECK (is_final IN (0, 1)),"
+    "  recorded_at_ms {int} NOT NULL,"
+    "  PRIMARY KEY (platform_id, project_id, lease_id)){keyed};",
+
+    /* What an operator did past the rules. platform_id '': to the whole store. */
+    "CREATE TABLE audit_entries ("
+    "  platform_id TEXT NOT NULL,"
+    "  entry_id TEXT NOT NULL,"
+    "  at_ms {int} NOT NULL,"
+    "  action TEXT NOT NULL CHECK (action <> ''),"
+    "  detail_json TEXT NOT NULL,"
+    "  PRIMARY KEY (platform_id, entry_id)){keyed};",
 
     /* Ids of usage events that were counted, so that none is counted twice. */
     "CREATE TABLE usage_events ("

@@ -11,11 +11,15 @@
 #include <string.h>
 
 #include "common/json.h"
+#include "common/rule.h"
 #include "common/timefmt.h"
 #include "service/store/customers.h"
+#include "service/store/lease_account.h"
+#include "service/store/leases.h"
 #include "service/store/lower.h"
 #include "service/store/row.h"
 #include "service/store/totals.h"
+#include "service/store/usage_days.h"
 
 enum {
     MINUTE_MS = 60000,
@@ -221,7 +225,7 @@ static dreamd_db_status take_rate(dreamd_db *db, const dreamd_usage_request *req
 }
 
 /* Who asks, and what their plan gives. out->outcome is OK if the request may go on. */
-static dreamd_db_status identify(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
+dreamd_db_status dreamd_usage_identify(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
 {
     caller who;
     *out = (dreamd_usage_result){ .outcome = DREAMD_USAGE_OK };
@@ -238,7 +242,7 @@ static dreamd_db_status identify(dreamd_db *db, const dreamd_usage_request *requ
 /* What each request of its own does first. */
 static dreamd_db_status begin_request(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
 {
-    dreamd_db_status status = identify(db, request, out);
+    dreamd_db_status status = dreamd_usage_identify(db, request, out);
     if (status != DREAMD_DB_OK || out->outcome != DREAMD_USAGE_OK)
         return status;
     return take_rate(db, request, out);
@@ -251,6 +255,18 @@ dreamd_db_status dreamd_rate_take(dreamd_db *db, const dreamd_usage_request *req
 
 /* ---- counting ---- */
 
+static dreamd_period period_of(const dreamd_usage_request *request, const dreamd_usage_result *counted)
+{
+    return (dreamd_period){ request->project, request->user_id, meter_of(request), counted->period_start_day,
+                            counted->period_end_day };
+}
+
+/* What may be counted already for the request to fit. */
+static int64_t most_before(const dreamd_usage_request *request, const dreamd_usage_result *plan)
+{
+    return DREAM_RULE(direct_within_limit) ? plan->limit - request->units : INT64_MAX;
+}
+
 /* The statement that decides. `out_is_charged` false: no room, or no running period. */
 static dreamd_db_status charge(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
                                const dreamd_usage_result *out, bool *out_is_charged)
@@ -262,18 +278,18 @@ static dreamd_db_status charge(dreamd_db *db, const dreamd_usage_request *reques
         "highest_limit = CASE WHEN highest_limit < $6 THEN $6 ELSE highest_limit END "
         "WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND meter = $4 AND period_start_day = "
         "(SELECT MAX(p.period_start_day) FROM usage_counts p WHERE p.platform_id = $1 AND p.project_id = $2 AND "
-        "p.user_id = $3 AND p.meter = $4) AND period_end_day >= $7 AND used + held + lost <= $6 - $5",
+        "p.user_id = $3 AND p.meter = $4) AND period_end_day >= $7 AND used + held + lost <= $9",
         DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
                       dreamd_text(request->user_id), dreamd_text(meter_of(request)), dreamd_int(request->units),
-                      dreamd_int(out->limit), dreamd_int(today), dreamd_int(request->now_ms)),
+                      dreamd_int(out->limit), dreamd_int(today), dreamd_int(request->now_ms),
+                      dreamd_int(most_before(request, out))),
         &changed);
     *out_is_charged = changed > 0;
     return status;
 }
 
-/* Makes the row of a period that begins today, if none is running. */
-static dreamd_db_status start_period(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
-                                     const dreamd_usage_result *out, bool *out_is_started)
+dreamd_db_status dreamd_usage_start_period(dreamd_db *db, const dreamd_usage_request *request, int32_t start_day,
+                                           const dreamd_usage_result *plan, bool *out_is_started)
 {
     int64_t changed = 0;
     dreamd_db_status status = dreamd_db_run(
@@ -284,33 +300,20 @@ static dreamd_db_status start_period(dreamd_db *db, const dreamd_usage_request *
         "p.meter = $4 AND p.period_end_day >= $5) "
         "ON CONFLICT (platform_id, project_id, user_id, meter, period_start_day) DO NOTHING",
         DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
-                      dreamd_text(request->user_id), dreamd_text(meter_of(request)), dreamd_int(today),
-                      dreamd_int(today + DREAMD_PERIOD_DAYS - 1), dreamd_int(out->limit), dreamd_int(request->now_ms)),
+                      dreamd_text(request->user_id), dreamd_text(meter_of(request)), dreamd_int(start_day),
+                      dreamd_int(start_day + DREAMD_PERIOD_DAYS - 1), dreamd_int(plan->limit),
+                      dreamd_int(request->now_ms)),
         &changed);
     *out_is_started = changed > 0;
     return status;
 }
 
-/* Books the units of a period under their day, and in the project's sums. */
+/* Books the units of a period under their day, and in the project's sums. A clock that stepped back books on its first day. */
 static dreamd_db_status count_day(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
-                                  const dreamd_usage_result *period)
+                                  const dreamd_usage_result *counted)
 {
-    /* A clock that stepped back must not book before the period. */
-    int32_t day = today < period->period_start_day ? period->period_start_day : today;
-    dreamd_db_status status = dreamd_db_run(
-        db,
-        "INSERT INTO usage_daily (platform_id, project_id, user_id, meter, period_start_day, day, used) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7) "
-        "ON CONFLICT (platform_id, project_id, user_id, meter, period_start_day, day) "
-        "DO UPDATE SET used = usage_daily.used + excluded.used",
-        DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
-                      dreamd_text(request->user_id), dreamd_text(meter_of(request)),
-                      dreamd_int(period->period_start_day), dreamd_int(day), dreamd_int(request->units)),
-        NULL);
-    if (status != DREAMD_DB_OK)
-        return status;
-    return dreamd_totals_add_usage(db, request->project, meter_of(request), day, period->period_end_day,
-                                   request->units);
+    dreamd_period period = period_of(request, counted);
+    return dreamd_usage_days_add(db, &period, today, request->units);
 }
 
 /* The period that runs, if one does. */
@@ -347,11 +350,48 @@ static dreamd_db_status describe_period(dreamd_db *db, const dreamd_usage_reques
     return read_running(db, request, today, out, &is_running);
 }
 
+/* After a restore, until every lease that the backup does not know has ended. */
+static dreamd_db_status wait_for_recovery(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
+{
+    int64_t until_ms = 0;
+    dreamd_db_status status = dreamd_recovery_read(db, &until_ms);
+    if (status == DREAMD_DB_OK && request->now_ms < until_ms && DREAM_RULE(recovering_admits_nothing)) {
+        out->outcome = DREAMD_USAGE_RECOVERING;
+        out->retry_after_ms = until_ms - request->now_ms;
+    }
+    return status;
+}
+
+/* Silent leases hold no more; what they did not report is lost. */
+static dreamd_db_status age_leases(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
+{
+    dreamd_period period = period_of(request, out);
+    dreamd_lease_crowd crowd;
+    bool is_running = false;
+    if (out->held == 0)
+        return DREAMD_DB_OK;
+    dreamd_db_status status = dreamd_lease_crowd_read(db, &period, "", request->now_ms, &crowd);
+    if (status != DREAMD_DB_OK || !crowd.has_aged)
+        return status;
+    return read_running(db, request, out->period_end_day, out, &is_running);
+}
+
 static void word_refusal(const dreamd_usage_request *request, dreamd_usage_result *out)
 {
     bool would_fit = out->held > 0 && out->used + out->lost <= out->limit - request->units;
     out->outcome = would_fit ? DREAMD_USAGE_HELD : DREAMD_USAGE_LIMIT;
     out->retry_after_ms = would_fit ? HELD_RETRY_MS : 0;
+}
+
+/* Units that others hold are called back, for the next try. */
+static dreamd_db_status refuse(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
+{
+    dreamd_db_status status = age_leases(db, request, out);
+    dreamd_period period = period_of(request, out);
+    if (status != DREAMD_DB_OK)
+        return status;
+    word_refusal(request, out);
+    return out->outcome == DREAMD_USAGE_HELD ? dreamd_lease_recall(db, &period, "", request->now_ms) : DREAMD_DB_OK;
 }
 
 static dreamd_db_status charge_period(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
@@ -361,7 +401,7 @@ static dreamd_db_status charge_period(dreamd_db *db, const dreamd_usage_request 
     dreamd_db_status status = charge(db, request, today, out, out_is_charged);
     if (status != DREAMD_DB_OK || *out_is_charged)
         return status;
-    status = start_period(db, request, today, out, &is_started);
+    status = dreamd_usage_start_period(db, request, today, out, &is_started);
     if (status != DREAMD_DB_OK || !is_started)
         return status;
     return charge(db, request, today, out, out_is_charged);
@@ -375,6 +415,8 @@ dreamd_db_status dreamd_usage_admit(dreamd_db *db, const dreamd_usage_request *r
     if (request->units < 1 || request->units > DREAM_JSON_MAX_INT)
         return DREAMD_DB_CONFLICT;
     dreamd_db_status status = begin_request(db, request, out);
+    if (status == DREAMD_DB_OK && out->outcome == DREAMD_USAGE_OK)
+        status = wait_for_recovery(db, request, out);
     if (status != DREAMD_DB_OK || out->outcome != DREAMD_USAGE_OK)
         return status;
     status = dreamd_customer_ensure(db, request->project, request->user_id, request->email, request->now_ms);
@@ -382,10 +424,9 @@ dreamd_db_status dreamd_usage_admit(dreamd_db *db, const dreamd_usage_request *r
         status = charge_period(db, request, today, out, &is_charged);
     if (status == DREAMD_DB_OK)
         status = describe_period(db, request, today, out);
-    if (status == DREAMD_DB_OK && is_charged)
-        return count_day(db, request, today, out);
-    word_refusal(request, out);
-    return status;
+    if (status != DREAMD_DB_OK)
+        return status;
+    return is_charged ? count_day(db, request, today, out) : refuse(db, request, out);
 }
 
 dreamd_db_status dreamd_usage_read(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
@@ -393,7 +434,8 @@ dreamd_db_status dreamd_usage_read(dreamd_db *db, const dreamd_usage_request *re
     dreamd_db_status status = begin_request(db, request, out);
     if (status != DREAMD_DB_OK || out->outcome != DREAMD_USAGE_OK)
         return status;
-    return describe_period(db, request, dream_day_of_ms(request->now_ms), out);
+    status = describe_period(db, request, dream_day_of_ms(request->now_ms), out);
+    return status == DREAMD_DB_OK ? age_leases(db, request, out) : status;
 }
 
 /* ---- events of another time ---- */
@@ -457,10 +499,11 @@ static dreamd_db_status charge_in(dreamd_db *db, const dreamd_usage_request *req
         "UPDATE usage_counts SET used = used + $5, updated_at_ms = $8, "
         "highest_limit = CASE WHEN highest_limit < $6 THEN $6 ELSE highest_limit END "
         "WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND meter = $4 AND period_start_day = $7 AND "
-        "used + held + lost <= $6 - $5",
+        "used + held + lost <= $9",
         DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
                       dreamd_text(request->user_id), dreamd_text(meter_of(request)), dreamd_int(request->units),
-                      dreamd_int(out->limit), dreamd_int(chosen->start_day), dreamd_int(request->now_ms)),
+                      dreamd_int(out->limit), dreamd_int(chosen->start_day), dreamd_int(request->now_ms),
+                      dreamd_int(most_before(request, out))),
         &changed);
     *out_is_charged = changed > 0;
     return status;
@@ -495,15 +538,14 @@ static dreamd_db_status book_in(dreamd_db *db, const dreamd_usage_request *reque
     out->period_start_day = chosen->start_day;
     out->period_end_day = chosen->end_day;
     if (!chosen->is_there)
-        status = start_period(db, request, day, out, &is_started);
+        status = dreamd_usage_start_period(db, request, day, out, &is_started);
     if (status == DREAMD_DB_OK)
         status = charge_in(db, request, chosen, out, &is_charged);
     if (status == DREAMD_DB_OK)
         status = describe_chosen(db, request, chosen, out);
-    if (status == DREAMD_DB_OK && is_charged)
-        return count_day(db, request, day, out);
-    word_refusal(request, out);
-    return status;
+    if (status != DREAMD_DB_OK)
+        return status;
+    return is_charged ? count_day(db, request, day, out) : refuse(db, request, out);
 }
 
 dreamd_db_status dreamd_usage_book(dreamd_db *db, const dreamd_usage_request *request, int64_t at_ms,
@@ -516,7 +558,9 @@ dreamd_db_status dreamd_usage_book(dreamd_db *db, const dreamd_usage_request *re
 
     if (request->units < 1 || request->units > DREAM_JSON_MAX_INT)
         return DREAMD_DB_CONFLICT;
-    dreamd_db_status status = identify(db, request, out);
+    dreamd_db_status status = dreamd_usage_identify(db, request, out);
+    if (status == DREAMD_DB_OK && out->outcome == DREAMD_USAGE_OK)
+        status = wait_for_recovery(db, request, out);
     if (status != DREAMD_DB_OK || out->outcome != DREAMD_USAGE_OK)
         return status;
     /* A sender's clock that is a little ahead must not open tomorrow's period. */
@@ -558,19 +602,22 @@ static dreamd_db_status overlaps_another(dreamd_db *db, const dreamd_project *pr
 static dreamd_db_status put_count(dreamd_db *db, const dreamd_project *project, const dreamd_usage_row *row,
                                   const char *meter, int64_t now_ms)
 {
+    int64_t changed = 0;
     /* The limit it was counted under is not known; at least what was counted must have been allowed. */
-    return dreamd_db_run(
+    dreamd_db_status status = dreamd_db_run(
         db,
         "INSERT INTO usage_counts (platform_id, project_id, user_id, meter, period_start_day, period_end_day, used, "
         "held, lost, highest_limit, updated_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0, $7, $8) "
         "ON CONFLICT (platform_id, project_id, user_id, meter, period_start_day) DO UPDATE SET "
         "period_end_day = excluded.period_end_day, used = excluded.used, updated_at_ms = excluded.updated_at_ms, "
         "highest_limit = CASE WHEN usage_counts.highest_limit - usage_counts.held - usage_counts.lost < excluded.used "
-        "THEN excluded.used + usage_counts.held + usage_counts.lost ELSE usage_counts.highest_limit END",
+        "THEN excluded.used + usage_counts.held + usage_counts.lost ELSE usage_counts.highest_limit END "
+        "WHERE usage_counts.leased <= excluded.used",
         DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(row->user_id),
                       dreamd_text(meter), dreamd_int(row->period_start_day), dreamd_int(row->period_end_day),
                       dreamd_int(row->used), dreamd_int(now_ms)),
-        NULL);
+        &changed);
+    return status == DREAMD_DB_OK && changed == 0 ? DREAMD_DB_CONFLICT : status;
 }
 
 static dreamd_db_status put_days(dreamd_db *db, const dreamd_project *project, const dreamd_usage_row *row,

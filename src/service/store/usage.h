@@ -25,6 +25,7 @@ typedef enum dreamd_usage_outcome {
     DREAMD_USAGE_RATE_LIMITED, /* nothing counted at all */
     DREAMD_USAGE_NO_CUSTOMER,  /* is_server_side, and nobody knows this user; nothing written */
     DREAMD_USAGE_DELETED,      /* nothing written */
+    DREAMD_USAGE_RECOVERING, /* admit and book: the store was restored; nothing counted until its old leases have ended */
     DREAMD_USAGE_OUTSIDE /* book only: neither the running nor the previous period holds that day; nothing counted */
 } dreamd_usage_outcome;
 
@@ -49,7 +50,7 @@ typedef struct dreamd_usage_result {
     int32_t period_start_day;    /* days since 1970-01-01 UTC */
     int32_t period_end_day;      /* the last day of the period */
     int64_t rate_limit;          /* calls a minute; DREAMD_UNLIMITED = none */
-    int64_t retry_after_ms;      /* RATE_LIMITED: to the end of the minute; HELD: a second; else 0 */
+    int64_t retry_after_ms;      /* RATE_LIMITED, RECOVERING: to its end; HELD: a second; else 0 */
 } dreamd_usage_result;
 
 /* Takes one of the rate, then `units` of the allowance. Makes the customer and the period's row as needed.
@@ -69,8 +70,14 @@ dreamd_db_status dreamd_usage_book(dreamd_db *db, const dreamd_usage_request *re
 dreamd_db_status dreamd_usage_peek(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out,
                                    bool *out_is_running);
 
+/* For leases. Who asks, and what their plan gives: outcome (OK, NO_CUSTOMER, DELETED), plan, limit and rate limit. */
+dreamd_db_status dreamd_usage_identify(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out);
+/* For leases. Makes the row of a period that begins on that day, if none is running; the limit is that of `plan`. */
+dreamd_db_status dreamd_usage_start_period(dreamd_db *db, const dreamd_usage_request *request, int32_t start_day,
+                                           const dreamd_usage_result *plan, bool *out_is_started);
+
 /* A period as it was counted elsewhere (fixtures, imports): replaces the count of that period. Makes the customer. CONFLICT when it
- * overlaps another period of this meter or a number is out of range. */
+ * overlaps another period of this meter, is less than its leases were charged, or a number is out of range. */
 typedef struct dreamd_usage_row {
     const char *user_id;
     const char *meter; /* NULL: DREAMD_DEFAULT_METER */

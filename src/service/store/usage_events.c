@@ -37,6 +37,8 @@ static dreamd_usage_event_outcome outcome_of(dreamd_usage_outcome outcome)
     case DREAMD_USAGE_HELD:
     case DREAMD_USAGE_RATE_LIMITED: /* never: events take nothing of the rate */
         return DREAMD_USAGE_EVENT_HELD;
+    case DREAMD_USAGE_RECOVERING:
+        return DREAMD_USAGE_EVENT_RECOVERING;
     case DREAMD_USAGE_OUTSIDE:
         return DREAMD_USAGE_EVENT_OUTSIDE;
     case DREAMD_USAGE_NO_CUSTOMER:

@@ -14,12 +14,13 @@ enum { DREAMD_EVENT_MAX_AGE_DAYS = 35, DREAMD_EVENT_KEEP_DAYS = 36, DREAMD_EVENT
 
 typedef enum dreamd_usage_event_outcome {
     DREAMD_USAGE_EVENT_APPLIED,
-    DREAMD_USAGE_EVENT_DUPLICATE, /* counted before; nothing done */
-    DREAMD_USAGE_EVENT_LIMIT,     /* does not fit; the id is not remembered: it may come again after an upgrade */
-    DREAMD_USAGE_EVENT_HELD,      /* would fit but for held units: worth trying again */
-    DREAMD_USAGE_EVENT_UNKNOWN,   /* no such customer, or a deleted one */
-    DREAMD_USAGE_EVENT_OUTSIDE,   /* in neither the running nor the previous period, or older than the oldest allowed */
-    DREAMD_USAGE_EVENT_AHEAD      /* from the future */
+    DREAMD_USAGE_EVENT_DUPLICATE,  /* counted before; nothing done */
+    DREAMD_USAGE_EVENT_LIMIT,      /* does not fit; the id is not remembered: it may come again after an upgrade */
+    DREAMD_USAGE_EVENT_HELD,       /* would fit but for held units: worth trying again */
+    DREAMD_USAGE_EVENT_RECOVERING, /* the store was restored a moment ago: worth trying again */
+    DREAMD_USAGE_EVENT_UNKNOWN,    /* no such customer, or a deleted one */
+    DREAMD_USAGE_EVENT_OUTSIDE, /* in neither the running nor the previous period, or older than the oldest allowed */
+    DREAMD_USAGE_EVENT_AHEAD    /* from the future */
 } dreamd_usage_event_outcome;
 
 typedef struct dreamd_usage_event {
