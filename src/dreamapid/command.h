@@ -38,6 +38,9 @@ typedef struct dreamd_command {
 extern const dreamd_command dreamd_command_serve;
 extern const dreamd_command dreamd_command_migrate;
 extern const dreamd_command dreamd_command_check;
+extern const dreamd_command dreamd_command_restore;
+extern const dreamd_command dreamd_command_lease_list;
+extern const dreamd_command dreamd_command_lease_write_off;
 extern const dreamd_command dreamd_command_tenant_create;
 extern const dreamd_command dreamd_command_fixture_load;
 

@@ -14,12 +14,15 @@
 #include "service/api/handlers.h"
 #include "service/api/router.h"
 #include "service/context.h"
+#include "service/lease_sweeper.h"
+#include "service/store/leases.h"
 
 struct dreamd_service {
     dreamd_context context;
     bool has_locks;
     dreamd_http_server *api;
     dreamd_http_server *admin;
+    dreamd_lease_sweeper *sweeper;
 };
 
 static bool make_context(dreamd_service *service, const dreamd_service_options *options)
@@ -41,6 +44,28 @@ static bool make_context(dreamd_service *service, const dreamd_service_options *
     if (context->upstream)
         context->identity = dreamd_identity_new(context->upstream);
     return context->lanes && context->identity;
+}
+
+static dreamd_db_status note_lease_terms(dreamd_db *db, void *arg)
+{
+    return dreamd_lease_terms_note(db, arg);
+}
+
+/* Before the first lease is granted: a restore must know how long leases may run on. */
+static bool start_leases(dreamd_service *service, char error[256])
+{
+    const dreamd_settings *settings = service->context.settings;
+    dreamd_lease_terms terms = { settings->lease_ttl_ms, settings->lease_grace_ms,
+                                 (int32_t)settings->lease_close_days };
+
+    if (dreamd_store_write_now(service->context.store, note_lease_terms, &terms) != DREAMD_DB_OK) {
+        (void)snprintf(error, 256, "Cannot write to the database");
+        return false;
+    }
+    service->sweeper = dreamd_lease_sweeper_start(service->context.store, settings->lease_grace_ms);
+    if (!service->sweeper)
+        (void)snprintf(error, 256, "Cannot start the thread that looks after leases");
+    return service->sweeper != NULL;
 }
 
 dreamd_service *dreamd_service_start(const dreamd_service_options *options, char error[256])
@@ -74,6 +99,10 @@ dreamd_service *dreamd_service_start(const dreamd_service_options *options, char
             dreamd_service_stop(service, 0);
             return NULL;
         }
+    }
+    if (!start_leases(service, error)) {
+        dreamd_service_stop(service, 0);
+        return NULL;
     }
     api.context = &service->context;
     admin.context = &service->context;
@@ -110,6 +139,7 @@ void dreamd_service_stop(dreamd_service *service, int64_t drain_ms)
         dreamd_upstream_stop(context->upstream);
     if (service->has_locks)
         dreamd_context_wait_idle(context);
+    dreamd_lease_sweeper_stop(service->sweeper);
     dreamd_http_server_stop(service->admin, 1000);
     dreamd_asset_files_close(context->assets);
     dreamd_identity_free(context->identity);
