@@ -1,12 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_check.c - a busy store passes every rule; each kind of corruption is found by the rule made for it. The corruption is
  * planted past the database's own constraints, as a bad restore or a repair by hand would. */
-#include "store_case.h"
+#include "lease_case.h"
 
 #include <string.h>
 
 #define OF_USER "'" PLATFORM "', '" PROJECT "', 'user_a'"
 #define IN_PROJECT "'" PLATFORM "', '" PROJECT "'"
+
+/* Leases of user_a in a period of their own: a final one with a refund, a recalled one, a lost one; and a refusal. */
+static void fill_leases(const store_case *self)
+{
+    dreamd_lease_scope scope = scope_of(self, "h1", T0 + 80 * DAY);
+    dreamd_lease_scope other = scope_of(self, "h2", T0 + 80 * DAY);
+    dreamd_lease_grant lost = granted(self, &scope, "r1", 7);
+    scope.now_ms += TTL_MS + GRACE_MS;
+    other.now_ms = scope.now_ms;
+    dreamd_lease_grant done = granted(self, &scope, "r2", 6);
+    (void)granted(self, &scope, "r3", 200);
+    for (int i = 0; i < 20; i++)
+        (void)acquire(self, &other, (const char[]){ 'o', (char)('a' + i), '\0' }, 200);
+    assert_int_equal(finish(self, &scope, &done, 4).charged, 4);
+    assert_int_equal(refund(self, &scope, "x1", done.lease_id, 1), DREAMD_LEASE_REFUND_APPLIED);
+    assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM leases WHERE state = 1"), 1);
+    assert_int_equal(lost.granted, 7);
+}
 
 /* Some of everything. */
 static void fill(const store_case *self)
@@ -35,6 +53,7 @@ static void fill(const store_case *self)
     request.now_ms += 40 * DAY;
     (void)admit(self, &request);
     assert_ok(dreamd_event_apply(self->db, &event, T0, &outcome));
+    fill_leases(self);
     assert_ok(dreamd_stripe_account_put(self->db, PLATFORM, DREAMD_LIVE, &account, master_key, T0));
     assert_ok(dreamd_customer_delete(self->db, &self->project, "user_gone", T0, &is_found));
     assert_true(dreamd_request_hash("POST", "/api/data", "", 0, hash));
@@ -92,6 +111,23 @@ static const planted plantings[] = {
     { "period-is-whole", "UPDATE usage_counts SET period_end_day = period_start_day - 1 WHERE used = 3" },
     { "periods-do-not-overlap", "UPDATE usage_counts SET period_end_day = period_end_day + 20 WHERE used = 3" },
     { "rate-is-counted", "UPDATE rate_windows SET calls = 0" },
+    { "lease-has-count", "DELETE FROM usage_counts WHERE held > 0" },
+    { "lease-has-count", "UPDATE leases SET period_end_day = period_end_day + 1 WHERE state = 3" },
+    { "lease-makes-sense", "UPDATE leases SET state = 4 WHERE state = 3" },
+    { "lease-makes-sense", "UPDATE leases SET admitted = granted + 1 WHERE state = 3" },
+    { "lease-ends-with-its-period", "UPDATE leases SET ends_at_ms = ends_at_ms + 2592000000" },
+    { "leases-sum-to-count", "UPDATE usage_counts SET held = held - 1 WHERE held > 0" },
+    { "leases-sum-to-count", "UPDATE usage_counts SET lost = lost + 1 WHERE lost > 0" },
+    { "leases-sum-to-count", "UPDATE leases SET admitted = admitted + 1 WHERE state = 3" },
+    { "leases-sum-to-count", "UPDATE leases SET state = 1 WHERE state = 0" },
+    { "leases-sum-to-count", "DELETE FROM leases WHERE state = 1" },
+    { "leased-is-used", "UPDATE usage_counts SET leased = used + 1 WHERE leased > 0" },
+    { "refund-has-lease", "DELETE FROM leases WHERE state = 3" },
+    { "refunds-sum-to-lease", "DELETE FROM lease_refunds" },
+    { "request-has-its-answer", "DELETE FROM leases WHERE state = 1" },
+    { "request-has-its-answer", "UPDATE lease_requests SET error = NULL" },
+    { "recall-has-lease", "UPDATE leases SET is_recalled = 0" },
+    { "recall-has-lease", "UPDATE leases SET state = 3 WHERE state = 0" },
     { "subscription-has-its-events", "DELETE FROM subscription_events" },
     { "subscription-has-its-events", "UPDATE subscriptions SET status = 'canceled'" },
     { "subscription-has-its-events", "UPDATE subscriptions SET plan = 'enterprise'" },

@@ -78,10 +78,10 @@ static void test_grant__leaves_some_for_others(void **state)
     dreamd_lease_scope first = scope_of(self, "h1", T0);
     dreamd_lease_scope second = scope_of(self, "h2", T0);
     put_customer(self, "user_a", "pro");
-    assert_int_equal(granted(self, &first, "r1", 100).granted, 50);   /* half of 100 */
-    assert_int_equal(granted(self, &first, "r2", 100).granted, 25);   /* still alone: half of 50 */
-    assert_int_equal(granted(self, &second, "r3", 100).granted, 6);   /* a quarter of 25 */
-    assert_int_equal(granted(self, &first, "r4", 100).granted, 4);    /* a quarter of 19 */
+    assert_int_equal(granted(self, &first, "r1", 100).granted, 50); /* half of 100 */
+    assert_int_equal(granted(self, &first, "r2", 100).granted, 25); /* still alone: half of 50 */
+    assert_int_equal(granted(self, &second, "r3", 100).granted, 6); /* a quarter of 25 */
+    assert_int_equal(granted(self, &first, "r4", 100).granted, 4);  /* a quarter of 19 */
     assert_sound(self, T0);
 }
 

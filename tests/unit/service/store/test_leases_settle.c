@@ -255,8 +255,9 @@ static void test_settle__a_report_that_contradicts_itself_or_its_lease_does_noth
     dreamd_lease_grant grant = lease_of_20(self);
     dreamd_lease_scope scope = scope_of(self, "h1", T0);
     put_customer(self, "user_b", "pro");
-    dreamd_lease_report cases[] = { report_of(&grant, "r1", 21), report_of(&grant, "r1", -1), report_of(&grant, "r1", 1),
-                                    report_of(&grant, "r1", 1),  report_of(&grant, "r1", 1),  report_of(&grant, "r1", 1),
+    dreamd_lease_report cases[] = { report_of(&grant, "r1", 21), report_of(&grant, "r1", -1),
+                                    report_of(&grant, "r1", 1),  report_of(&grant, "r1", 1),
+                                    report_of(&grant, "r1", 1),  report_of(&grant, "r1", 1),
                                     report_of(&grant, "r1", 1) };
     cases[2].refunded = 21;
     cases[3].granted = 19;
@@ -312,7 +313,8 @@ static void test_rule__unknown_makes_row(void **state)
 {
     const store_case *self = *state;
     dreamd_lease_scope scope = scope_of(self, "h1", T0);
-    dreamd_lease_grant grant = { .lease_id = "from-after-the-backup", .granted = 20,
+    dreamd_lease_grant grant = { .lease_id = "from-after-the-backup",
+                                 .granted = 20,
                                  .period_start_day = dream_day_of_ms(T0) };
     assert_settled(check_in(self, &grant, 5, 0, T0), DREAMD_LEASE_ACTIVE, 5, 0);
     assert_counts(self, 5, 15, 0);
@@ -353,7 +355,8 @@ static void test_rule__periods_move_forward(void **state)
     int64_t now_ms = T0 + 10 * DAY;
     dreamd_usage_request request = request_of(self, "user_a", now_ms);
     dreamd_lease_scope scope = scope_of(self, "h1", now_ms);
-    dreamd_lease_grant unknown = { .lease_id = "from-after-the-backup", .granted = 20,
+    dreamd_lease_grant unknown = { .lease_id = "from-after-the-backup",
+                                   .granted = 20,
                                    .period_start_day = dream_day_of_ms(T0) };
     put_customer(self, "user_a", "pro");
     assert_int_equal(admit(self, &request).outcome, DREAMD_USAGE_OK);
@@ -413,7 +416,8 @@ static void test_close__leases_go_with_all_that_belongs_to_them(void **state)
     scope.now_ms = T0 + (DREAMD_PERIOD_DAYS - 1 + CLOSE_DAYS) * DAY;
     assert_ok(dreamd_leases_prune(self->db, &scope, 10));
     assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM leases"), 2);
-    assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM lease_requests"), 2); /* the refusal is older than a week */
+    assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM lease_requests"),
+                     2); /* the refusal is older than a week */
     scope.now_ms += DAY;
     assert_ok(dreamd_leases_prune(self->db, &scope, 1));
     assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM leases"), 1);
