@@ -15,7 +15,7 @@ INCLUDE = TOP / "include"
 PAGES = sorted(path for path in [*TOP.glob("*.md"), *(TOP / "docs").glob("*.md"), *(TOP / "include").rglob("*.md"),
                                  *(TOP / "src").rglob("*.md"), *(TOP / "tests").rglob("*.md"), *(TOP / "examples").rglob("*.md")])
 HEADERS = sorted((INCLUDE / "dreamapi").glob("*.h"))
-COMMANDS = ("serve", "migrate", "check", "tenant create", "fixture load")
+COMMANDS = ("serve", "migrate", "check", "restore", "lease list", "lease write-off", "tenant create", "fixture load")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -107,7 +107,7 @@ def options():
 
 
 def test_the_commands_are_those_that_dreamapid_lists():
-    assert re.findall(r"^  ([a-z]+(?: [a-z]+)?)  ", daemon.run("--help").stdout, re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^  ([a-z]+(?: [a-z-]+)?)  ", daemon.run("--help").stdout, re.MULTILINE) == list(COMMANDS)
 
 
 def shell_lines(page):
