@@ -15,6 +15,7 @@
 #include <dreamapi/dashboard.h>
 #include <dreamapi/error.h>
 #include <dreamapi/health.h>
+#include <dreamapi/meter.h>
 #include <dreamapi/options.h>
 #include <dreamapi/portal.h>
 #include <dreamapi/product.h>

@@ -55,7 +55,9 @@ typedef enum dreamapi_status {
     /** The client was made before fork() and belongs to the parent. Make a new one in the child. */
     DREAMAPI_FORKED = 19,
     /** The call is not finished yet. */
-    DREAMAPI_PENDING = 20
+    DREAMAPI_PENDING = 20,
+    /** The journal cannot be used: damaged, of another version or another server, or no room for it. The message says which. */
+    DREAMAPI_JOURNAL = 21
 } dreamapi_status;
 
 /** The details of a failure. The caller owns the memory, there is nothing to free, and every function takes NULL

@@ -77,8 +77,9 @@ static dreamapi_call *make(dreamapi_client *client, const char *name, const drea
     return call;
 }
 
+/* `template` says how it differs from others: is_quiet, on_finished and context are taken from it. */
 static dreamapi_status start(dreamapi_client *client, const char *name, const dream_noun *noun, dream_request *request,
-                             bool is_quiet, dreamapi_call **out_call, dreamapi_error *error)
+                             const dreamapi_call *template, dreamapi_call **out_call, dreamapi_error *error)
 {
     dreamapi_status status = DREAMAPI_OK;
     dreamapi_call *call = NULL;
@@ -95,7 +96,9 @@ static dreamapi_status start(dreamapi_client *client, const char *name, const dr
         status = dream_error_nomem(error);
         goto done;
     }
-    call->is_quiet = is_quiet;
+    call->is_quiet = template->is_quiet;
+    call->on_finished = template->on_finished;
+    call->context = template->context;
     dream_error_clear(error);
     pthread_mutex_lock(&client->lock);
     dream_engine_post(client, call);
@@ -113,14 +116,25 @@ dreamapi_status dream_call_start(dreamapi_client *client, const char *name, cons
         dream_request_clear(request);
         return dream_error_refuse(error, DREAMAPI_INVALID, "out_call is NULL");
     }
-    return start(client, name, noun, request, false, out_call, error);
+    return start(client, name, noun, request, &(const dreamapi_call){ .is_quiet = false }, out_call, error);
+}
+
+dreamapi_status dream_call_start_inside(dreamapi_client *client, const char *name, const dream_noun *noun,
+                                        dream_request *request,
+                                        void (*on_finished)(dreamapi_call *call, void *context), void *context,
+                                        dreamapi_error *error)
+{
+    const dreamapi_call template = { .is_quiet = true, .on_finished = on_finished, .context = context };
+    dreamapi_call *call = NULL;
+
+    return start(client, name, noun, request, &template, &call, error);
 }
 
 dreamapi_status dream_call_run(dreamapi_client *client, const char *name, const dream_noun *noun,
                                dream_request *request, void **out_object, dreamapi_error *error)
 {
     dreamapi_call *call = NULL;
-    dreamapi_status status = start(client, name, noun, request, true, &call, error);
+    dreamapi_status status = start(client, name, noun, request, &(const dreamapi_call){ .is_quiet = true }, &call, error);
 
     *out_object = NULL;
     if (status != DREAMAPI_OK)

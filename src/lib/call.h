@@ -45,6 +45,8 @@ struct dreamapi_call {
     const dream_noun *noun;
     int64_t deadline_ms;
     bool is_quiet; /* a blocking call: never handed out by dreamapi_client_next */
+    void (*on_finished)(dreamapi_call *call, void *context); /* the library's own calls: run by the driver at the end */
+    void *context;
 
     /* Guarded by the client's lock. */
     pthread_cond_t changed;
@@ -66,6 +68,7 @@ struct dreamapi_call {
     dreamapi_exchange exchange;
     int tries;
     int retries;
+    int64_t sent_ms; /* when the last try began */
     bool has_asked; /* waited for /health in this try */
     bool is_keyed;  /* the server goes by the idempotency key */
     bool is_stale_repeated;
@@ -84,6 +87,11 @@ dreamapi_status dream_call_start(dreamapi_client *client, const char *name, cons
 /* Starts a call, waits, and takes its object (owned; NULL on failure). Takes `request` over. */
 dreamapi_status dream_call_run(dreamapi_client *client, const char *name, const dream_noun *noun,
                                dream_request *request, void **out_object, dreamapi_error *error);
+/* Starts a call of the library's own: at its end the driver runs `on_finished`, which frees it. Takes `request` over. */
+dreamapi_status dream_call_start_inside(dreamapi_client *client, const char *name, const dream_noun *noun,
+                                        dream_request *request,
+                                        void (*on_finished)(dreamapi_call *call, void *context), void *context,
+                                        dreamapi_error *error);
 /* Takes the object out of a finished call; `out_object` NULL leaves it there. */
 dreamapi_status dream_call_take(dreamapi_call *call, const dream_noun *noun, void **out_object, dreamapi_error *error);
 

@@ -14,6 +14,7 @@
 #include "lib/call.h"
 #include "lib/engine.h"
 #include "lib/error.h"
+#include "lib/meter/metering.h"
 
 bool dream_client_is_foreign(const dreamapi_client *client)
 {
@@ -64,10 +65,12 @@ void dream_client_release(dreamapi_client *client)
 {
     if (atomic_fetch_sub_explicit(&client->holds, 1, memory_order_acq_rel) != 1)
         return;
+    dream_metering_close(client);
     /* In a child the lock may be held, and the condition count waiters, of threads that do not exist there. */
     if (!dream_client_is_foreign(client)) {
         pthread_cond_destroy(&client->role_changed);
         pthread_mutex_destroy(&client->lock);
+        pthread_mutex_destroy(&client->metering_lock);
     }
     free(client);
 }
@@ -86,8 +89,11 @@ static bool init_locks(dreamapi_client *client)
     pthread_condattr_destroy(&attributes);
     if (!is_done)
         return false;
-    if (pthread_mutex_init(&client->lock, NULL) == 0)
-        return true;
+    if (pthread_mutex_init(&client->metering_lock, NULL) == 0) {
+        if (pthread_mutex_init(&client->lock, NULL) == 0)
+            return true;
+        pthread_mutex_destroy(&client->metering_lock);
+    }
     pthread_cond_destroy(&client->role_changed);
     return false;
 }
@@ -193,10 +199,32 @@ static void drop(dreamapi_client *client)
     dream_client_release(client);
 }
 
+/* From its settings to the running client. */
+static dreamapi_status bring_up(dreamapi_client *client, dreamapi_error *error)
+{
+    dreamapi_status status = open_transport(client, error);
+
+    if (status != DREAMAPI_OK)
+        return status;
+    if (!init_driver_state(client))
+        return dream_error_nomem(error);
+    if (!open_descriptors(client))
+        return dream_error_refuse(error, DREAMAPI_NOMEM, "no descriptors left: %s", strerror(errno));
+    return DREAMAPI_OK;
+}
+
+static dreamapi_status start(dreamapi_client *client, dreamapi_error *error)
+{
+    if (client->settings.has_thread && !start_worker(client))
+        return dream_error_refuse(error, DREAMAPI_NOMEM, "no threads left: %s", strerror(errno));
+    return DREAMAPI_OK;
+}
+
 dreamapi_status dreamapi_client_new(const dreamapi_options *options, dreamapi_client **out_client,
                                     dreamapi_error *error)
 {
     dreamapi_client *client = NULL;
+    dream_metering *metering = NULL;
     dreamapi_status status;
 
     if (out_client == NULL)
@@ -206,25 +234,40 @@ dreamapi_status dreamapi_client_new(const dreamapi_options *options, dreamapi_cl
     if (client == NULL)
         return dream_error_nomem(error);
     status = dream_settings_make(options, &client->settings, error);
-    if (status != DREAMAPI_OK)
-        goto failed;
-    status = open_transport(client, error);
-    if (status != DREAMAPI_OK)
-        goto failed;
-    if (!init_driver_state(client)) {
-        status = dream_error_nomem(error);
-        goto failed;
-    }
-    if (!open_descriptors(client) || (client->settings.has_thread && !start_worker(client))) {
-        status = dream_error_refuse(error, DREAMAPI_NOMEM, "no descriptors or threads left: %s", strerror(errno));
-        goto failed;
+    if (status == DREAMAPI_OK)
+        status = bring_up(client, error);
+    /* What an earlier run left in the journal is settled from now on. */
+    if (status == DREAMAPI_OK && client->settings.journal != NULL)
+        status = dream_metering_of(client, &metering, error);
+    if (status == DREAMAPI_OK)
+        status = start(client, error);
+    if (status != DREAMAPI_OK) {
+        drop(client);
+        return status;
     }
     dream_error_clear(error);
     *out_client = client;
     return DREAMAPI_OK;
-failed:
-    drop(client);
-    return status;
+}
+
+dreamapi_status dream_client_clone(const dreamapi_client *client, dreamapi_client **out_client)
+{
+    dreamapi_client *clone = make_empty();
+    dreamapi_status status = DREAMAPI_NOMEM;
+
+    *out_client = NULL;
+    if (clone == NULL)
+        return status;
+    if (dream_settings_copy(&client->settings, &clone->settings))
+        status = bring_up(clone, NULL);
+    if (status == DREAMAPI_OK)
+        status = start(clone, NULL);
+    if (status != DREAMAPI_OK) {
+        drop(clone);
+        return status;
+    }
+    *out_client = clone;
+    return DREAMAPI_OK;
 }
 
 /* ---- freeing one ---- */
@@ -234,6 +277,11 @@ failed:
 static void free_in_child(dreamapi_client *client)
 {
     const dreamapi_transport *transport = &client->settings.transport;
+    dream_metering *metering = atomic_load(&client->metering);
+
+    /* Its meters may have got a client of this process's own. */
+    if (metering != NULL && metering->client != client)
+        dreamapi_client_free(metering->client);
 
     if (!atomic_load(&client->is_busy)) {
         if (transport->abandon != NULL)
@@ -254,6 +302,7 @@ void dreamapi_client_free(dreamapi_client *client)
         free_in_child(client);
         return;
     }
+    dream_metering_settle_at_close(client);
     dream_engine_close(client);
     drop(client);
 }

@@ -27,8 +27,15 @@
 #include "lib/settings.h"
 #include "lib/timers.h"
 
+struct dream_metering;
+
 struct dreamapi_client {
-    atomic_uint holds; /* the caller's handle, and each call */
+    atomic_uint holds; /* the caller's handle, each call and each meter */
+
+    /* Made at the first use of a meter; metering_lock is held over opening the journal, and no other lock under it. */
+    _Atomic(struct dream_metering *) metering;
+    pthread_mutex_t metering_lock;
+    bool is_metering_borrowed; /* in a forked child: of the client that was inherited */
 
     /* Fixed. */
     pid_t pid;
@@ -78,6 +85,8 @@ struct dreamapi_client {
 /* DREAMAPI_INVALID for NULL, DREAMAPI_FORKED in a child of the process that made the client. */
 dreamapi_status dream_client_check(const dreamapi_client *client, dreamapi_error *error);
 bool dream_client_is_foreign(const dreamapi_client *client); /* made by another process */
+/* A client like this one, for a forked child. */
+dreamapi_status dream_client_clone(const dreamapi_client *client, dreamapi_client **out_client);
 void dream_client_hold(dreamapi_client *client);
 void dream_client_release(dreamapi_client *client);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/call.h"
+#include "lib/meter/metering.h"
 #include "lib/pipeline.h"
 
 /* With a virtual clock and a real connection: how long to wait at a time when the transport names no time. */
@@ -101,16 +102,31 @@ static void work_transport(dreamapi_client *client)
         dream_pipeline_ended(client, exchange);
 }
 
+/* What it has to say becomes a call, which the inbox takes next. */
+static void work_meters(dreamapi_client *client)
+{
+    dream_metering *metering = atomic_load(&client->metering);
+
+    if (metering != NULL)
+        dream_agent_work(metering);
+}
+
 /* What the transport wants is relative; the earlier of it and of the first timer is when to work next. */
 static void note_next_due(dreamapi_client *client)
 {
     const dream_timer *timer = dream_timers_first(&client->timers);
     int64_t due_ms = timer == NULL ? -1 : timer->due_ms;
     int64_t wait_ms = client->settings.transport.timeout_ms(client->transport);
+    const dream_metering *metering = atomic_load(&client->metering);
 
     if (wait_ms >= 0) {
         wait_ms += dream_settings_now_ms(&client->settings);
         if (due_ms < 0 || wait_ms < due_ms)
+            due_ms = wait_ms;
+    }
+    if (metering != NULL) {
+        wait_ms = dream_agent_due_ms(metering);
+        if (wait_ms >= 0 && (due_ms < 0 || wait_ms < due_ms))
             due_ms = wait_ms;
     }
     pthread_mutex_lock(&client->lock);
@@ -124,6 +140,7 @@ static bool work(dreamapi_client *client)
     bool is_closing;
 
     atomic_store(&client->is_busy, true);
+    work_meters(client);
     work_inbox(client);
     work_timers(client);
     work_transport(client);
@@ -207,16 +224,6 @@ void dream_engine_perform(dreamapi_client *client)
     pthread_mutex_unlock(&client->lock);
 }
 
-/* This thread is the driver, which alone ends calls: it may look at is_finished without the lock. */
-static void drive(dreamapi_client *client, const dreamapi_call *call, int64_t until_ms)
-{
-    while (work(client) && !call->is_finished) {
-        if (until_ms >= 0 && dream_settings_now_ms(&client->settings) >= until_ms)
-            break;
-        wait_for_work(client, until_ms);
-    }
-}
-
 static void wait_on(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t timeout_ms)
 {
     struct timespec until;
@@ -233,6 +240,35 @@ static void wait_on(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t ti
         until.tv_nsec -= 1000000000;
     }
     pthread_cond_timedwait(condition, lock, &until);
+}
+
+void dream_engine_drive(dreamapi_client *client, int64_t timeout_ms)
+{
+    pthread_mutex_lock(&client->lock);
+    if (client->is_closing) {
+        pthread_mutex_unlock(&client->lock);
+        return;
+    }
+    if (client->is_driven) {
+        wait_on(&client->role_changed, &client->lock, timeout_ms);
+    } else {
+        take_role(client);
+        if (work(client))
+            wait_for_work(client, dream_settings_now_ms(&client->settings) + timeout_ms);
+        (void)work(client);
+        leave_role(client);
+    }
+    pthread_mutex_unlock(&client->lock);
+}
+
+/* This thread is the driver, which alone ends calls: it may look at is_finished without the lock. */
+static void drive(dreamapi_client *client, const dreamapi_call *call, int64_t until_ms)
+{
+    while (work(client) && !call->is_finished) {
+        if (until_ms >= 0 && dream_settings_now_ms(&client->settings) >= until_ms)
+            break;
+        wait_for_work(client, until_ms);
+    }
 }
 
 static int64_t real_now_ms(void)

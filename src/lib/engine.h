@@ -15,6 +15,8 @@ void dream_engine_wake(dreamapi_client *client);
 
 /* threads = 0: becomes the driver unless somebody is, does what can be done, and steps back. */
 void dream_engine_perform(dreamapi_client *client);
+/* threads = 0: works for at most `timeout_ms`, or waits for somebody else who does; one round. */
+void dream_engine_drive(dreamapi_client *client, int64_t timeout_ms);
 /* Waits until the call is finished or `timeout_ms` is over (negative: never over), driving the client meanwhile if it
  * has no thread. The lock is held, and is let go of in between. */
 void dream_engine_wait_for(dreamapi_client *client, dreamapi_call *call, int64_t timeout_ms);

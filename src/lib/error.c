@@ -35,6 +35,7 @@ static const struct {
     { DREAMAPI_SERVER, "DREAMAPI_SERVER", "The server failed." },
     { DREAMAPI_FORKED, "DREAMAPI_FORKED", "The client was made before fork() and belongs to the parent process." },
     { DREAMAPI_PENDING, "DREAMAPI_PENDING", "The call is not finished yet." },
+    { DREAMAPI_JOURNAL, "DREAMAPI_JOURNAL", "The journal of the meters cannot be used." },
 };
 
 enum { STATUS_COUNT = sizeof(statuses) / sizeof(statuses[0]) };

@@ -16,6 +16,7 @@ static const struct {
     { "customer-list", DREAM_EXTENSION_CUSTOMER_LIST },
     { "usage-batch", DREAM_EXTENSION_USAGE_BATCH },
     { "usage-history", DREAM_EXTENSION_USAGE_HISTORY },
+    { "leases", DREAM_EXTENSION_LEASES },
 };
 
 dream_extensions_state dream_extensions_look(const dream_extensions *extensions, int64_t now_ms)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/crypto.h"
+#include "lib/meter/metering.h"
 #include "lib/params.h"
 #include "lib/settings.h"
 #include "lib/text.h"
@@ -17,6 +18,7 @@ enum {
     MIN_RESPONSE_SIZE = 1024,
     MAX_RESPONSE_SIZE = 1024 * 1024 * 1024,
     DEFAULT_RETRIES = 4,
+    DEFAULT_CLOSE_TIMEOUT_MS = 2000,
     MAX_RETRIES = 100,
     MAX_PROXY = 2048,
     MAX_PATH_SIZE = 4095,
@@ -33,6 +35,8 @@ dreamapi_options *dreamapi_options_new(void)
     options->threads = 1;
     options->max_response_size = DEFAULT_RESPONSE_SIZE;
     options->max_retries = DEFAULT_RETRIES;
+    options->close_timeout_ms = DEFAULT_CLOSE_TIMEOUT_MS;
+    (void)dream_meter_params_read(NULL, &options->meter_defaults, NULL);
     return options;
 }
 
@@ -46,6 +50,7 @@ void dreamapi_options_free(dreamapi_options *options)
     free(options->ca_file);
     free(options->proxy);
     free(options->user_agent_suffix);
+    free(options->journal);
     free(options);
 }
 
@@ -186,5 +191,37 @@ dreamapi_status dreamapi_options_set_log(dreamapi_options *options, dreamapi_log
         return DREAMAPI_INVALID;
     options->log = function;
     options->log_data = user_data;
+    return DREAMAPI_OK;
+}
+
+dreamapi_status dreamapi_options_set_journal(dreamapi_options *options, const char *path)
+{
+    if (options == NULL || (path != NULL && (path[0] == '\0' || strlen(path) > MAX_PATH_SIZE)))
+        return DREAMAPI_INVALID;
+    return set_text(&options->journal, path);
+}
+
+dreamapi_status dreamapi_options_set_close_timeout_ms(dreamapi_options *options, int64_t timeout_ms)
+{
+    if (options == NULL || timeout_ms < 0 || timeout_ms > DREAMAPI_MAX_TIMEOUT_MS)
+        return DREAMAPI_INVALID;
+    options->close_timeout_ms = timeout_ms;
+    return DREAMAPI_OK;
+}
+
+dreamapi_status dreamapi_options_set_meter_defaults(dreamapi_options *options, const dreamapi_meter_params *params)
+{
+    dreamapi_meter_params read;
+    dreamapi_status status;
+
+    if (options == NULL)
+        return DREAMAPI_INVALID;
+    status = dream_meter_params_read(params, &read, NULL);
+    if (status != DREAMAPI_OK)
+        return status;
+    /* Tokens are of one user, and these are everybody's. */
+    read.user_token = NULL;
+    read.meter = NULL;
+    options->meter_defaults = read;
     return DREAMAPI_OK;
 }

@@ -96,6 +96,8 @@ static void finish(dreamapi_call *call)
     dream_exchange_clear(&call->exchange);
     dream_request_forget(&call->request);
     dream_call_publish(call);
+    if (call->on_finished != NULL)
+        call->on_finished(call, call->context);
     dream_call_release(call);
 }
 
@@ -427,6 +429,7 @@ static void send_request(dreamapi_call *call)
     }
     call->tries++;
     call->has_asked = false;
+    call->sent_ms = now_of(client);
     call->phase = DREAM_PHASE_SENDING;
     (void)dream_timers_set(&client->timers, &call->timer, call->deadline_ms);
     dream_exchange_prepare(&call->exchange, call->request.method, dream_buffer_str(&call->request.url),
@@ -453,6 +456,7 @@ static const struct {
       "the server takes no batches of usage (extension usage-batch)" },
     { DREAM_EXTENSION_USAGE_HISTORY, "tells usage day by day", DREAMAPI_UNSUPPORTED,
       "the server does not tell usage day by day (extension usage-history)" },
+    { DREAM_EXTENSION_LEASES, "grants leases", DREAMAPI_UNSUPPORTED, "the server grants no leases (extension leases)" },
 };
 
 static size_t ability_of(unsigned extension)

@@ -160,6 +160,14 @@ void dream_request_int(dream_request *request, const char *name, int64_t value)
     dream_buffer_printf(&request->body, "%lld", (long long)value);
 }
 
+void dream_request_bool(dream_request *request, const char *name, bool value)
+{
+    if (is_refused(request))
+        return;
+    add_name(&request->body, name);
+    dream_buffer_text(&request->body, value ? "true" : "false");
+}
+
 void dream_request_base64(dream_request *request, const char *name, const void *bytes, size_t size)
 {
     if (is_refused(request))

@@ -47,6 +47,7 @@ void dream_request_required_field(dream_request *request, const char *name, cons
 void dream_request_id(dream_request *request, const char *name, const char *what, const char *id);
 /* Adds a whole number to the body. */
 void dream_request_int(dream_request *request, const char *name, int64_t value);
+void dream_request_bool(dream_request *request, const char *name, bool value);
 /* Adds bytes to the body, in base64. */
 void dream_request_base64(dream_request *request, const char *name, const void *bytes, size_t size);
 /* A list of objects in the body. The fields added between item_begin and item_end are the item's. */

@@ -101,6 +101,8 @@ static dreamapi_status set_texts(const dreamapi_options *options, dream_settings
         return dream_error_nomem(error);
     if (options->proxy != NULL && (out->proxy = strdup(options->proxy)) == NULL)
         return dream_error_nomem(error);
+    if (options->journal != NULL && (out->journal = strdup(options->journal)) == NULL)
+        return dream_error_nomem(error);
     return DREAMAPI_OK;
 }
 
@@ -112,7 +114,10 @@ static void set_parts(const dreamapi_options *options, dream_settings *out)
     out->has_thread = options->threads == 1;
     out->max_response_size = options->max_response_size;
     out->max_retries = options->max_retries;
-    out->clock = options->clock.monotonic_ms == NULL ? real_clock : options->clock;
+    out->close_timeout_ms = options->close_timeout_ms;
+    out->meter_defaults = options->meter_defaults;
+    out->is_clock_real = options->clock.monotonic_ms == NULL;
+    out->clock = out->is_clock_real ? real_clock : options->clock;
     out->random = options->random == NULL ? real_random : options->random;
     out->random_data = options->random_data;
     out->transport = options->transport.open == NULL ? dream_transport_curl : options->transport;
@@ -144,6 +149,29 @@ dreamapi_status dream_settings_make(const dreamapi_options *options, dream_setti
     return status;
 }
 
+static bool copy_text(const char *from, char **out)
+{
+    *out = from == NULL ? NULL : strdup(from);
+    return from == NULL || *out != NULL;
+}
+
+bool dream_settings_copy(const dream_settings *from, dream_settings *out)
+{
+    bool is_whole;
+
+    *out = *from;
+    is_whole = copy_text(from->base_url.text, &out->base_url.text);
+    is_whole = copy_text(from->authorization, &out->authorization) && is_whole;
+    is_whole = copy_text(from->publishable_key, &out->publishable_key) && is_whole;
+    is_whole = copy_text(from->ca_file, &out->ca_file) && is_whole;
+    is_whole = copy_text(from->proxy, &out->proxy) && is_whole;
+    is_whole = copy_text(from->user_agent, &out->user_agent) && is_whole;
+    is_whole = copy_text(from->journal, &out->journal) && is_whole;
+    if (!is_whole)
+        dream_settings_clear(out);
+    return is_whole;
+}
+
 void dream_settings_clear(dream_settings *settings)
 {
     dream_free_secret(settings->authorization);
@@ -152,12 +180,14 @@ void dream_settings_clear(dream_settings *settings)
     free(settings->ca_file);
     free(settings->proxy);
     free(settings->user_agent);
+    free(settings->journal);
     settings->authorization = NULL;
     settings->base_url.text = NULL;
     settings->publishable_key = NULL;
     settings->ca_file = NULL;
     settings->proxy = NULL;
     settings->user_agent = NULL;
+    settings->journal = NULL;
 }
 
 int64_t dream_settings_now_ms(const dream_settings *settings)

@@ -3,7 +3,7 @@
 #ifndef DREAM_LIB_SETTINGS_H
 #define DREAM_LIB_SETTINGS_H
 
-#include <dreamapi/options.h>
+#include <dreamapi/meter.h>
 #include <stdbool.h>
 
 #include "lib/base_url.h"
@@ -19,6 +19,9 @@ struct dreamapi_options {
     int threads;
     size_t max_response_size;
     int max_retries;
+    char *journal;
+    int64_t close_timeout_ms;
+    dreamapi_meter_params meter_defaults;
     dreamapi_clock clock;
     dreamapi_random_function random;
     void *random_data;
@@ -38,7 +41,11 @@ typedef struct dream_settings {
     bool has_thread;
     size_t max_response_size;
     int max_retries;
+    char *journal; /* NULL: anonymous memory */
+    int64_t close_timeout_ms;
+    dreamapi_meter_params meter_defaults;
     dreamapi_clock clock;
+    bool is_clock_real;
     dreamapi_random_function random;
     void *random_data;
     dreamapi_transport transport;
@@ -48,6 +55,8 @@ typedef struct dream_settings {
 
 /* `options` may be NULL. On failure nothing is kept. */
 dreamapi_status dream_settings_make(const dreamapi_options *options, dream_settings *out, dreamapi_error *error);
+/* A copy with texts of its own; false when out of memory, with nothing kept. */
+bool dream_settings_copy(const dream_settings *from, dream_settings *out);
 void dream_settings_clear(dream_settings *settings); /* wipes the secret; may be called twice */
 
 int64_t dream_settings_now_ms(const dream_settings *settings); /* monotonic */

@@ -20,7 +20,7 @@ enum {
     RETRY_MS = 1000, /* an upgrade should show soon */
     ALONE = 2,       /* at most this part of what is left, */
     SHARED = 4,      /* so that others who come find some */
-    RANDOM_SIZE = 16
+    RANDOM_SIZE = 10
 };
 static const int64_t day_ms = 86400000;
 
@@ -284,7 +284,7 @@ static dreamd_db_status take_units(dreamd_db *db, const draft *self, int64_t gra
     return status == DREAMD_DB_OK && changed == 0 ? DREAMD_DB_BUSY : status;
 }
 
-/* The time in front, so that rows of one project are appended; behind it 128 random bits. */
+/* 32 hexadecimal digits: the time in front, so that rows of one project are appended; behind it 80 random bits. */
 static bool make_lease_id(int64_t now_ms, char out[DREAMD_LEASE_ID_MAX + 1])
 {
     unsigned char bytes[RANDOM_SIZE] = { 0 };

@@ -1,0 +1,561 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agent.c - what goes to the server, and when. One request at a time carries everything that is due: counts of leases that run
+ * (check-ins), of leases that ended (settlements), refunds, and wishes for new leases. Booking the answer is
+ * agent_answer.c.
+ *
+ * A wish is journalled, as a pending lease under a random request id, before it is sent; so it can be repeated by whoever finds
+ * it, and its answer is installed once. What users' threads want is taken from a list; what time brings (ends, check-ins, wishes of dead
+ * processes) is found by a sweep over the journal, which one of the processes that share it does. */
+#include "lib/meter/agent.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/engine.h"
+
+enum {
+    NS_PER_MS = 1000000,
+    SWEEP_SPACING_MS = 100,
+    FOLLOWER_MS = 1000,
+    SHARED_MS = 5000, /* what other processes begin is found by looking */
+    RETENTION_S = 3600,
+    RETAINED_MAX = 65536,
+    REQUEST_PATIENCE_MS = 10000,
+    /* Somebody else's wish without an answer for so long is repeated. */
+    ORPHAN_MS = 15000,
+    FIRST_WANT = 64,
+    /* A wish is for so many seconds of the spending seen last. */
+    WANT_SECONDS = 5
+};
+static const int64_t never_ns = INT64_MAX;
+
+static int64_t ms_to_ns(int64_t ms)
+{
+    return ms * NS_PER_MS;
+}
+
+bool dream_lines_add(dream_lines *lines, dream_line line)
+{
+    if (lines->count == lines->capacity) {
+        size_t capacity = lines->capacity == 0 ? 16 : lines->capacity * 2;
+        dream_line *items = realloc(lines->items, capacity * sizeof(*items));
+        if (items == NULL)
+            return false;
+        lines->items = items;
+        lines->capacity = capacity;
+    }
+    lines->items[lines->count++] = line;
+    return true;
+}
+
+static void *at(const dream_metering *metering, dream_line line)
+{
+    return dream_journal_at(metering->journal, line);
+}
+
+static bool is_ours(const dream_metering *metering, const dream_lease *lease)
+{
+    return lease->main.owner_pid == (uint32_t)atomic_load(&metering->journal->pid)
+           && lease->main.owner_start == metering->journal->process_start;
+}
+
+bool dream_agent_want(dream_metering *metering, dream_account *account, uint32_t units)
+{
+    dream_line pending = atomic_load(&account->pending);
+
+    if (account->want < units)
+        account->want = units;
+    if (pending != 0 || (atomic_load(&account->flags) & DREAM_ACCOUNT_ASKED) != 0
+        || dream_metering_now_ns(metering) < account->next_try_ns
+        || !dream_lines_add(&metering->wanted, dream_journal_line(metering->journal, account)))
+        return false;
+    atomic_fetch_or(&account->flags, DREAM_ACCOUNT_ASKED);
+    atomic_store(&metering->is_wanted, true);
+    return true;
+}
+
+/* ---- what a request holds ---- */
+
+typedef struct builder {
+    dream_metering *metering;
+    dream_agent_request *request;
+    int64_t now_ns;
+    int64_t next_ns; /* when the sweep has something to do again */
+} builder;
+
+static bool is_full(const builder *b)
+{
+    return b->request->count == DREAM_LEASE_ITEMS_MAX;
+}
+
+static void add_item(builder *b, dream_item_kind kind, dream_line line, const unsigned char id[16])
+{
+    dream_item *item = &b->request->items[b->request->count++];
+
+    *item = (dream_item){ .kind = kind, .line = line };
+    memcpy(item->id, id, sizeof(item->id));
+}
+
+static void add_settle(builder *b, dream_lease *lease, bool is_final)
+{
+    dream_journal *journal = b->metering->journal;
+    dream_item *item;
+
+    if (is_final)
+        dream_lease_close_refunds(lease);
+    add_item(b, DREAM_ITEM_SETTLE, dream_journal_line(journal, lease), lease->lease_id);
+    item = &b->request->items[b->request->count - 1];
+    item->admitted = dream_lease_admitted(journal, lease);
+    item->refunded = dream_lease_refunded(lease);
+    item->is_final = is_final;
+}
+
+static void wake_at(builder *b, int64_t at_ns)
+{
+    if (at_ns < b->next_ns)
+        b->next_ns = at_ns;
+}
+
+/* Nothing is spent from it any more, and nobody finds it. */
+static void end_lease(builder *b, dream_lease *lease)
+{
+    dream_account *account = at(b->metering, lease->account);
+    dream_line line = dream_journal_line(b->metering->journal, lease);
+
+    if (atomic_load(&account->current) == line)
+        atomic_store(&account->current, 0);
+    dream_lease_seal(b->metering->journal, lease);
+}
+
+static void check_in(builder *b, dream_lease *lease)
+{
+    int64_t third_ns = (lease->ends_at_ns - atomic_load(&lease->granted_at_ns)) / 3;
+
+    lease->main.until_ns = b->now_ns + (third_ns > 0 ? third_ns : ms_to_ns(SWEEP_SPACING_MS));
+    add_settle(b, lease, false);
+}
+
+static void settle(builder *b, dream_lease *lease)
+{
+    if (is_full(b)) {
+        wake_at(b, b->now_ns);
+        return;
+    }
+    if (dream_lease_is_final(b->metering->journal, lease, b->now_ns)) {
+        add_settle(b, lease, true);
+        return;
+    }
+    /* Somebody still works under a reservation. */
+    if (b->now_ns >= lease->main.until_ns)
+        check_in(b, lease);
+    wake_at(b, lease->main.until_ns);
+}
+
+/* ---- wishes ---- */
+
+/* Asks for so many seconds of what was spent lately; for twice as much as last time if that was gone at once. */
+static uint32_t size_wish(const builder *b, const dream_account *account, const dream_lease *last)
+{
+    uint64_t want = account->want > FIRST_WANT ? account->want : FIRST_WANT;
+
+    if (last != NULL) {
+        int64_t lasted_ms = (b->now_ns - atomic_load(&last->granted_at_ns)) / NS_PER_MS;
+        uint64_t spent = dream_lease_admitted(b->metering->journal, last);
+        uint64_t pace = spent * 1000 * WANT_SECONDS / (uint64_t)(lasted_ms > 1 ? lasted_ms : 1);
+        uint64_t twice = (uint64_t)atomic_load(&last->granted) * 2;
+
+        if (spent * 2 >= atomic_load(&last->granted) && lasted_ms < WANT_SECONDS * 1000 && pace < twice)
+            pace = twice;
+        if (want < pace)
+            want = pace;
+    }
+    return want < (uint64_t)DREAM_MAX_GRANT ? (uint32_t)want : (uint32_t)DREAM_MAX_GRANT;
+}
+
+static dream_lease *make_wish(builder *b, dream_account *account)
+{
+    dream_journal *journal = b->metering->journal;
+    dream_line current = atomic_load(&account->current);
+    unsigned char id[16];
+    dream_line line;
+    dream_lease *lease;
+
+    if (!dream_settings_random(journal->settings, id, sizeof(id)))
+        return NULL;
+    line = dream_journal_take(journal, DREAM_TAG_LEASE, sizeof(*lease));
+    if (line == 0)
+        return NULL;
+    lease = at(b->metering, line);
+    memcpy(lease->request_id, id, sizeof(id));
+    lease->account = dream_journal_line(journal, account);
+    lease->wanted = size_wish(b, account, current == 0 ? NULL : at(b->metering, current));
+    lease->main.owner_pid = (uint32_t)atomic_load(&journal->pid);
+    lease->main.owner_start = journal->process_start;
+    atomic_store(&lease->state, DREAM_LEASE_PENDING);
+    atomic_store(&account->pending, line);
+    account->want = 0;
+    return lease;
+}
+
+static void ask(builder *b, dream_lease *lease)
+{
+    lease->asked_at_ns = b->now_ns;
+    add_item(b, DREAM_ITEM_ACQUIRE, dream_journal_line(b->metering->journal, lease), lease->request_id);
+}
+
+/* A lease with nothing left is settled in the same request, so that the server decides by the true count. */
+static void settle_spent(builder *b, dream_account *account)
+{
+    dream_line current = atomic_load(&account->current);
+    dream_lease *lease = current == 0 ? NULL : at(b->metering, current);
+
+    if (lease == NULL || (dream_lease_spare(b->metering->journal, lease) > 0 && b->now_ns < lease->ends_at_ns))
+        return;
+    end_lease(b, lease);
+    settle(b, lease);
+}
+
+static void take_wish(builder *b, dream_line line)
+{
+    dream_account *account = at(b->metering, line);
+    dream_line pending = atomic_load(&account->pending);
+    dream_lease *lease;
+
+    atomic_fetch_and(&account->flags, ~(uint32_t)DREAM_ACCOUNT_ASKED);
+    if (pending != 0) {
+        /* Of a request that failed. */
+        lease = at(b->metering, pending);
+        if (is_ours(b->metering, lease))
+            ask(b, lease);
+        return;
+    }
+    if (b->now_ns < account->next_try_ns)
+        return;
+    /* First the wish: it is sized by the lease that ends here. */
+    lease = make_wish(b, account);
+    settle_spent(b, account);
+    if (lease != NULL)
+        ask(b, lease);
+    else
+        atomic_store(&b->metering->trouble, DREAMAPI_JOURNAL);
+}
+
+/* Two places at the most go to each. */
+static void take_wanted(builder *b)
+{
+    dream_lines *wanted = &b->metering->wanted;
+    size_t taken = 0;
+
+    while (taken < wanted->count && b->request->count + 2 <= DREAM_LEASE_ITEMS_MAX)
+        take_wish(b, wanted->items[taken++]);
+    memmove(wanted->items, wanted->items + taken, (wanted->count - taken) * sizeof(*wanted->items));
+    wanted->count -= taken;
+    if (wanted->count > 0)
+        atomic_store(&b->metering->is_wanted, true);
+}
+
+static void take_ended(builder *b)
+{
+    dream_lines *ended = &b->metering->ended;
+    size_t taken = 0;
+
+    for (; taken < ended->count && !is_full(b); taken++) {
+        dream_lease *lease = at(b->metering, ended->items[taken]);
+        if (dream_tag_kind(lease->main.tag) == DREAM_TAG_LEASE && atomic_load(&lease->state) == DREAM_LEASE_SEALED)
+            settle(b, lease);
+    }
+    memmove(ended->items, ended->items + taken, (ended->count - taken) * sizeof(*ended->items));
+    ended->count -= taken;
+}
+
+/* ---- the sweep ---- */
+
+static void sweep_pending(builder *b, dream_lease *lease)
+{
+    bool is_orphan = (lease->flags & DREAM_LEASE_IS_OLD) != 0
+                     || dream_process_is_dead(b->metering->journal, lease->main.owner_pid, lease->main.owner_start);
+    int64_t again_ns = lease->asked_at_ns + ms_to_ns(ORPHAN_MS);
+
+    if (lease->asked_at_ns == 0 || (is_orphan && b->now_ns >= again_ns) || b->now_ns >= again_ns + ms_to_ns(ORPHAN_MS)) {
+        if (is_full(b))
+            wake_at(b, b->now_ns);
+        else
+            ask(b, lease);
+    }
+    wake_at(b, lease->asked_at_ns + ms_to_ns(ORPHAN_MS));
+}
+
+/* A lease that nobody used since the last check-in is handed back. */
+static bool is_idle(const builder *b, const dream_lease *lease)
+{
+    return atomic_load(&lease->reservations) == 0
+           && dream_lease_admitted(b->metering->journal, lease) == lease->reported;
+}
+
+static void sweep_active(builder *b, dream_lease *lease)
+{
+    bool is_due = b->now_ns >= lease->main.until_ns;
+
+    if (b->now_ns >= lease->ends_at_ns || atomic_load(&b->metering->is_flushing) || (is_due && is_idle(b, lease))) {
+        end_lease(b, lease);
+        settle(b, lease);
+        return;
+    }
+    if (is_due && !is_full(b))
+        check_in(b, lease);
+    wake_at(b, lease->main.until_ns < lease->ends_at_ns ? lease->main.until_ns : lease->ends_at_ns);
+}
+
+static void sweep_lease(builder *b, dream_lease *lease)
+{
+    switch ((dream_lease_state)atomic_load(&lease->state)) {
+    case DREAM_LEASE_PENDING: sweep_pending(b, lease); break;
+    case DREAM_LEASE_ACTIVE: sweep_active(b, lease); break;
+    case DREAM_LEASE_SEALED: settle(b, lease); break;
+    }
+}
+
+static void sweep_settled(builder *b, dream_line line, const dream_settled *settled)
+{
+    dream_item *item;
+
+    if ((settled->flags & DREAM_SETTLED_RESEND) == 0)
+        return;
+    if (is_full(b)) {
+        wake_at(b, b->now_ns);
+        return;
+    }
+    add_item(b, DREAM_ITEM_RESEND, line, settled->lease_id);
+    item = &b->request->items[b->request->count - 1];
+    item->admitted = settled->admitted;
+    item->refunded = settled->refunded;
+    item->is_final = true;
+}
+
+static void sweep_refund(builder *b, dream_line line, const dream_refund *refund)
+{
+    if (refund->state == 1 && !is_full(b))
+        add_item(b, DREAM_ITEM_REFUND, line, refund->id);
+    else if (refund->state == 1)
+        wake_at(b, b->now_ns);
+    else if (b->now_ns - refund->confirmed_at_ns >= ms_to_ns(RETENTION_S * INT64_C(1000)))
+        dream_journal_give(b->metering->journal, line);
+}
+
+/* Settled leases are kept for a while, in case the server's store is restored from a backup. */
+static void forget_settled(builder *b)
+{
+    dream_journal_header *header = dream_journal_header_of(b->metering->journal);
+    uint32_t now_s = (uint32_t)(b->now_ns / 1000000000) & DREAM_SETTLED_SECONDS;
+    dream_line line;
+
+    while ((line = atomic_load(&header->settled_first)) != 0) {
+        dream_settled *settled = at(b->metering, line);
+        uint32_t age_s = (now_s - (settled->flags & DREAM_SETTLED_SECONDS)) & DREAM_SETTLED_SECONDS;
+        if (age_s < RETENTION_S && atomic_load(&header->settled_count) <= RETAINED_MAX)
+            return;
+        if (header->settled_last == line)
+            header->settled_last = 0;
+        atomic_store(&header->settled_first, atomic_load(&settled->next));
+        atomic_fetch_sub(&header->settled_count, 1);
+        dream_journal_give(b->metering->journal, line);
+    }
+}
+
+static void sweep_record(builder *b, dream_line line)
+{
+    void *record = at(b->metering, line);
+
+    switch (dream_tag_kind(*(const uint32_t *)record)) {
+    case DREAM_TAG_LEASE: sweep_lease(b, record); break;
+    case DREAM_TAG_SETTLED: sweep_settled(b, line, record); break;
+    case DREAM_TAG_REFUND: sweep_refund(b, line, record); break;
+    default: break;
+    }
+}
+
+static void sweep(builder *b)
+{
+    dream_metering *metering = b->metering;
+    int64_t earliest_ns = b->now_ns + ms_to_ns(SWEEP_SPACING_MS);
+
+    metering->is_leader = metering->is_leader || dream_journal_lead(metering->journal);
+    if (!metering->is_leader && !atomic_load(&metering->is_flushing)) {
+        metering->next_sweep_ns = b->now_ns + ms_to_ns(FOLLOWER_MS);
+        return;
+    }
+    forget_settled(b);
+    for (dream_line line = 0; (line = dream_journal_next(metering->journal, line)) != 0;)
+        sweep_record(b, line);
+    if (dream_journal_is_shared(metering->journal))
+        wake_at(b, b->now_ns + ms_to_ns(SHARED_MS));
+    metering->next_sweep_ns = b->next_ns < earliest_ns && !is_full(b) ? earliest_ns : b->next_ns;
+}
+
+/* ---- sending ---- */
+
+static int order_of(dream_item_kind kind)
+{
+    return kind == DREAM_ITEM_RESEND ? DREAM_ITEM_SETTLE : (int)kind;
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const dream_item *left = a;
+    const dream_item *right = b;
+
+    if (order_of(left->kind) != order_of(right->kind))
+        return order_of(left->kind) - order_of(right->kind);
+    return left->line < right->line ? -1 : left->line > right->line;
+}
+
+/* What a list and the sweep both found. */
+static void drop_repeats(dream_agent_request *request)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < request->count; i++) {
+        if (kept == 0 || compare_items(&request->items[kept - 1], &request->items[i]) != 0)
+            request->items[kept++] = request->items[i];
+    }
+    request->count = kept;
+}
+
+static void write_settle(const dream_metering *metering, dream_request *request, const dream_item *item)
+{
+    const dream_lease *lease = at(metering, item->line);
+    const dream_settled *settled = at(metering, item->line);
+    bool is_resent = item->kind == DREAM_ITEM_RESEND;
+    const dream_account *account = at(metering, is_resent ? settled->account : lease->account);
+    dream_settle_item wire = {
+        .lease_id = item->id,
+        .request_id = is_resent ? settled->request_id : lease->request_id,
+        .user_id = dream_account_user(account),
+        .meter = dream_account_meter(account),
+        .period_start_day = is_resent ? settled->period_start_day : lease->period_start_day,
+        .granted = is_resent ? settled->granted : atomic_load(&lease->granted),
+        .admitted = item->admitted,
+        .refunded = item->refunded,
+        .is_final = item->is_final,
+        .is_unproven = is_resent ? (settled->flags & DREAM_SETTLED_UNPROVEN) != 0
+                                 : item->is_final && (lease->flags & DREAM_LEASE_IS_UNPROVEN) != 0,
+    };
+
+    /* An unproven end is no final one. */
+    wire.is_final = wire.is_final && !wire.is_unproven;
+    dream_lease_request_settle(request, &wire);
+}
+
+static void write_item(const dream_metering *metering, dream_request *request, const dream_item *item)
+{
+    const dream_lease *lease = at(metering, item->line);
+    const dream_refund *refund = at(metering, item->line);
+    const dream_account *account;
+
+    switch (item->kind) {
+    case DREAM_ITEM_SETTLE:
+    case DREAM_ITEM_RESEND: write_settle(metering, request, item); break;
+    case DREAM_ITEM_REFUND: dream_lease_request_refund(request, refund->id, refund->lease_id, refund->units); break;
+    case DREAM_ITEM_ACQUIRE:
+        account = at(metering, lease->account);
+        dream_lease_request_acquire(request, lease->request_id, dream_account_user(account),
+                                    dream_account_meter(account), lease->wanted);
+        break;
+    }
+}
+
+static void write_request(const dream_metering *metering, const dream_agent_request *from, dream_request *request)
+{
+    static const char *const names[] = { "settle", "refunds", "acquire" };
+    const dream_identity *identity = dream_journal_identity(metering->journal);
+    size_t i = 0;
+
+    dream_lease_request_begin(request, metering->client, identity->holder, identity->project);
+    for (int list = 0; list < 3; list++) {
+        if (i == from->count || order_of(from->items[i].kind) != list)
+            continue;
+        dream_request_list_begin(request, names[list]);
+        for (; i < from->count && order_of(from->items[i].kind) == list; i++)
+            write_item(metering, request, &from->items[i]);
+        dream_request_list_end(request);
+    }
+}
+
+/* The lock is held. */
+static void build(dream_metering *metering, dream_agent_request *request, dream_request *out)
+{
+    builder b = { metering, request, dream_metering_now_ns(metering), never_ns };
+
+    take_wanted(&b);
+    take_ended(&b);
+    if (b.now_ns >= metering->next_sweep_ns || atomic_load(&metering->is_flushing))
+        sweep(&b);
+    else
+        wake_at(&b, metering->next_sweep_ns);
+    if (b.next_ns < metering->next_sweep_ns)
+        metering->next_sweep_ns = b.next_ns;
+    qsort(request->items, request->count, sizeof(request->items[0]), compare_items);
+    drop_repeats(request);
+    if (request->count > 0)
+        write_request(metering, request, out);
+}
+
+static void send(dream_metering *metering, dream_agent_request *agent_request, dream_request *request)
+{
+    dreamapi_error error;
+    dreamapi_status status;
+
+    atomic_fetch_add_explicit(&metering->requests, 1, memory_order_relaxed);
+    metering->request = agent_request;
+    request->options.timeout_ms = metering->client->settings.timeout_ms < REQUEST_PATIENCE_MS
+                                      ? metering->client->settings.timeout_ms
+                                      : REQUEST_PATIENCE_MS;
+    status = dream_call_start_inside(metering->client, "leases", &dream_noun_lease_answer, request,
+                                     dream_agent_answered, metering, &error);
+    if (status != DREAMAPI_OK)
+        dream_agent_failed(metering, &error);
+}
+
+void dream_agent_work(dream_metering *metering)
+{
+    int64_t now_ns = dream_metering_now_ns(metering);
+    dream_agent_request *agent_request;
+    dream_request request = { 0 };
+
+    if (metering->request != NULL || now_ns < metering->not_before_ns)
+        return;
+    if (!atomic_exchange(&metering->is_wanted, false) && now_ns < metering->next_sweep_ns
+        && !atomic_load(&metering->is_flushing))
+        return;
+    agent_request = calloc(1, sizeof(*agent_request));
+    if (agent_request == NULL || !dream_journal_lock(metering->journal)) {
+        free(agent_request);
+        metering->not_before_ns = now_ns + ms_to_ns(SWEEP_SPACING_MS);
+        atomic_store(&metering->is_wanted, true);
+        return;
+    }
+    build(metering, agent_request, &request);
+    dream_journal_unlock(metering->journal);
+    if (agent_request->count == 0) {
+        free(agent_request);
+        if (atomic_exchange(&metering->is_flushing, false))
+            dream_journal_notify(metering->journal);
+        return;
+    }
+    send(metering, agent_request, &request);
+}
+
+int64_t dream_agent_due_ms(const dream_metering *metering)
+{
+    int64_t due_ns = metering->next_sweep_ns;
+
+    if (metering->request != NULL)
+        return -1;
+    if (atomic_load(&metering->is_wanted) || atomic_load(&metering->is_flushing))
+        due_ns = 0;
+    if (due_ns < metering->not_before_ns)
+        due_ns = metering->not_before_ns;
+    /* Rounded up: a little early would be once more for nothing. The coarse clock is up to a tick behind. */
+    return due_ns == never_ns ? -1 : (due_ns + NS_PER_MS - 1) / NS_PER_MS;
+}

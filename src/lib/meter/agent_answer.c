@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* agent_answer.c - books the answer to a lease request in the journal, under its lock.
+ *
+ * The journal may have moved on since the request was built: other processes settle and ask, too. So each item is booked only if its
+ * record still is what it was, by its id. */
+#include "lib/meter/agent.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/error.h"
+
+enum { NS_PER_MS = 1000000, DENIAL_MS = 1000, BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 5000, CLOCK_SLACK_MS = 10 };
+
+typedef struct booking {
+    dream_metering *metering;
+    dream_agent_request *request;
+    const dream_lease_answer *answer;
+    int64_t sent_ns; /* before the try that was answered */
+    int64_t now_ns;
+    size_t cursor; /* of find_wish */
+} booking;
+
+static void *at(const dream_metering *metering, dream_line line)
+{
+    return dream_journal_at(metering->journal, line);
+}
+
+/* The record an item was about, or NULL if it is another one by now. */
+static dream_lease *lease_of(const booking *b, const dream_item *item)
+{
+    dream_lease *lease = at(b->metering, item->line);
+    const unsigned char *id = item->kind == DREAM_ITEM_ACQUIRE ? lease->request_id : lease->lease_id;
+
+    return dream_tag_kind(lease->main.tag) == DREAM_TAG_LEASE && memcmp(id, item->id, sizeof(item->id)) == 0 ? lease
+                                                                                                             : NULL;
+}
+
+/* ---- settlements ---- */
+
+/* Remembered for a while: if the server's store is restored from a backup, it has to be told again. */
+static void remember_settled(booking *b, const dream_lease *lease, const dream_item *item)
+{
+    dream_journal *journal = b->metering->journal;
+    dream_journal_header *header = dream_journal_header_of(journal);
+    dream_line line = dream_journal_take(journal, DREAM_TAG_SETTLED, sizeof(dream_settled));
+    dream_settled *settled;
+
+    if (line == 0)
+        return; /* no room: a restore within the hour would count these units as lost */
+    settled = at(b->metering, line);
+    settled->account = lease->account;
+    memcpy(settled->lease_id, lease->lease_id, sizeof(settled->lease_id));
+    memcpy(settled->request_id, lease->request_id, sizeof(settled->request_id));
+    settled->granted = atomic_load(&lease->granted);
+    settled->admitted = item->admitted;
+    settled->refunded = item->refunded;
+    settled->period_start_day = lease->period_start_day;
+    settled->flags = ((lease->flags & DREAM_LEASE_IS_UNPROVEN) != 0 ? DREAM_SETTLED_UNPROVEN : 0)
+                     | ((uint32_t)(b->now_ns / 1000000000) & DREAM_SETTLED_SECONDS);
+    if (header->settled_last == 0)
+        atomic_store(&header->settled_first, line);
+    else
+        atomic_store(&((dream_settled *)at(b->metering, header->settled_last))->next, line);
+    header->settled_last = line;
+    atomic_fetch_add(&header->settled_count, 1);
+}
+
+static void end_for_good(booking *b, dream_lease *lease)
+{
+    dream_account *account = at(b->metering, lease->account);
+
+    if (atomic_load(&account->current) == dream_journal_line(b->metering->journal, lease))
+        atomic_store(&account->current, 0);
+    dream_lease_seal(b->metering->journal, lease);
+}
+
+static void book_lease(booking *b, const dream_item *item, const dream_settled_answer *settled)
+{
+    dream_lease *lease = lease_of(b, item);
+
+    if (lease == NULL)
+        return;
+    atomic_fetch_add_explicit(&b->metering->units_settled, (int64_t)item->admitted - lease->reported,
+                              memory_order_relaxed);
+    lease->reported = item->admitted;
+    lease->reported_refunded = item->refunded;
+    if (item->is_final) {
+        remember_settled(b, lease, item);
+        dream_lease_free(b->metering->journal, lease);
+    } else if (strcmp(settled->state, "active") != 0) {
+        /* The server gave it up: it goes to its final count. */
+        end_for_good(b, lease);
+        (void)dream_lines_add(&b->metering->ended, item->line);
+        atomic_store(&b->metering->is_wanted, true);
+    }
+}
+
+static void book_resent(booking *b, const dream_item *item)
+{
+    dream_settled *settled = at(b->metering, item->line);
+
+    if (dream_tag_kind(settled->tag) == DREAM_TAG_SETTLED && memcmp(settled->lease_id, item->id, sizeof(item->id)) == 0)
+        settled->flags &= ~DREAM_SETTLED_RESEND;
+}
+
+static void book_refund(booking *b, const dream_item *item)
+{
+    dream_refund *refund = at(b->metering, item->line);
+
+    if (dream_tag_kind(refund->tag) != DREAM_TAG_REFUND || memcmp(refund->id, item->id, sizeof(item->id)) != 0)
+        return;
+    refund->state = 2;
+    refund->confirmed_at_ns = b->now_ns;
+}
+
+static bool answers(const dream_settled_answer *settled, const dream_item *item)
+{
+    unsigned char id[16];
+
+    return dream_lease_id_read(settled->lease_id, id) && memcmp(id, item->id, sizeof(id)) == 0;
+}
+
+/* Answers come in the order of the items. */
+static void book_settlements(booking *b)
+{
+    size_t next = 0;
+
+    for (size_t i = 0; i < b->request->count; i++) {
+        const dream_item *item = &b->request->items[i];
+        if (item->kind == DREAM_ITEM_REFUND) {
+            book_refund(b, item);
+            continue;
+        }
+        if (item->kind == DREAM_ITEM_ACQUIRE || next == b->answer->settled_count
+            || !answers(&b->answer->settled[next], item))
+            continue;
+        if (item->kind == DREAM_ITEM_RESEND)
+            book_resent(b, item);
+        else
+            book_lease(b, item, &b->answer->settled[next]);
+        next++;
+    }
+}
+
+/* ---- grants ---- */
+
+/* A plan's name, once in the journal for all that name it. */
+static dream_line plan_line(booking *b, const char *plan)
+{
+    dream_journal *journal = b->metering->journal;
+    size_t size = plan == NULL ? 0 : strlen(plan);
+    dream_text_record *record;
+    dream_line line;
+
+    if (size == 0)
+        return 0;
+    for (line = 0; (line = dream_journal_next(journal, line)) != 0;) {
+        record = at(b->metering, line);
+        if (dream_tag_kind(record->tag) == DREAM_TAG_TEXT && record->size == size && memcmp(record->text, plan, size) == 0)
+            return line;
+    }
+    line = dream_journal_take_new(journal, DREAM_TAG_TEXT, sizeof(*record) + size + 1);
+    if (line == 0)
+        return 0;
+    record = at(b->metering, line);
+    record->size = (uint32_t)size;
+    memcpy(record->text, plan, size + 1);
+    dream_journal_publish_new(journal, line);
+    return line;
+}
+
+/* Grants of one answer are often of one plan, and so was the account's last one. */
+static dream_line find_plan(booking *b, const dream_account *account, const char *plan)
+{
+    dream_line last = atomic_load(&account->plan);
+
+    if (last != 0 && plan != NULL && strcmp(((dream_text_record *)at(b->metering, last))->text, plan) == 0)
+        return last;
+    last = b->metering->last_plan;
+    if (last != 0 && plan != NULL && strcmp(((dream_text_record *)at(b->metering, last))->text, plan) == 0)
+        return last;
+    b->metering->last_plan = plan_line(b, plan);
+    return b->metering->last_plan;
+}
+
+static int64_t left_of(const dream_grant_answer *grant)
+{
+    int64_t left;
+
+    if (grant->limit == DREAMAPI_UNLIMITED)
+        return DREAMAPI_UNLIMITED;
+    left = grant->limit - grant->used - grant->held - grant->lost;
+    return left < 0 ? 0 : left;
+}
+
+static void note_numbers(booking *b, dream_account *account, const dream_grant_answer *grant)
+{
+    if (grant->limit < 0)
+        return;
+    atomic_store(&account->plan, find_plan(b, account, grant->plan));
+    atomic_store(&account->limit, grant->limit);
+    atomic_store(&account->used, grant->used);
+    atomic_store(&account->left, left_of(grant));
+    atomic_store(&account->answered_at_ns, b->now_ns);
+}
+
+/* A refusal counts for a second, so that an upgrade shows; one for the rate until its window ends. */
+static void deny(booking *b, dream_account *account, const dream_grant_answer *grant, dreamapi_reason reason)
+{
+    int64_t wait_ms = grant->retry_after_ms < 0 ? DENIAL_MS : grant->retry_after_ms;
+
+    if (reason != DREAMAPI_REASON_RATE && wait_ms > DENIAL_MS)
+        wait_ms = DENIAL_MS;
+    account->next_try_ns = b->now_ns + wait_ms * NS_PER_MS;
+    atomic_store(&account->denied_reason, reason);
+    atomic_store(&account->denied_until_ns, account->next_try_ns);
+}
+
+static dreamapi_reason reason_of(const char *error)
+{
+    static const struct {
+        const char *error;
+        dreamapi_reason reason;
+    } reasons[] = {
+        { "limit_reached", DREAMAPI_REASON_LIMIT },    { "held", DREAMAPI_REASON_HELD },
+        { "rate_limited", DREAMAPI_REASON_RATE },      { "not_found", DREAMAPI_REASON_NO_CUSTOMER },
+        { "deleted", DREAMAPI_REASON_NO_CUSTOMER },    { "recovering", DREAMAPI_REASON_UNAVAILABLE },
+        { "unavailable", DREAMAPI_REASON_UNAVAILABLE },
+    };
+
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (strcmp(error, reasons[i].error) == 0)
+            return reasons[i].reason;
+    }
+    return DREAMAPI_REASON_REFUSED;
+}
+
+static uint32_t spare_of_current(const booking *b, const dream_account *account)
+{
+    dream_line line = atomic_load(&account->current);
+
+    return line == 0 ? 0 : dream_lease_spare(b->metering->journal, at(b->metering, line));
+}
+
+static void book_refusal(booking *b, dream_lease *lease, dream_account *account, const dream_grant_answer *grant)
+{
+    dreamapi_reason reason = reason_of(grant->error);
+    bool is_passing = reason == DREAMAPI_REASON_UNAVAILABLE;
+
+    /* An old wish may have been granted once, and its grant is to be handed back: asked again until there is a word. */
+    if (is_passing && (lease->flags & DREAM_LEASE_IS_OLD) != 0)
+        return;
+    note_numbers(b, account, grant);
+    /* What is still here is not refused: only more of it, for a while. */
+    if (reason == DREAMAPI_REASON_RATE || spare_of_current(b, account) == 0)
+        deny(b, account, grant, reason);
+    else
+        account->next_try_ns = b->now_ns + (int64_t)DENIAL_MS * NS_PER_MS;
+    if (atomic_load(&account->pending) == dream_journal_line(b->metering->journal, lease))
+        atomic_store(&account->pending, 0);
+    dream_lease_free(b->metering->journal, lease);
+}
+
+static dream_grant describe(booking *b, const dream_account *account, const dream_grant_answer *answer)
+{
+    dream_grant grant = {
+        .granted = (uint32_t)answer->granted,
+        /* From before the try that was answered: the server's clock began later. */
+        .ends_at_ns = b->sent_ns + answer->ttl_ms * NS_PER_MS,
+        .granted_at_ns = b->now_ns,
+        .limit = answer->limit,
+        .used = answer->used,
+        .left = left_of(answer),
+        .period_start_day = answer->period_start_day,
+        .period_end_day = answer->period_end_day,
+        .plan = find_plan(b, account, answer->plan),
+        .window_ms = answer->has_rate ? (uint32_t)answer->window_ms : 0,
+        .rate_calls = answer->rate_granted > DREAM_MAX_CALLS ? DREAM_MAX_CALLS : (uint32_t)answer->rate_granted,
+        /* The window turned at some moment between sending and receiving, plus what it had left; and the coarse clock lags. */
+        .edge_ns = b->sent_ns + (answer->window_ends_in_ms - CLOCK_SLACK_MS) * NS_PER_MS,
+        .edge_width_ms = (uint32_t)((b->now_ns - b->sent_ns) / NS_PER_MS) + 2 * CLOCK_SLACK_MS,
+    };
+
+    (void)dream_lease_id_read(answer->lease_id, grant.lease_id);
+    return grant;
+}
+
+static void hand_back(booking *b, dream_lease *lease, const dream_grant *grant)
+{
+    memcpy(lease->lease_id, grant->lease_id, sizeof(lease->lease_id));
+    atomic_store(&lease->granted, grant->granted);
+    lease->period_start_day = grant->period_start_day;
+    lease->period_end_day = grant->period_end_day;
+    atomic_store(&lease->state, DREAM_LEASE_SEALED);
+    (void)dream_lines_add(&b->metering->ended, dream_journal_line(b->metering->journal, lease));
+    atomic_store(&b->metering->is_wanted, true);
+}
+
+static void retire_current(booking *b, dream_account *account)
+{
+    dream_line line = atomic_load(&account->current);
+
+    if (line == 0)
+        return;
+    end_for_good(b, at(b->metering, line));
+    (void)dream_lines_add(&b->metering->ended, line);
+    atomic_store(&b->metering->is_wanted, true);
+}
+
+static void put_in_force(booking *b, dream_lease *lease, dream_account *account, const dream_grant *grant)
+{
+    dream_line line = dream_journal_line(b->metering->journal, lease);
+
+    retire_current(b, account);
+    dream_lease_install(lease, grant, account);
+    lease->main.until_ns = b->now_ns + (grant->ends_at_ns - b->now_ns) / 3;
+    if ((atomic_load(&account->flags) & DREAM_ACCOUNT_FANNED) != 0)
+        (void)dream_lease_fan_out(b->metering->journal, lease);
+    atomic_store(&account->denied_until_ns, 0);
+    account->next_try_ns = 0;
+    atomic_store(&account->current, line);
+    if (lease->main.until_ns < b->metering->next_sweep_ns)
+        b->metering->next_sweep_ns = lease->main.until_ns;
+    atomic_fetch_add_explicit(&b->metering->units_granted, grant->granted, memory_order_relaxed);
+}
+
+static void book_grant(booking *b, dream_lease *lease, dream_account *account, const dream_grant_answer *answer)
+{
+    dream_grant grant = describe(b, account, answer);
+    bool is_active = strcmp(answer->state, "active") == 0;
+
+    if (atomic_load(&account->pending) == dream_journal_line(b->metering->journal, lease))
+        atomic_store(&account->pending, 0);
+    note_numbers(b, account, answer);
+    if (strcmp(answer->state, "final") == 0)
+        dream_lease_free(b->metering->journal, lease); /* settled long ago: a repeat of what was answered before */
+    else if (!is_active || (lease->flags & DREAM_LEASE_IS_OLD) != 0 || grant.ends_at_ns <= b->now_ns)
+        hand_back(b, lease, &grant);
+    else
+        put_in_force(b, lease, account, &grant);
+}
+
+/* The lease that this wish is, if it still waits: a second answer to it is dropped here. Answers mostly come in the order of the
+ * items: the search goes on from the last one found. */
+static dream_lease *find_wish(booking *b, const dream_grant_answer *grant)
+{
+    unsigned char id[16];
+
+    if (!dream_lease_id_read(grant->request_id, id))
+        return NULL;
+    for (size_t i = 0; i < b->request->count; i++) {
+        size_t place = (b->cursor + i) % b->request->count;
+        const dream_item *item = &b->request->items[place];
+        if (item->kind == DREAM_ITEM_ACQUIRE && memcmp(item->id, id, sizeof(id)) == 0) {
+            dream_lease *lease = lease_of(b, item);
+            b->cursor = place + 1;
+            return lease != NULL && atomic_load(&lease->state) == DREAM_LEASE_PENDING ? lease : NULL;
+        }
+    }
+    return NULL;
+}
+
+static void book_grants(booking *b)
+{
+    for (size_t i = 0; i < b->answer->grant_count; i++) {
+        const dream_grant_answer *grant = &b->answer->grants[i];
+        dream_lease *lease = find_wish(b, grant);
+        dream_account *account;
+        if (lease == NULL)
+            continue;
+        account = at(b->metering, lease->account);
+        if (grant->error != NULL)
+            book_refusal(b, lease, account, grant);
+        else
+            book_grant(b, lease, account, grant);
+    }
+}
+
+/* ---- the rest ---- */
+
+static void book_recalls(booking *b)
+{
+    const cJSON *entry = NULL;
+    unsigned char id[16];
+
+    cJSON_ArrayForEach(entry, b->answer->recall)
+    {
+        if (!cJSON_IsString(entry) || !dream_lease_id_read(entry->valuestring, id))
+            continue;
+        for (dream_line line = 0; (line = dream_journal_next(b->metering->journal, line)) != 0;) {
+            dream_lease *lease = at(b->metering, line);
+            if (dream_tag_kind(lease->main.tag) != DREAM_TAG_LEASE
+                || atomic_load(&lease->state) != DREAM_LEASE_ACTIVE || memcmp(lease->lease_id, id, sizeof(id)) != 0)
+                continue;
+            end_for_good(b, lease);
+            (void)dream_lines_add(&b->metering->ended, line);
+            atomic_store(&b->metering->is_wanted, true);
+            break;
+        }
+    }
+}
+
+/* The server's store is another one than it was: restored from a backup. What it had confirmed, it may have forgotten. */
+static void book_epoch(booking *b)
+{
+    dream_journal_header *header = dream_journal_header_of(b->metering->journal);
+    int64_t known = atomic_exchange(&header->store_epoch, b->answer->store_epoch);
+
+    if (known == 0 || known == b->answer->store_epoch)
+        return;
+    for (dream_line line = 0; (line = dream_journal_next(b->metering->journal, line)) != 0;) {
+        uint32_t *tag = at(b->metering, line);
+        if (dream_tag_kind(*tag) == DREAM_TAG_SETTLED)
+            ((dream_settled *)tag)->flags |= DREAM_SETTLED_RESEND;
+        else if (dream_tag_kind(*tag) == DREAM_TAG_REFUND)
+            ((dream_refund *)tag)->state = 1;
+    }
+    b->metering->next_sweep_ns = 0;
+}
+
+/* Whatever was in the request goes into the next one. */
+static void put_back(dream_metering *metering, const dream_agent_request *request)
+{
+    for (size_t i = 0; i < request->count; i++) {
+        const dream_item *item = &request->items[i];
+        dream_lease *lease = at(metering, item->line);
+        if (dream_tag_kind(lease->main.tag) != DREAM_TAG_LEASE)
+            continue;
+        if (item->kind == DREAM_ITEM_SETTLE && item->is_final)
+            (void)dream_lines_add(&metering->ended, item->line);
+        else if (item->kind == DREAM_ITEM_ACQUIRE && (lease->flags & DREAM_LEASE_IS_OLD) == 0)
+            (void)dream_lines_add(&metering->wanted, lease->account);
+    }
+}
+
+static void back_off(dream_metering *metering, int64_t retry_after_ms)
+{
+    int64_t wait_ms = BACKOFF_FIRST_MS;
+
+    for (unsigned i = 0; i < metering->failures && wait_ms < BACKOFF_MAX_MS; i++)
+        wait_ms *= 2;
+    if (wait_ms < retry_after_ms)
+        wait_ms = retry_after_ms;
+    metering->failures++;
+    metering->not_before_ns = dream_metering_now_ns(metering) + (wait_ms < BACKOFF_MAX_MS ? wait_ms : BACKOFF_MAX_MS) * NS_PER_MS;
+}
+
+void dream_agent_failed(dream_metering *metering, const dreamapi_error *error)
+{
+    dream_agent_request *request = metering->request;
+
+    metering->request = NULL;
+    metering->last_error = *error;
+    atomic_store(&metering->trouble, error->status);
+    atomic_fetch_add_explicit(&metering->requests_failed, 1, memory_order_relaxed);
+    if (dream_journal_lock(metering->journal)) {
+        put_back(metering, request);
+        dream_journal_unlock(metering->journal);
+    }
+    free(request);
+    back_off(metering, error->retry_after_ms);
+    atomic_store(&metering->is_wanted, true);
+    dream_journal_notify(metering->journal);
+}
+
+static void book(dream_metering *metering, const dream_lease_answer *answer, int64_t sent_ms)
+{
+    booking b = { metering, metering->request, answer, sent_ms * NS_PER_MS, dream_metering_now_ns(metering), 0 };
+    const dream_identity *identity = dream_journal_identity(metering->journal);
+
+    if (answer->project != NULL && identity->project[0] == '\0' && strlen(answer->project) < DREAM_PROJECT_SIZE)
+        dream_journal_set_project(metering->journal, answer->project);
+    book_epoch(&b);
+    book_settlements(&b);
+    book_grants(&b);
+    book_recalls(&b);
+}
+
+void dream_agent_answered(dreamapi_call *call, void *context)
+{
+    dream_metering *metering = context;
+    int64_t sent_ms = call->sent_ms;
+    void *answer = NULL;
+    dreamapi_error error;
+    dreamapi_status status = dream_call_take(call, &dream_noun_lease_answer, &answer, &error);
+
+    if (status == DREAMAPI_OK && !dream_journal_lock(metering->journal))
+        (void)dream_error_refuse(&error, status = DREAMAPI_JOURNAL, "the journal cannot be locked");
+    if (status != DREAMAPI_OK) {
+        dream_agent_failed(metering, &error);
+    } else {
+        book(metering, answer, sent_ms);
+        dream_journal_unlock(metering->journal);
+        free(metering->request);
+        metering->request = NULL;
+        metering->failures = 0;
+        metering->not_before_ns = 0;
+        atomic_store(&metering->trouble, DREAMAPI_OK);
+        dream_journal_notify(metering->journal);
+    }
+    dream_noun_lease_answer.release(answer);
+    dreamapi_call_free(call);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* journal_recover.c - run while nobody else has the file open.
+ *
+ * After a kill, the pages are as the process left them: counts are exact, and leases settle as proven. After a reboot
+ * without a clean close, pages may be torn or older than others: leases settle as unproven, which bills what they show and returns
+ * nothing. A copy settles unproven under a holder's id of its own, as the original may still be spending. */
+#include "lib/meter/journal_recover.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/meter/lease.h"
+
+typedef struct recovery_walk {
+    dream_journal *journal;
+    const dream_recovery *recovery;
+    unsigned char *starts; /* one bit a line: a record begins there */
+    bool is_proven;
+} recovery_walk;
+
+static bool is_kind(const recovery_walk *walk, dream_line line, dream_tag kind)
+{
+    uint32_t used = atomic_load(&dream_journal_header_of(walk->journal)->used);
+
+    return line >= DREAM_JOURNAL_FIRST && line < used && (walk->starts[line / 8] >> line % 8 & 1) != 0
+           && dream_tag_kind(*(const uint32_t *)dream_journal_at(walk->journal, line)) == kind;
+}
+
+static bool is_sound_account(const dream_account *account, uint32_t lines)
+{
+    size_t room = (size_t)lines * DREAM_LINE - offsetof(dream_account, names);
+
+    return (size_t)account->user_size + account->meter_size + 2 <= room && account->user_size > 0
+           && account->names[account->user_size] == '\0'
+           && account->names[account->user_size + 1 + account->meter_size] == '\0';
+}
+
+static bool is_sound(const dream_journal *journal, dream_line line, uint32_t used)
+{
+    const uint32_t *tag = dream_journal_at(journal, line);
+    const dream_text_record *text = (const dream_text_record *)tag;
+    uint32_t lines = dream_tag_lines(*tag);
+
+    if (lines == 0 || lines > used - line)
+        return false;
+    switch (dream_tag_kind(*tag)) {
+    case DREAM_TAG_ACCOUNT:
+        return (size_t)lines * DREAM_LINE > sizeof(dream_account) && is_sound_account((const dream_account *)tag, lines);
+    case DREAM_TAG_LEASE: return lines == sizeof(dream_lease) / DREAM_LINE;
+    case DREAM_TAG_FAN: return lines == DREAM_FAN;
+    case DREAM_TAG_RESERVATION:
+    case DREAM_TAG_SETTLED:
+    case DREAM_TAG_REFUND: return lines == 1;
+    case DREAM_TAG_TEXT:
+        return text->size < (size_t)lines * DREAM_LINE - offsetof(dream_text_record, text)
+               && text->text[text->size] == '\0';
+    case DREAM_TAG_FREE: return lines == 1 || lines == sizeof(dream_lease) / DREAM_LINE || lines == DREAM_FAN;
+    case DREAM_TAG_NONE: break;
+    }
+    return false;
+}
+
+/* Finds where records begin. What a torn write cut short ends the journal; without such an excuse it is damage. */
+static bool find_starts(recovery_walk *walk)
+{
+    dream_journal_header *header = dream_journal_header_of(walk->journal);
+    uint32_t used = atomic_load(&header->used);
+    dream_line line = DREAM_JOURNAL_FIRST;
+
+    walk->starts = calloc(used / 8 + 1, 1);
+    if (walk->starts == NULL)
+        return false;
+    while (line < used) {
+        if (!is_sound(walk->journal, line, used)) {
+            if (walk->is_proven)
+                return false;
+            atomic_store(&header->used, line);
+            return true;
+        }
+        walk->starts[line / 8] |= (unsigned char)(1u << line % 8);
+        line += dream_tag_lines(*(const uint32_t *)dream_journal_at(walk->journal, line));
+    }
+    return line == used;
+}
+
+static void recover_account(dream_account *account)
+{
+    atomic_store(&account->current, 0);
+    atomic_store(&account->pending, 0);
+    atomic_store(&account->flags, 0);
+    atomic_store(&account->denied_until_ns, 0);
+    atomic_store(&account->limit, -1);
+    atomic_store(&account->answered_at_ns, 0);
+    account->next_try_ns = 0;
+}
+
+/* Keeps only those that are there, and breaks circles: at most as many as there are lines. */
+static void mend_reservations(const recovery_walk *walk, dream_lease *lease)
+{
+    _Atomic dream_line *link = &lease->reservations;
+    dream_line own = dream_journal_line(walk->journal, lease);
+
+    for (dream_line line; (line = atomic_load(link)) != 0;) {
+        dream_share *reservation = dream_journal_at(walk->journal, line);
+        if (!is_kind(walk, line, DREAM_TAG_RESERVATION) || reservation->lease != own) {
+            atomic_store(link, 0);
+            return;
+        }
+        reservation->lease = 0; /* seen; set again below */
+        link = &reservation->next;
+    }
+    for (dream_line line = atomic_load(&lease->reservations); line != 0;) {
+        dream_share *reservation = dream_journal_at(walk->journal, line);
+        reservation->lease = own;
+        /* Nobody is left who could commit it. */
+        atomic_fetch_or(&reservation->word, DREAM_SEALED);
+        line = atomic_load(&reservation->next);
+    }
+}
+
+static void recover_lease(recovery_walk *walk, dream_lease *lease)
+{
+    dream_line fan = atomic_load(&lease->fan);
+
+    if (!is_kind(walk, lease->account, DREAM_TAG_ACCOUNT)
+        || (walk->recovery->is_copy && atomic_load(&lease->state) == DREAM_LEASE_PENDING)) {
+        atomic_store(&lease->fan, 0);
+        atomic_store(&lease->reservations, 0);
+        lease->main.tag = dream_tag_make(DREAM_TAG_FREE, sizeof(*lease) / DREAM_LINE);
+        return;
+    }
+    if (fan != 0 && (!is_kind(walk, fan, DREAM_TAG_FAN)
+                     || ((dream_share *)dream_journal_at(walk->journal, fan))->lease
+                            != dream_journal_line(walk->journal, lease)))
+        atomic_store(&lease->fan, 0);
+    if (!is_kind(walk, lease->fold_share, DREAM_TAG_RESERVATION))
+        atomic_store(&lease->fold_from, 0);
+    dream_lease_mend(walk->journal, lease);
+    mend_reservations(walk, lease);
+    if (atomic_load(&lease->state) != DREAM_LEASE_PENDING)
+        dream_account_lower_debt(dream_journal_at(walk->journal, lease->account), lease);
+    lease->flags |= DREAM_LEASE_IS_OLD | (walk->is_proven ? 0 : DREAM_LEASE_IS_UNPROVEN);
+    lease->asked_at_ns = 0;
+    dream_lease_seal(walk->journal, lease);
+}
+
+static void recover_settled(recovery_walk *walk, dream_line line)
+{
+    dream_journal_header *header = dream_journal_header_of(walk->journal);
+    dream_settled *settled = dream_journal_at(walk->journal, line);
+
+    if (!is_kind(walk, settled->account, DREAM_TAG_ACCOUNT) || walk->recovery->is_copy) {
+        settled->tag = dream_tag_make(DREAM_TAG_FREE, 1);
+        return;
+    }
+    if (!walk->is_proven)
+        settled->flags |= DREAM_SETTLED_UNPROVEN;
+    if (!walk->recovery->is_same_boot)
+        settled->flags &= ~DREAM_SETTLED_SECONDS; /* kept for a whole retention again */
+    atomic_store(&settled->next, 0);
+    if (header->settled_last == 0)
+        atomic_store(&header->settled_first, line);
+    else
+        atomic_store(&((dream_settled *)dream_journal_at(walk->journal, header->settled_last))->next, line);
+    header->settled_last = line;
+    atomic_fetch_add(&header->settled_count, 1);
+}
+
+static void recover_record(recovery_walk *walk, dream_line line)
+{
+    void *record = dream_journal_at(walk->journal, line);
+
+    switch (dream_tag_kind(*(uint32_t *)record)) {
+    case DREAM_TAG_ACCOUNT: recover_account(record); break;
+    case DREAM_TAG_LEASE: recover_lease(walk, record); break;
+    case DREAM_TAG_SETTLED: recover_settled(walk, line); break;
+    default: break;
+    }
+}
+
+/* After the leases: a fan or a reservation that no lease names is free. */
+static void collect_free(recovery_walk *walk, dream_line line)
+{
+    uint32_t *tag = dream_journal_at(walk->journal, line);
+    dream_share *share = (dream_share *)tag;
+    dream_tag kind = dream_tag_kind(*tag);
+    bool is_part = kind == DREAM_TAG_FAN || kind == DREAM_TAG_RESERVATION;
+    dream_lease *lease = is_part && is_kind(walk, share->lease, DREAM_TAG_LEASE)
+                             ? dream_journal_at(walk->journal, share->lease)
+                             : NULL;
+    bool is_used = kind == DREAM_TAG_FAN && lease != NULL && atomic_load(&lease->fan) == line;
+
+    for (dream_line at = kind == DREAM_TAG_RESERVATION && lease != NULL ? atomic_load(&lease->reservations) : 0;
+         at != 0 && !is_used; at = atomic_load(&((dream_share *)dream_journal_at(walk->journal, at))->next))
+        is_used = at == line;
+    if (kind == DREAM_TAG_FREE || (is_part && !is_used))
+        dream_journal_give(walk->journal, line);
+}
+
+bool dream_recover(dream_journal *journal, const dream_recovery *recovery)
+{
+    dream_journal_header *header = dream_journal_header_of(journal);
+    recovery_walk walk = { journal, recovery, NULL, !recovery->is_copy && (recovery->is_same_boot || recovery->is_clean) };
+    bool is_sound = find_starts(&walk);
+
+    if (is_sound) {
+        header->free_line = header->free_lease = header->free_fan = 0;
+        atomic_store(&header->settled_first, 0);
+        header->settled_last = 0;
+        atomic_store(&header->settled_count, 0);
+        for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;)
+            recover_record(&walk, line);
+        for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;)
+            collect_free(&walk, line);
+    }
+    free(walk.starts);
+    return is_sound;
+}
+
+bool dream_recover_has_debts(const dream_journal *journal)
+{
+    for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;) {
+        const void *record = dream_journal_at(journal, line);
+        switch (dream_tag_kind(*(const uint32_t *)record)) {
+        case DREAM_TAG_LEASE: return true;
+        case DREAM_TAG_ACCOUNT:
+            if (atomic_load(&((const dream_account *)record)->debt) != 0)
+                return true;
+            break;
+        case DREAM_TAG_REFUND:
+            if (((const dream_refund *)record)->state == 1)
+                return true;
+            break;
+        default: break;
+        }
+    }
+    return false;
+}
+
+void dream_recover_seal(dream_journal *journal)
+{
+    for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;) {
+        dream_lease *lease = dream_journal_at(journal, line);
+        if (dream_tag_kind(lease->main.tag) == DREAM_TAG_LEASE)
+            dream_lease_seal(journal, lease);
+    }
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* record.h - what a journal holds, as it lies in the file: docs/journal.md describes it byte by byte. Every record begins on a cache
+ * line and with a tag that says what it is and how many lines it has; a place in the file is a number of lines.
+ *
+ * A share is where units are spent. Its word carries all that an admission changes, so one compare-and-swap answers and accounts:
+ *
+ *    63      62 .. 52      51 .. 32      31 .. 0
+ *   sealed  generation   calls (rate)    units
+ *
+ * Counts are truth, quotas are permission. A quota may be raised at any time. To lower one, the lower value is stored first and
+ * then the generation is moved on: an admission that read the old quota also read the old word, and its swap fails. The
+ * generation changes under the journal's lock alone; a sealed word never changes again. */
+#ifndef DREAM_LIB_METER_RECORD_H
+#define DREAM_LIB_METER_RECORD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { DREAM_LINE = 64, DREAM_FAN = 16 };
+
+/* A place: lines from the start of the file; 0 is nowhere. */
+typedef uint32_t dream_line;
+
+typedef enum dream_tag {
+    DREAM_TAG_NONE = 0,
+    DREAM_TAG_ACCOUNT = 1,
+    DREAM_TAG_LEASE = 2,
+    DREAM_TAG_FAN = 3,         /* DREAM_FAN shares of one lease */
+    DREAM_TAG_RESERVATION = 4, /* a share that one commit fills */
+    DREAM_TAG_SETTLED = 5,     /* what is remembered of a lease whose end the server confirmed */
+    DREAM_TAG_REFUND = 6,      /* a refund event: for a lease that is settled */
+    DREAM_TAG_TEXT = 7,        /* a plan's name */
+    DREAM_TAG_FREE = 8
+} dream_tag;
+
+/* tag = kind << 24 | lines */
+static inline uint32_t dream_tag_make(dream_tag kind, uint32_t lines)
+{
+    return (uint32_t)kind << 24 | lines;
+}
+static inline dream_tag dream_tag_kind(uint32_t tag)
+{
+    return (dream_tag)(tag >> 24);
+}
+static inline uint32_t dream_tag_lines(uint32_t tag)
+{
+    return tag & 0xFFFFFF;
+}
+
+#define DREAM_SEALED (UINT64_C(1) << 63)
+#define DREAM_GENERATION (UINT64_C(1) << 52)
+#define DREAM_GENERATIONS (UINT64_C(0x7FF) << 52)
+#define DREAM_CALL (UINT64_C(1) << 32)
+#define DREAM_CALLS (UINT64_C(0xFFFFF) << 32)
+enum { DREAM_MAX_CALLS = 0xFFFFF };
+#define DREAM_MAX_GRANT INT64_C(0x7FFFFFFF)
+
+static inline uint32_t dream_word_units(uint64_t word)
+{
+    return (uint32_t)word;
+}
+static inline uint32_t dream_word_calls(uint64_t word)
+{
+    return (uint32_t)((word & DREAM_CALLS) >> 32);
+}
+static inline uint64_t dream_word_next_generation(uint64_t word)
+{
+    return (word & ~DREAM_GENERATIONS) | ((word + DREAM_GENERATION) & DREAM_GENERATIONS);
+}
+
+/* One line. The first one of a lease, each of a fan, and a reservation. */
+typedef struct dream_share {
+    uint32_t tag;
+    dream_line lease;
+    _Atomic uint64_t word;
+    _Atomic uint32_t quota;       /* units that the word may reach */
+    _Atomic uint32_t attention;   /* units past which an admission takes the slow path; at most quota */
+    _Atomic uint32_t calls_quota; /* calls that the word may reach; calls are not counted if call_step is 0 */
+    _Atomic uint32_t call_step;   /* 1: calls are counted */
+    _Atomic int64_t slow_at_ns;   /* from then on an admission takes the slow path; reservation: its serial number */
+    _Atomic dream_line next;      /* in a list: reservations of a lease, fans, free records */
+    uint32_t owner_pid;           /* reservation; lease: who asks for it */
+    uint64_t owner_start;         /* with owner_pid: which process of that number */
+    int64_t until_ns;             /* reservation: its deadline; lease: the next check-in */
+} dream_share;
+
+typedef enum dream_lease_state {
+    DREAM_LEASE_PENDING = 1, /* journalled, and asked for */
+    DREAM_LEASE_ACTIVE = 2,
+    DREAM_LEASE_SEALED = 3 /* over: nothing is spent any more; to be settled */
+} dream_lease_state;
+
+enum {
+    DREAM_LEASE_IS_UNPROVEN = 1u << 0, /* its counts may be torn or rolled back: settled as such */
+    DREAM_LEASE_IS_OLD = 1u << 1       /* of an earlier run: a grant that still comes is not spent */
+};
+
+/* Four lines. */
+typedef struct dream_lease {
+    dream_share main;
+    /* line 2 */
+    unsigned char lease_id[16];
+    unsigned char request_id[16];
+    _Atomic uint64_t refunded; /* DREAM_SEALED and units */
+    _Atomic uint32_t state;
+    uint32_t flags;
+    _Atomic uint32_t granted;
+    dream_line account;
+    int64_t ends_at_ns;
+    /* line 3 */
+    _Atomic int64_t limit;          /* INT64_MAX: unlimited */
+    _Atomic int64_t used_before;    /* booked at the server at the grant */
+    _Atomic int64_t left_elsewhere; /* free at the server after the grant; INT64_MAX: unlimited */
+    _Atomic int64_t granted_at_ns;
+    int32_t period_start_day;
+    int32_t period_end_day;
+    _Atomic dream_line plan;
+    _Atomic dream_line fan; /* 0: one share */
+    _Atomic dream_line reservations;
+    uint32_t wanted;
+    int64_t asked_at_ns; /* pending: when it was last sent */
+    /* line 4 */
+    _Atomic uint64_t fold_from; /* the main word before a fold; 0: none under way */
+    dream_line fold_share;
+    uint32_t reported; /* admitted, as last reported */
+    uint32_t reported_refunded;
+    uint32_t window_ms;  /* 0: no rate */
+    uint32_t rate_calls; /* granted calls a window */
+    _Atomic uint32_t spent_seen; /* admitted, as last summed up; for decisions where there is a fan */
+    int64_t edge_ns;             /* the earliest moment at which the next window may begin */
+    uint32_t edge_width_ms;
+    uint32_t rate_phase;      /* 0: in a window; 1: where it may be this or the next */
+    uint32_t debt_paid;       /* units of the account's debt that the count began with */
+    uint32_t debt_generation; /* of the debt before it was lowered by them */
+    int64_t refill_at_ns; /* when the next one should be asked for; INT64_MAX once it was */
+} dream_lease;
+
+enum {
+    DREAM_ACCOUNT_ASKED = 1u << 0, /* a refill is wanted and not yet asked for */
+    DREAM_ACCOUNT_FANNED = 1u << 1 /* many threads: leases begin with a fan */
+};
+
+/* The head of an account; its user's id and meter's name follow, each with a NUL. */
+typedef struct dream_account {
+    uint32_t tag;
+    _Atomic dream_line current; /* the lease that is spent */
+    _Atomic int64_t denied_until_ns;
+    _Atomic uint32_t denied_reason; /* dreamapi_reason */
+    _Atomic uint32_t flags;
+    _Atomic dream_line pending; /* the lease that is asked for */
+    _Atomic dream_line plan;
+    _Atomic int64_t limit; /* of the last answer; -1 before the first */
+    _Atomic int64_t used;
+    _Atomic int64_t left;
+    _Atomic int64_t answered_at_ns;
+    /* line 2 */
+    uint32_t user_size; /* without the NUL */
+    uint32_t meter_size;
+    _Atomic uint64_t debt;  /* units admitted beyond any grant and not billed yet; above them, how often it was lowered */
+    int64_t next_try_ns;    /* the server is not asked before */
+    uint32_t want;          /* what to ask for next */
+    _Atomic uint32_t clash; /* swaps that failed */
+    char names[];
+} dream_account;
+
+typedef struct dream_settled {
+    uint32_t tag;
+    dream_line account;
+    unsigned char lease_id[16];
+    unsigned char request_id[16];
+    uint32_t granted;
+    uint32_t admitted;
+    uint32_t refunded;
+    int32_t period_start_day;
+    uint32_t flags; /* DREAM_SETTLED_..., and in the low bits the monotonic second at which it was confirmed */
+    _Atomic dream_line next;
+} dream_settled;
+#define DREAM_SETTLED_RESEND (1u << 31) /* the server's store was restored: say it again */
+#define DREAM_SETTLED_UNPROVEN (1u << 30)
+#define DREAM_SETTLED_SECONDS ((1u << 30) - 1)
+
+typedef struct dream_refund {
+    uint32_t tag;
+    uint32_t units;
+    unsigned char id[16];
+    unsigned char lease_id[16];
+    uint32_t state; /* 1: to be sent; 2: confirmed */
+    _Atomic dream_line next;
+    int64_t confirmed_at_ns;
+    uint64_t spare;
+} dream_refund;
+
+typedef struct dream_text_record {
+    uint32_t tag;
+    uint32_t size; /* without the NUL */
+    char text[];
+} dream_text_record;
+
+typedef struct dream_free {
+    uint32_t tag;
+    uint32_t unused;
+    uint64_t word; /* a share's generation lives on */
+    dream_line next;
+} dream_free;
+
+_Static_assert(sizeof(dream_share) == DREAM_LINE, "a share is a line");
+_Static_assert(sizeof(dream_lease) == 4 * DREAM_LINE, "a lease is four lines");
+_Static_assert(sizeof(dream_settled) == DREAM_LINE, "a settled lease is a line");
+_Static_assert(sizeof(dream_refund) == DREAM_LINE, "a refund is a line");
+
+#endif
