@@ -119,6 +119,7 @@ static dreamapi_reason trouble_reason(const dream_metering *metering, dreamapi_s
     case DREAMAPI_TOKEN_REQUIRED:
     case DREAMAPI_UNSUPPORTED:
     case DREAMAPI_TLS:
+    case DREAMAPI_CONFLICT:
     case DREAMAPI_JOURNAL: *out_status = trouble; return DREAMAPI_REASON_REFUSED;
     default: *out_status = DREAMAPI_UNAVAILABLE; return DREAMAPI_REASON_UNAVAILABLE;
     }

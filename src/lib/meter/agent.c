@@ -24,6 +24,7 @@ enum {
     REQUEST_PATIENCE_MS = 10000,
     /* Somebody else's wish without an answer for so long is repeated. */
     ORPHAN_MS = 15000,
+    REFUND_AGAIN_MS = 5000,
     FIRST_WANT = 64,
     /* A wish is for so many seconds of the spending seen last. */
     WANT_SECONDS = 5
@@ -335,12 +336,16 @@ static void sweep_settled(builder *b, dream_line line, const dream_settled *sett
 
 static void sweep_refund(builder *b, dream_line line, const dream_refund *refund)
 {
-    if (refund->state == 1 && !is_full(b))
+    int64_t again_ns = refund->told_at_ns == 0 ? b->now_ns : refund->told_at_ns + ms_to_ns(REFUND_AGAIN_MS);
+
+    if (refund->state != 1) {
+        if (b->now_ns - refund->told_at_ns >= ms_to_ns(RETENTION_S * INT64_C(1000)))
+            dream_journal_give(b->metering->journal, line);
+        return;
+    }
+    wake_at(b, again_ns);
+    if (b->now_ns >= again_ns && !is_full(b))
         add_item(b, DREAM_ITEM_REFUND, line, refund->id);
-    else if (refund->state == 1)
-        wake_at(b, b->now_ns);
-    else if (b->now_ns - refund->confirmed_at_ns >= ms_to_ns(RETENTION_S * INT64_C(1000)))
-        dream_journal_give(b->metering->journal, line);
 }
 
 /* Settled leases are kept for a while, in case the server's store is restored from a backup. */
@@ -525,6 +530,8 @@ void dream_agent_work(dream_metering *metering)
 
     if (metering->request != NULL || now_ns < metering->not_before_ns)
         return;
+    if (atomic_exchange(&metering->has_refunds, false))
+        metering->next_sweep_ns = 0;
     if (!atomic_exchange(&metering->is_wanted, false) && now_ns < metering->next_sweep_ns
         && !atomic_load(&metering->is_flushing))
         return;

@@ -104,14 +104,27 @@ static void book_resent(booking *b, const dream_item *item)
         settled->flags &= ~DREAM_SETTLED_RESEND;
 }
 
+/* The lease must be settled before: then its refund is asked for again a little later. */
+static bool is_too_early(const booking *b, const dream_item *item)
+{
+    unsigned char id[16];
+
+    for (size_t i = 0; i < b->answer->refunded_count; i++) {
+        const dream_refunded_answer *refunded = &b->answer->refunded[i];
+        if (dream_lease_id_read(refunded->id, id) && memcmp(id, item->id, sizeof(id)) == 0)
+            return strcmp(refunded->state, "unknown") == 0;
+    }
+    return true;
+}
+
 static void book_refund(booking *b, const dream_item *item)
 {
     dream_refund *refund = at(b->metering, item->line);
 
     if (dream_tag_kind(refund->tag) != DREAM_TAG_REFUND || memcmp(refund->id, item->id, sizeof(item->id)) != 0)
         return;
-    refund->state = 2;
-    refund->confirmed_at_ns = b->now_ns;
+    refund->state = is_too_early(b, item) ? 1 : 2;
+    refund->told_at_ns = b->now_ns;
 }
 
 static bool answers(const dream_settled_answer *settled, const dream_item *item)

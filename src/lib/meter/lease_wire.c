@@ -125,6 +125,16 @@ static dreamapi_status read_settled(void *item, const cJSON *object, char proble
     return dream_fields_read(object, fields, sizeof(fields) / sizeof(fields[0]), item, problem);
 }
 
+static dreamapi_status read_refunded(void *item, const cJSON *object, char problem[DREAM_PROBLEM_SIZE])
+{
+    static const dream_field fields[] = {
+        { "id", DREAM_FIELD_TEXT, offsetof(dream_refunded_answer, id), true, 0 },
+        { "state", DREAM_FIELD_TEXT, offsetof(dream_refunded_answer, state), true, 0 },
+    };
+
+    return dream_fields_read(object, fields, sizeof(fields) / sizeof(fields[0]), item, problem);
+}
+
 static dreamapi_status read_rate(const cJSON *object, dream_grant_answer *grant, char problem[DREAM_PROBLEM_SIZE])
 {
     static const dream_field fields[] = {
@@ -192,6 +202,7 @@ static dreamapi_status read_grant(void *item, const cJSON *object, char problem[
 }
 
 static const dream_list_kind settled_kind = { "settled", NULL, 0, sizeof(dream_settled_answer), read_settled };
+static const dream_list_kind refunded_kind = { "refunded", NULL, 0, sizeof(dream_refunded_answer), read_refunded };
 static const dream_list_kind grants_kind = { "grants", NULL, 0, sizeof(dream_grant_answer), read_grant };
 
 static void release(void *object)
@@ -202,6 +213,7 @@ static void release(void *object)
         return;
     dream_document_clear(&answer->document);
     free(answer->settled);
+    free(answer->refunded);
     free(answer->grants);
     free(answer);
 }
@@ -220,6 +232,13 @@ static dreamapi_status read_answer(void *object, char problem[DREAM_PROBLEM_SIZE
     status = dream_list_read(root, &settled_kind, &list, problem);
     answer->settled = list.items;
     answer->settled_count = list.count;
+    if (status != DREAMAPI_OK)
+        return status;
+    memset(&list, 0, sizeof(list));
+    if (dream_json_get(root, "refunded") != NULL)
+        status = dream_list_read(root, &refunded_kind, &list, problem);
+    answer->refunded = list.items;
+    answer->refunded_count = list.count;
     if (status != DREAMAPI_OK)
         return status;
     memset(&list, 0, sizeof(list));

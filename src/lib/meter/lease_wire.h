@@ -39,6 +39,11 @@ typedef struct dream_settled_answer {
     int64_t charged;
 } dream_settled_answer;
 
+typedef struct dream_refunded_answer {
+    const char *id;
+    const char *state;
+} dream_refunded_answer;
+
 typedef struct dream_grant_answer {
     const char *request_id;
     const char *error; /* NULL: granted */
@@ -66,6 +71,8 @@ typedef struct dream_lease_answer {
     const char *project; /* NULL if not told */
     dream_settled_answer *settled;
     size_t settled_count;
+    dream_refunded_answer *refunded;
+    size_t refunded_count;
     dream_grant_answer *grants;
     size_t grant_count;
     const cJSON *recall; /* texts; may be NULL */

@@ -202,7 +202,6 @@ static dreamapi_status record_refund(dream_metering *metering, const unsigned ch
     memcpy(refund->lease_id, lease_id, 16);
     refund->units = units;
     refund->state = 1;
-    metering->next_sweep_ns = 0;
     atomic_store(&metering->has_refunds, true);
     return DREAMAPI_OK;
 }
@@ -270,8 +269,9 @@ dreamapi_status dreamapi_meter_commit(dreamapi_meter *meter, dreamapi_reservatio
     if (dream_tag_kind(share->tag) == DREAM_TAG_RESERVATION
         && (uint64_t)atomic_load(&share->slow_at_ns) == reservation->token[1]) {
         dream_lease *lease = dream_journal_at(metering->journal, share->lease);
-        dream_admit_describe(meter, lease, units, decision);
         is_booked = dream_reservation_end(metering->journal, share, (uint32_t)(units < reserved ? units : reserved));
+        if (is_booked)
+            dream_admit_describe(meter, lease, units, decision);
     }
     dream_journal_unlock(metering->journal);
     *reservation = (dreamapi_reservation){ 0 };

@@ -38,7 +38,7 @@ typedef struct dream_metering {
 
     _Atomic bool is_wanted; /* the driver has something to do */
     _Atomic bool is_flushing;
-    _Atomic bool has_refunds;
+    _Atomic bool has_refunds; /* new ones, for the sweep to find */
     _Atomic bool is_closed; /* the client is gone: units at hand may be spent, no more will come */
 
     /* What users' threads go by when no unit is at hand. */

@@ -187,7 +187,7 @@ typedef struct dream_refund {
     unsigned char lease_id[16];
     uint32_t state; /* 1: to be sent; 2: confirmed */
     _Atomic dream_line next;
-    int64_t confirmed_at_ns;
+    int64_t told_at_ns; /* when the server last answered it */
     uint64_t spare;
 } dream_refund;
 

@@ -40,6 +40,7 @@ struct acquire {
 
 struct leases {
     const char *holder;
+    const char *project_id;
     struct settle *settles;
     size_t settle_count;
     struct refund *refunds;
@@ -181,6 +182,18 @@ static void read_items(const cJSON *body, struct leases *out)
     }
 }
 
+/* A journal belongs to one project. With the key of another one its settlements would make leases there, for users of the
+ * same name or of none. */
+static bool is_of_this_project(dreamd_call *call)
+{
+    const char *project = dream_json_string(call->body, "project");
+
+    if (!project || strcmp(project, call->project.project_id) == 0)
+        return true;
+    dreamd_call_set_error(call, 409, "Wrong project", "This journal has leases of another project: use that one's key");
+    return false;
+}
+
 /* False, with the answer prepared, if there is nothing to work on. Texts stay in the body. */
 static bool read_request(dreamd_call *call, struct leases *out)
 {
@@ -194,6 +207,9 @@ static bool read_request(dreamd_call *call, struct leases *out)
     out->holder = read_text(call->body, "holder", DREAMD_LEASE_ID_MAX);
     if (!out->holder)
         return refuse(call, "holder must have 1 to 64 printable characters");
+    if (!is_of_this_project(call))
+        return false;
+    out->project_id = call->project.project_id;
     if (settles < 0 || refunds < 0 || acquires < 0)
         return refuse(call, "settle, refunds and acquire must be lists");
     if (settles > MAX_ITEMS || refunds > MAX_ITEMS || acquires > MAX_ITEMS || settles + refunds + acquires > MAX_ITEMS)
@@ -407,8 +423,8 @@ static cJSON *answer_json(const struct leases *leases)
     const struct list grants = { "grants", leases->acquires, leases->acquire_count, sizeof *leases->acquires,
                                  set_grant };
     cJSON *body = cJSON_CreateObject();
-    bool is_ok = dream_json_set_int(body, "storeEpoch", leases->epoch.store_epoch) && set_list(body, &settled)
-                 && set_list(body, &refunded) && set_list(body, &grants) && set_recall(body, leases);
+    bool is_ok = dream_json_set_int(body, "storeEpoch", leases->epoch.store_epoch)
+                 && dream_json_set_string(body, "project", leases->project_id) && set_list(body, &settled) && set_list(body, &refunded) && set_list(body, &grants) && set_recall(body, leases);
 
     if (is_ok)
         return body;
