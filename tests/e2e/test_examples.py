@@ -4,6 +4,7 @@ quickstart is run by ./dev demo."""
 
 import os
 import re
+import signal
 import subprocess
 import urllib.parse
 import urllib.request
@@ -25,7 +26,7 @@ RUN_BY_DEMO = {"quickstart"}
 # What each needs to get as far as making a client; testing.c needs nothing.
 ARGUMENTS = {"asset": (__file__, "text/plain"), "async_poll": (), "cart": ("ada@example.com", "mug", "1"),
              "checkout": ("user_1", "pro", "order-1"), "customer": ("ada@example.com", "pro"), "dashboard": ("10",),
-             "health": ("http://127.0.0.1:1",),
+             "health": ("http://127.0.0.1:1",), "meter": ("user_1", "1", "/nonexistent/usage.journal"),
              "no_threads": ("user_1", "1"), "portal": ("user_1", "http://localhost/"), "product": (),
              "quickstart": ("ada@example.com", "pro"), "tier": (), "usage": ("user_1", "1")}
 CARD = {"email": "ada@example.com", "card_number": "4242 4242 4242 4242", "exp": "12/40", "cvc": "123"}
@@ -125,6 +126,16 @@ def test_usage(stage):
     user = stage.new_user("usage")
     printed = stage.run("usage", user, "5")
     assert re.fullmatch(r"(served\n){3}refused: 3 of 3 used\nplan free: used 3, limit 3, left 0, until \d{4}-\d\d-\d\d\n", printed)
+
+
+def test_meter(stage, tmp_path):
+    user, journal = stage.new_user("meter"), tmp_path / "usage.journal"
+    assert re.match(r"served: 1 in \d+ ms, \d+ ns each\nrequests: \d+, for \d+ units granted\n",
+                    stage.run("meter", user, "1", journal, "kill", status=-signal.SIGKILL))
+    printed = stage.run("meter", user, "5", journal)
+    assert re.search(r"^served: 2 in .*\nrefused: plan free, 3 of 3 used$", printed, re.MULTILINE), printed
+    with stage.backend() as backend:
+        assert backend.usage(user)["usageCount"] == 3
 
 
 def test_usage_of_nobody(stage):
