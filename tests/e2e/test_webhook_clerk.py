@@ -117,6 +117,13 @@ def test_a_change_that_comes_after_the_end_brings_nobody_back(stage, user_id):
 # Repeats.
 
 
+def test_a_user_deleted_before_anybody_knew_it_stays_unknown(stage, user_id):
+    ok(stage.deliver_clerk(deleted(user_id, NOW_MS + 2000)))
+    ok(stage.deliver_clerk(changed(stage, user_id, NOW_MS, kind="created")))
+    ok(stage.deliver_clerk(changed(stage, user_id, NOW_MS + 1000)))
+    assert shown(stage, user_id) is None
+
+
 def test_a_delivery_that_is_repeated_is_applied_once(stage, user_id):
     event_id = "msg_" + uuid.uuid4().hex
     event = changed(stage, user_id, NOW_MS, "once@example.test")

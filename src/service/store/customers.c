@@ -135,3 +135,15 @@ dreamd_db_status dreamd_customer_delete(dreamd_db *db, const dreamd_project *pro
                       dreamd_int(now_ms)),
         NULL);
 }
+
+dreamd_db_status dreamd_customer_delete_everywhere(dreamd_db *db, enum dreamd_mode mode, const char *user_id,
+                                                   int64_t now_ms)
+{
+    return dreamd_db_run(
+        db,
+        "UPDATE customers SET status = 'deleted', email = NULL, first_name = NULL, last_name = NULL, "
+        "deleted_at_ms = $3, updated_at_ms = $3 WHERE user_id = $2 AND status <> 'deleted' AND EXISTS (SELECT 1 FROM "
+        "projects p WHERE p.platform_id = customers.platform_id AND p.project_id = customers.project_id AND "
+        "p.mode = $1)",
+        DREAMD_PARAMS(dreamd_text(dreamd_mode_text(mode)), dreamd_text(user_id), dreamd_int(now_ms)), NULL);
+}

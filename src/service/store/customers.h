@@ -37,6 +37,9 @@ dreamd_db_status dreamd_customer_set_plan(dreamd_db *db, const dreamd_project *p
  * `out_found`: was there a customer, not deleted before? */
 dreamd_db_status dreamd_customer_delete(dreamd_db *db, const dreamd_project *project, const char *user_id,
                                         int64_t now_ms, bool *out_found);
+/* Leaves a tombstone in every project of the mode that has the customer. */
+dreamd_db_status dreamd_customer_delete_everywhere(dreamd_db *db, enum dreamd_mode mode, const char *user_id,
+                                                   int64_t now_ms);
 /* Brings the plan that lists go by up to date with the stored one and the subscriptions. Called by whoever changes either. */
 dreamd_db_status dreamd_customer_refresh_plan(dreamd_db *db, const dreamd_project *project, const char *user_id);
 

@@ -131,6 +131,12 @@ static const char *const first_step[] = {
     "WHERE status = 'active' AND email IS NOT NULL;",
     /* The identity provider tells of a deletion by the user's id alone. */
     "CREATE INDEX customers_by_user ON customers (user_id);",
+    /* Whom the identity provider told to be gone, customers or not: what it says of them later is late. */
+    "CREATE TABLE deleted_users ("
+    "  mode TEXT NOT NULL CHECK (mode IN ('live', 'test')),"
+    "  user_id TEXT NOT NULL CHECK (user_id <> ''),"
+    "  deleted_at_ms {int} NOT NULL,"
+    "  PRIMARY KEY (mode, user_id)){keyed};",
 
     "CREATE TABLE subscriptions ("
     "  platform_id TEXT NOT NULL,"

@@ -8,8 +8,6 @@
 #include "service/store/keys.h"
 #include "service/store/row.h"
 
-enum { MAX_PROJECTS = 64 /* a user belongs to one, by its metadata; it may have been let in to more */ };
-
 static dreamd_event event_of(const dreamd_profile_event *profile, const dreamd_project *project)
 {
     return (dreamd_event){
@@ -23,14 +21,17 @@ static dreamd_event event_of(const dreamd_profile_event *profile, const dreamd_p
 
 /* ---- a user as it is ---- */
 
+/* Is something newer known of the user: a newer profile, or that it is gone, from here or altogether? */
 static dreamd_db_status is_old(dreamd_db *db, const dreamd_project *project, const dreamd_profile_event *profile,
                                bool *out_is_old)
 {
     return dreamd_row_exists(db,
                              "SELECT 1 FROM customers WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND "
-                             "(profile_at_ms > $4 OR status = 'deleted')",
+                             "(profile_at_ms > $4 OR status = 'deleted') UNION ALL "
+                             "SELECT 1 FROM deleted_users WHERE mode = $5 AND user_id = $3",
                              DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id),
-                                           dreamd_text(profile->user_id), dreamd_int(profile->at_ms)),
+                                           dreamd_text(profile->user_id), dreamd_int(profile->at_ms),
+                                           dreamd_text(dreamd_mode_text(profile->mode))),
                              out_is_old);
 }
 
@@ -82,50 +83,54 @@ static dreamd_db_status apply_change(dreamd_db *db, const dreamd_profile_event *
 
 /* ---- a user who is gone ---- */
 
-/* The projects of the mode that know the user, tombstones too, in the order of their ids. */
-static dreamd_db_status find_projects(dreamd_db *db, const dreamd_profile_event *profile, dreamd_project *out,
-                                      size_t *out_count)
+/* The first of the mode's projects that know the user, tombstones too: the delivery is recorded as that one's. */
+static dreamd_db_status find_project(dreamd_db *db, const dreamd_profile_event *profile, dreamd_project *out,
+                                     bool *out_found)
 {
     dreamd_rows *rows = NULL;
-    *out_count = 0;
-    dreamd_db_status status = dreamd_db_query(
+    dreamd_db_status status = dreamd_row_one(
         db,
         "SELECT p.platform_id, p.project_id FROM customers c JOIN projects p ON p.platform_id = c.platform_id AND "
-        "p.project_id = c.project_id WHERE c.user_id = $1 AND p.mode = $2 ORDER BY p.platform_id, p.project_id LIMIT "
-        "$3",
-        DREAMD_PARAMS(dreamd_text(profile->user_id), dreamd_text(dreamd_mode_text(profile->mode)),
-                      dreamd_int(MAX_PROJECTS)),
-        &rows);
-    while (status == DREAMD_DB_OK && (status = dreamd_rows_next(rows)) == DREAMD_DB_ROW) {
-        dreamd_project *project = &out[(*out_count)++];
-        *project = (dreamd_project){ .mode = profile->mode };
-        status = dreamd_row_text(rows, 0, project->platform_id, sizeof project->platform_id)
-                         && dreamd_row_text(rows, 1, project->project_id, sizeof project->project_id)
-                     ? DREAMD_DB_OK
-                     : DREAMD_DB_CORRUPT;
-    }
+        "p.project_id = c.project_id WHERE c.user_id = $1 AND p.mode = $2 ORDER BY p.platform_id, p.project_id LIMIT 1",
+        DREAMD_PARAMS(dreamd_text(profile->user_id), dreamd_text(dreamd_mode_text(profile->mode))), &rows);
+    *out = (dreamd_project){ .mode = profile->mode };
+    *out_found = rows != NULL;
+    if (rows
+        && (!dreamd_row_text(rows, 0, out->platform_id, sizeof out->platform_id)
+            || !dreamd_row_text(rows, 1, out->project_id, sizeof out->project_id)))
+        status = DREAMD_DB_CORRUPT;
     dreamd_rows_finish(rows);
     return status;
+}
+
+/* Also of a user nobody knows: deliveries cross, and what tells of its making may be on its way. */
+static dreamd_db_status remember_deletion(dreamd_db *db, const dreamd_profile_event *profile, int64_t now_ms)
+{
+    return dreamd_db_run(db,
+                         "INSERT INTO deleted_users (mode, user_id, deleted_at_ms) VALUES ($1, $2, $3) "
+                         "ON CONFLICT (mode, user_id) DO NOTHING",
+                         DREAMD_PARAMS(dreamd_text(dreamd_mode_text(profile->mode)), dreamd_text(profile->user_id),
+                                       dreamd_int(now_ms)),
+                         NULL);
 }
 
 static dreamd_db_status apply_deletion(dreamd_db *db, const dreamd_profile_event *profile, int64_t now_ms,
                                        dreamd_event_outcome *out)
 {
-    dreamd_project projects[MAX_PROJECTS];
-    size_t count = 0;
+    dreamd_project project;
     bool is_found = false;
     dreamd_db_status status = DREAMD_DB_OK;
     if (profile->user_id)
-        status = find_projects(db, profile, projects, &count);
+        status = find_project(db, profile, &project, &is_found);
     if (status != DREAMD_DB_OK)
         return status;
-    dreamd_event event = event_of(profile, count > 0 ? &projects[0] : NULL);
+    dreamd_event event = event_of(profile, is_found ? &project : NULL);
     status = dreamd_event_apply(db, &event, now_ms, out);
-    if (*out != DREAMD_EVENT_APPLIED)
+    if (status != DREAMD_DB_OK || *out != DREAMD_EVENT_APPLIED || !profile->user_id)
         return status;
-    for (size_t i = 0; status == DREAMD_DB_OK && i < count; i++)
-        status = dreamd_customer_delete(db, &projects[i], profile->user_id, now_ms, &is_found);
-    return status;
+    status = remember_deletion(db, profile, now_ms);
+    return status == DREAMD_DB_OK ? dreamd_customer_delete_everywhere(db, profile->mode, profile->user_id, now_ms)
+                                  : status;
 }
 
 dreamd_db_status dreamd_profile_apply(dreamd_db *db, const dreamd_profile_event *event, int64_t now_ms,

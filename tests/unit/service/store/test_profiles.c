@@ -155,6 +155,23 @@ static void test_profile__a_deletion_reaches_every_project_of_its_mode(void **st
                      1);
 }
 
+static void test_profile__a_deletion_reaches_a_user_of_any_number_of_projects(void **state)
+{
+    const store_case *self = *state;
+    dreamd_project project = self->project;
+    dreamd_customer customer = { .user_id = "user_a", .email = "ada@example.test" };
+    dreamd_profile_event end = gone("msg_1");
+    for (int i = 0; i < 150; i++) {
+        (void)snprintf(project.project_id, sizeof project.project_id, "prj_%d", i);
+        assert_ok(dreamd_project_insert(self->db, &project, T0));
+        assert_ok(dreamd_customer_put(self->db, &project, &customer, T0));
+    }
+    assert_int_equal(apply(self, &end), DREAMD_EVENT_APPLIED);
+    assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM customers WHERE status = 'active'"), 0);
+    assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM customers WHERE status = 'deleted'"), 150);
+    assert_int_equal(violations_of(self->db, T0), 0);
+}
+
 static void test_profile__the_deletion_of_nobody_is_recorded(void **state)
 {
     const store_case *self = *state;
@@ -162,6 +179,34 @@ static void test_profile__the_deletion_of_nobody_is_recorded(void **state)
     assert_int_equal(apply(self, &end), DREAMD_EVENT_APPLIED);
     assert_int_equal(apply(self, &end), DREAMD_EVENT_DUPLICATE);
     assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM customers"), 0);
+}
+
+static void test_profile__what_is_told_of_a_user_after_its_deletion_is_late(void **state)
+{
+    const store_case *self = *state;
+    dreamd_profile_event end = gone("msg_1");
+    dreamd_profile_event made = changed("msg_2", T0 - DAY);
+    dreamd_profile_event renamed = changed("msg_3", T0 + DAY);
+    made.type = "user.created";
+    assert_int_equal(apply(self, &end), DREAMD_EVENT_APPLIED);
+    assert_int_equal(apply(self, &made), DREAMD_EVENT_STALE);
+    assert_int_equal(apply(self, &renamed), DREAMD_EVENT_STALE);
+    assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM customers"), 0);
+    assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM events WHERE is_stale = 1"), 2);
+    assert_int_equal(violations_of(self->db, T0), 0);
+}
+
+static void test_profile__a_deletion_in_one_mode_says_nothing_of_the_other(void **state)
+{
+    const store_case *self = *state;
+    dreamd_profile_event end = gone("msg_1");
+    dreamd_profile_event made = changed("msg_2", T0);
+    bool is_found = false;
+    end.mode = DREAMD_TEST;
+    assert_int_equal(apply(self, &end), DREAMD_EVENT_APPLIED);
+    assert_int_equal(apply(self, &made), DREAMD_EVENT_APPLIED);
+    assert_false(find(self, &is_found).is_deleted);
+    assert_true(is_found);
 }
 
 int main(void)
@@ -174,7 +219,10 @@ int main(void)
         TEST(test_profile__records_only_what_it_may_not_apply),
         TEST(test_profile__a_deleted_user_meters_no_more_and_stays_deleted),
         TEST(test_profile__a_deletion_reaches_every_project_of_its_mode),
+        TEST(test_profile__a_deletion_reaches_a_user_of_any_number_of_projects),
         TEST(test_profile__the_deletion_of_nobody_is_recorded),
+        TEST(test_profile__what_is_told_of_a_user_after_its_deletion_is_late),
+        TEST(test_profile__a_deletion_in_one_mode_says_nothing_of_the_other),
     };
     return cmocka_run_group_tests_name("store profiles", tests, NULL, NULL);
 }
