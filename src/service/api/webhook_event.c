@@ -46,23 +46,38 @@ static int64_t amount(const cJSON *object, const char *name)
     return dream_json_int(object, name, &minor) && minor >= 0 ? minor : -1;
 }
 
-/* A payment that names no project sold nothing of ours. */
-static const char *read_order(const cJSON *object, dreamd_stripe_event *out)
+/* Is the event about a checkout, and has its money come? A debit takes days: the checkout completes first, and is paid, or not,
+ * later. One that completes is paid unless it says otherwise; free ones, and trials, need no payment. */
+static bool read_payment(const char *type, const cJSON *object, bool *out_is_paid)
 {
-    if (!out->publishable_key)
-        return NULL;
-    out->kind = DREAMD_STRIPE_ORDER;
-    out->session_id = bounded(object, "id", MAX_ID);
-    return out->session_id ? NULL : "Invalid payload";
+    const char *told = dream_json_string(object, "payment_status");
+    bool is_completed = strcmp(type, DREAMD_CHECKOUT_COMPLETED) == 0;
+    bool is_paid_later = strcmp(type, DREAMD_CHECKOUT_PAID_LATER) == 0;
+
+    *out_is_paid = is_paid_later || (is_completed && !(told && strcmp(told, "unpaid") == 0));
+    return is_completed || is_paid_later || strcmp(type, DREAMD_CHECKOUT_NOT_PAID) == 0;
 }
 
-static const char *read_checkout(const cJSON *object, dreamd_stripe_event *out)
+/* A payment that names no project sold nothing of ours, and one that is not paid nothing at all. */
+static const char *read_order(const cJSON *object, bool is_paid, dreamd_stripe_event *out)
+{
+    if (!out->publishable_key || !is_paid)
+        return NULL;
+    out->kind = DREAMD_STRIPE_ORDER;
+    out->sale.session_id = bounded(object, "id", MAX_ID);
+    out->sale.amount_minor = amount(object, "amount_total");
+    if (out->sale.amount_minor < 0)
+        out->sale.amount_minor = 0;
+    return out->sale.session_id ? NULL : "Invalid payload";
+}
+
+static const char *read_checkout(const cJSON *object, bool is_paid, dreamd_stripe_event *out)
 {
     const cJSON *metadata = dream_json_get(object, "metadata");
     const char *mode = dream_json_string(object, "mode");
 
     if (mode && strcmp(mode, "payment") == 0)
-        return read_order(object, out);
+        return read_order(object, is_paid, out);
     if (!mode || strcmp(mode, "subscription") != 0)
         return NULL;
     out->kind = DREAMD_STRIPE_CHECKOUT;
@@ -70,7 +85,7 @@ static const char *read_checkout(const cJSON *object, dreamd_stripe_event *out)
     if (!out->user_id)
         out->user_id = bounded(metadata, "userId", MAX_USER_ID);
     out->subscription.subscription_id = reference(object, "subscription");
-    out->subscription.status = "active";
+    out->subscription.status = is_paid ? "active" : "incomplete";
     out->subscription.amount_minor = amount(object, "amount_total");
     out->subscription.currency = bounded(object, "currency", 3);
     return NULL;
@@ -109,8 +124,10 @@ static const char *read_subscription(const cJSON *object, dreamd_stripe_kind kin
 
 static const char *read_object(const cJSON *object, dreamd_stripe_event *out)
 {
-    if (strcmp(out->type, "checkout.session.completed") == 0)
-        return read_checkout(object, out);
+    bool is_paid = false;
+
+    if (read_payment(out->type, object, &is_paid))
+        return read_checkout(object, is_paid, out);
     if (strcmp(out->type, "customer.subscription.created") == 0
         || strcmp(out->type, "customer.subscription.updated") == 0)
         return read_subscription(object, DREAMD_STRIPE_CHANGED, out);

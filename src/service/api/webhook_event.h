@@ -12,8 +12,8 @@
 
 typedef enum dreamd_stripe_kind {
     DREAMD_STRIPE_OTHER,    /* recorded only */
-    DREAMD_STRIPE_CHECKOUT, /* checkout.session.completed of a subscription */
-    DREAMD_STRIPE_ORDER,    /* checkout.session.completed of a one-time payment that names a project */
+    DREAMD_STRIPE_CHECKOUT, /* a checkout of a subscription: completed, or paid or not paid in the end */
+    DREAMD_STRIPE_ORDER,    /* a checkout of a one-time payment that names a project, now paid */
     DREAMD_STRIPE_CHANGED,  /* customer.subscription.created and .updated */
     DREAMD_STRIPE_ENDED     /* customer.subscription.deleted */
 } dreamd_stripe_kind;
@@ -25,7 +25,7 @@ typedef struct dreamd_stripe_event {
     int64_t created_s;
     bool is_live;
     dreamd_stripe_kind kind;
-    const char *session_id;           /* of an ORDER; else NULL */
+    dreamd_sale sale;                 /* of an ORDER */
     const char *user_id;              /* NULL for OTHER and ORDER */
     const char *tier;                 /* NULL for OTHER and ORDER, may be NULL for ENDED */
     const char *publishable_key;      /* of the metadata; NULL: none */

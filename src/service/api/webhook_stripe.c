@@ -6,7 +6,7 @@
  * records and applies the event: a failure before that leaves nothing, and Stripe delivers again. Events about one user
  * go one at a time (lanes.h). Another process may still have overtaken this one, so what the provider was told is compared
  * with the plan in force afterwards, and put right. A paid order is alike, but what comes first is asking Stripe what was
- * sold.
+ * sold. An order is paid when its checkout completes, or days later, by a bank debit: the stock falls when it is paid.
  *
  * Who may say what: an event applies to the project that its metadata names, if that project is of the event's mode, of the
  * platform that connected the event's account, and the user's own: the user's metadata names it, or names none while the
@@ -198,6 +198,7 @@ static dreamd_event event_of(struct webhook *webhook)
         .payload = webhook->payload,
         .project = webhook->has_project ? &webhook->project : NULL,
         .subscription = is_applied ? &webhook->event.subscription : NULL,
+        .sale = webhook->has_project && webhook->event.kind == DREAMD_STRIPE_ORDER ? &webhook->event.sale : NULL,
     };
 }
 
@@ -448,7 +449,7 @@ static void on_account(void *arg, dreamd_db_status status)
     dreamd_payment_take_account(&webhook->account, &account);
     if (webhook->account.is_found && wanted && strcmp(account.account_id, wanted) == 0)
         actor = dreamd_payment_actor(&account, webhook->mode, NULL);
-    dreamd_stripe_get_lines(call->service->upstream, &actor, webhook->event.session_id, on_lines, call);
+    dreamd_stripe_get_lines(call->service->upstream, &actor, webhook->event.sale.session_id, on_lines, call);
     dream_wipe(&account, sizeof account);
 }
 
@@ -541,11 +542,11 @@ static void on_looked(void *arg, dreamd_db_status status)
         refuse_store(call, status);
     else if (webhook->outcome == DREAMD_EVENT_DUPLICATE)
         answer_received(call, true);
-    else if (webhook->event.kind == DREAMD_STRIPE_ORDER && webhook->has_project)
-        dreamd_store_read(call->service->store, find_account, on_account, call);
     else if (webhook->event.kind == DREAMD_STRIPE_OTHER || webhook->outcome == DREAMD_EVENT_STALE
              || webhook->is_tombstone)
         start_apply(call);
+    else if (webhook->event.kind == DREAMD_STRIPE_ORDER && webhook->has_project)
+        dreamd_store_read(call->service->store, find_account, on_account, call);
     else if (is_hopeless || webhook->is_unusable)
         start_merge(call);
     else

@@ -193,8 +193,12 @@ static const char *const first_step[] = {
     "  is_stale {int} NOT NULL CHECK (is_stale IN (0, 1)),"
     "  payload TEXT,"
     "  sale_minor {int}," /* what a one-time payment of the project brought; NULL = the event is none */
+    "  sale_session_id TEXT,"
     "  recorded_at_ms {int} NOT NULL,"
     "  PRIMARY KEY (platform_id, source, event_id)){plain};",
+    /* A checkout is sold once. */
+    "CREATE UNIQUE INDEX events_by_sale ON events (platform_id, project_id, source, sale_session_id) "
+    "WHERE sale_session_id IS NOT NULL;",
     "CREATE INDEX events_by_time ON events (platform_id, project_id, source, recorded_at_ms);",
 
     /* One row a period; the one that begins last is the running one, or the last one. */

@@ -55,6 +55,7 @@ dreamd_db_status dreamd_plan_in_force(dreamd_db *db, const dreamd_project *proje
 
 typedef struct candidate {
     const char *plan; /* NULL: there is none */
+    const char *status;
     const char *subscription_id;
     int64_t started_s;
 } candidate;
@@ -64,7 +65,8 @@ static dreamd_db_status read_candidate(dreamd_rows *rows, dreamd_db_status statu
     *out = (candidate){ .plan = NULL };
     if (rows) {
         out->started_s = dreamd_rows_int(rows, 2);
-        if (!dreamd_row_dup(rows, 0, arena, &out->plan) || !dreamd_row_dup(rows, 1, arena, &out->subscription_id))
+        if (!dreamd_row_dup(rows, 0, arena, &out->plan) || !dreamd_row_dup(rows, 1, arena, &out->subscription_id)
+            || !dreamd_row_dup(rows, 3, arena, &out->status))
             status = DREAMD_DB_NOMEM;
     }
     dreamd_rows_finish(rows);
@@ -77,7 +79,8 @@ static dreamd_db_status find_own(dreamd_db *db, const dreamd_event *event, dream
     dreamd_rows *rows = NULL;
     dreamd_db_status status = dreamd_row_one(
         db,
-        "SELECT plan, subscription_id, started_s FROM subscriptions WHERE platform_id = $1 AND project_id = $2 AND "
+        "SELECT plan, subscription_id, started_s, status FROM subscriptions WHERE platform_id = $1 AND project_id = $2 "
+        "AND "
         "user_id = $3 AND subscription_id = $4",
         DREAMD_PARAMS(dreamd_text(event->project->platform_id), dreamd_text(event->project->project_id),
                       dreamd_text(event->subscription->user_id), dreamd_text(event->subscription->subscription_id)),
@@ -92,7 +95,8 @@ static dreamd_db_status find_other(dreamd_db *db, const dreamd_event *event, dre
     dreamd_rows *rows = NULL;
     dreamd_db_status status = dreamd_row_one(
         db,
-        "SELECT plan, subscription_id, started_s FROM subscriptions WHERE platform_id = $1 AND project_id = $2 AND "
+        "SELECT plan, subscription_id, started_s, status FROM subscriptions WHERE platform_id = $1 AND project_id = $2 "
+        "AND "
         "user_id = $3 AND subscription_id <> $4 AND subscription_id <> '' AND status IN ('active', 'trialing') "
         "ORDER BY started_s DESC, subscription_id DESC LIMIT 1",
         DREAMD_PARAMS(dreamd_text(event->project->platform_id), dreamd_text(event->project->project_id),
@@ -122,6 +126,7 @@ dreamd_db_status dreamd_plan_after(dreamd_db *db, const dreamd_event *event, dre
 {
     const dreamd_subscription *told = event->subscription;
     const char *stored = NULL;
+    const char *next = NULL;
     candidate own;
     candidate other;
     dreamd_db_status status = find_own(db, event, arena, &own);
@@ -133,13 +138,14 @@ dreamd_db_status dreamd_plan_after(dreamd_db *db, const dreamd_event *event, dre
         status = find_stored(db, event->project, told->user_id, arena, &stored);
     if (status != DREAMD_DB_OK)
         return status;
+    next = dreamd_subscription_status_after(event, own.status);
     if (!own.plan)
-        own = (candidate){ FREE_PLAN, told->subscription_id, event->created_s };
+        own = (candidate){ FREE_PLAN, next, told->subscription_id, event->created_s };
     if (told->plan)
         own.plan = told->plan;
-    if (gives_plan(told->status) && (!other.plan || is_begun_later(&own, &other)))
+    if (gives_plan(next) && (!other.plan || is_begun_later(&own, &other)))
         *out_plan = own.plan;
     else
-        *out_plan = other.plan ? other.plan : plan_without(stored, own.plan, told->status);
+        *out_plan = other.plan ? other.plan : plan_without(stored, own.plan, next);
     return DREAMD_DB_OK;
 }

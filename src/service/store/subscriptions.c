@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "common/json.h"
 #include "service/store/customers.h"
 #include "service/store/row.h"
 #include "service/store/totals.h"
@@ -19,10 +18,9 @@ typedef struct type_rank {
 /* How far along a subscription is, for events of the same second. Other types, such as imports, come before all. */
 enum { RANK_OTHER, RANK_CHECKOUT, RANK_CREATED, RANK_UPDATED, RANK_DELETED };
 static const type_rank ranks[] = {
-    { "checkout.session.completed", RANK_CHECKOUT },
-    { "customer.subscription.created", RANK_CREATED },
-    { "customer.subscription.updated", RANK_UPDATED },
-    { "customer.subscription.deleted", RANK_DELETED },
+    { DREAMD_CHECKOUT_COMPLETED, RANK_CHECKOUT },      { DREAMD_CHECKOUT_PAID_LATER, RANK_CHECKOUT },
+    { DREAMD_CHECKOUT_NOT_PAID, RANK_CHECKOUT },       { "customer.subscription.created", RANK_CREATED },
+    { "customer.subscription.updated", RANK_UPDATED }, { "customer.subscription.deleted", RANK_DELETED },
 };
 
 static bool gives_plan(const char *status)
@@ -117,6 +115,16 @@ static dreamd_db_status is_stale(dreamd_db *db, const dreamd_event *event, store
     return DREAMD_DB_OK;
 }
 
+/* Stripe tells of a paid checkout once; this holds should it tell twice. */
+static dreamd_db_status is_sold(dreamd_db *db, const dreamd_event *event, bool *out_is_sold)
+{
+    return dreamd_row_exists(
+        db, "SELECT 1 FROM events WHERE platform_id = $1 AND project_id = $2 AND source = $3 AND sale_session_id = $4",
+        DREAMD_PARAMS(dreamd_text(event->project->platform_id), dreamd_text(event->project->project_id),
+                      dreamd_text(event->source), dreamd_text(event->sale->session_id)),
+        out_is_sold);
+}
+
 static dreamd_db_status look(dreamd_db *db, const dreamd_event *event, stored *out_stored, dreamd_event_outcome *out)
 {
     bool is_seen = false;
@@ -127,6 +135,8 @@ static dreamd_db_status look(dreamd_db *db, const dreamd_event *event, stored *o
         &is_seen);
     if (status == DREAMD_DB_OK && !is_seen && is_about_subscription(event))
         status = is_stale(db, event, out_stored, &is_old);
+    if (status == DREAMD_DB_OK && !is_seen && event->project && event->sale)
+        status = is_sold(db, event, &is_old);
     *out = is_seen ? DREAMD_EVENT_DUPLICATE : is_old ? DREAMD_EVENT_STALE : DREAMD_EVENT_APPLIED;
     return status;
 }
@@ -139,42 +149,26 @@ dreamd_db_status dreamd_event_look(dreamd_db *db, const dreamd_event *event, dre
 
 /* ---- applying ---- */
 
-/* Is the event a one-time payment of a project, and what did it bring? */
-static bool read_sale(const dreamd_event *event, int64_t *out_minor)
+static dreamd_db_status count_sale(dreamd_db *db, const dreamd_event *event)
 {
-    bool is_checkout = event->project && event->payload && rank_of_type(event->type) == RANK_CHECKOUT;
-    cJSON *json = is_checkout ? dream_json_parse(event->payload, strlen(event->payload), NULL) : NULL;
-    const cJSON *session = dream_json_get(dream_json_get(json, "data"), "object");
-    const char *mode = dream_json_string(session, "mode");
-    const char *paid = dream_json_string(session, "payment_status");
-    bool is_sale = mode && strcmp(mode, "payment") == 0 && !(paid && strcmp(paid, "unpaid") == 0);
-    *out_minor = 0;
-    if (is_sale && (!dream_json_int(session, "amount_total", out_minor) || *out_minor < 0))
-        *out_minor = 0;
-    cJSON_Delete(json);
-    return is_sale;
-}
-
-static dreamd_db_status count_sale(dreamd_db *db, const dreamd_event *event, int64_t minor)
-{
-    dreamd_totals change = { .sales_count = 1, .revenue_minor = minor };
+    dreamd_totals change = { .sales_count = 1, .revenue_minor = event->sale->amount_minor };
     return dreamd_totals_add(db, event->project, &change);
 }
 
 static dreamd_db_status record_event(dreamd_db *db, const dreamd_event *event, bool is_old, int64_t now_ms)
 {
-    int64_t sale_minor = 0;
-    bool is_sale = read_sale(event, &sale_minor);
+    bool is_sale = event->project && event->sale && !is_old;
     dreamd_db_status status = dreamd_db_run(
         db,
         "INSERT INTO events (platform_id, source, event_id, project_id, type, created_s, is_stale, "
-        "payload, recorded_at_ms, sale_minor) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        "payload, recorded_at_ms, sale_minor, sale_session_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         DREAMD_PARAMS(dreamd_text(platform_of(event)), dreamd_text(event->source), dreamd_text(event->event_id),
                       dreamd_text(event->project ? event->project->project_id : NULL), dreamd_text(event->type),
                       dreamd_int(event->created_s), dreamd_int(is_old), dreamd_text(event->payload), dreamd_int(now_ms),
-                      is_sale ? dreamd_int(sale_minor) : dreamd_null()),
+                      is_sale ? dreamd_int(event->sale->amount_minor) : dreamd_null(),
+                      dreamd_text(is_sale ? event->sale->session_id : NULL)),
         NULL);
-    return status == DREAMD_DB_OK && is_sale ? count_sale(db, event, sale_minor) : status;
+    return status == DREAMD_DB_OK && is_sale ? count_sale(db, event) : status;
 }
 
 static dreamd_param told_amount(const dreamd_subscription *subscription)
@@ -303,6 +297,19 @@ static dreamd_db_status apply_newer(dreamd_db *db, const dreamd_event *event, co
     return status == DREAMD_DB_OK ? change_totals(db, event->project, &before, &after) : status;
 }
 
+const char *dreamd_subscription_status_after(const dreamd_event *event, const char *before)
+{
+    const char *told = event->subscription->status;
+    if (rank_of(event) != RANK_CHECKOUT || !before)
+        return told;
+    if (gives_plan(before))
+        return strcmp(event->type, DREAMD_CHECKOUT_NOT_PAID) == 0 && strcmp(before, "active") == 0 ? "past_due"
+                                                                                                   : before;
+    /* A payment may arrive after the subscription's end. */
+    bool completes = strcmp(event->type, DREAMD_CHECKOUT_COMPLETED) == 0 || strcmp(before, "incomplete") == 0;
+    return gives_plan(told) && completes ? told : before;
+}
+
 static dreamd_db_status apply(dreamd_db *db, const dreamd_event *event, const stored *before, bool is_old,
                               int64_t now_ms)
 {
@@ -312,8 +319,7 @@ static dreamd_db_status apply(dreamd_db *db, const dreamd_event *event, const st
     if (!subscription.plan[0] || strlen(subscription.plan) >= DREAMD_PLAN_SIZE
         || strlen(subscription.status) >= DREAMD_WORD_SIZE)
         return DREAMD_DB_CONFLICT;
-    if (rank_of(event) == RANK_CHECKOUT && gives_plan(before->status))
-        subscription.status = before->status;
+    subscription.status = dreamd_subscription_status_after(event, before->is_known ? before->status : NULL);
     dreamd_db_status status = dreamd_customer_ensure(db, event->project, subscription.user_id, NULL, now_ms);
     if (status == DREAMD_DB_OK)
         status = record_history(db, event, &subscription, is_old, now_ms);

@@ -247,6 +247,48 @@ static void test_shop__an_order_lowers_the_stock_once(void **state)
     assert_int_equal(stage_call_count(), 1);
 }
 
+#define CHECKOUT_OF(id, type, status)                                                                                  \
+    "{\"id\":\"" id "\",\"created\":100,\"livemode\":true,\"account\":\"acct_a\",\"type\":\"checkout.session." type    \
+    "\",\"data\":{\"object\":{\"id\":\"cs_1\",\"mode\":\"payment\",\"payment_status\":\"" status                       \
+    "\",\"metadata\":{\"publishableKey\":\"" STAGE_PK "\"}}}}"
+#define OPEN CHECKOUT_OF("evt_1", "completed", "unpaid")
+#define PAID_LATER(id) CHECKOUT_OF(id, "async_payment_succeeded", "paid")
+#define NOT_PAID CHECKOUT_OF("evt_3", "async_payment_failed", "unpaid")
+
+static void test_shop__a_debited_order_lowers_the_stock_when_it_is_paid(void **state)
+{
+    (void)state;
+    stage_tell(LINES("cs_1"), 200, SHIRTS("3"));
+    expect(stage_deliver(OPEN), 200, "{\"received\":true}");
+    assert_int_equal(stage_call_count(), 0);
+    assert_int_equal(stock(), 10);
+    expect(stage_deliver(PAID_LATER("evt_2")), 200, "{\"received\":true}");
+    assert_int_equal(stock(), 7);
+    expect(stage_deliver(PAID_LATER("evt_2")), 200, "\"idempotent\":true");
+    expect(stage_deliver(PAID_LATER("evt_9")), 200, "{\"received\":true}"); /* the same checkout, another event */
+    assert_int_equal(stock(), 7);
+    assert_int_equal(stage_call_count(), 1);
+}
+
+static void test_shop__a_debited_order_may_be_told_paid_before_it_is_told_open(void **state)
+{
+    (void)state;
+    stage_tell(LINES("cs_1"), 200, SHIRTS("3"));
+    expect(stage_deliver(PAID_LATER("evt_2")), 200, "{\"received\":true}");
+    expect(stage_deliver(OPEN), 200, "{\"received\":true}");
+    assert_int_equal(stock(), 7);
+}
+
+static void test_shop__a_debit_that_fails_sells_nothing_and_is_recorded(void **state)
+{
+    (void)state;
+    expect(stage_deliver(OPEN), 200, "{\"received\":true}");
+    expect(stage_deliver(NOT_PAID), 200, "{\"received\":true}");
+    expect(stage_deliver(NOT_PAID), 200, "\"idempotent\":true");
+    assert_int_equal(stage_call_count(), 0);
+    assert_int_equal(stock(), 10);
+}
+
 static void test_shop__an_oversold_order_leaves_no_stock(void **state)
 {
     (void)state;
@@ -384,6 +426,9 @@ int main(void)
         CASE(test_shop__the_providers_refusal_is_passed_on_and_its_failure_is_a_502),
         CASE(test_shop__a_cart_repeated_with_its_key_makes_one_session),
         CASE(test_shop__an_order_lowers_the_stock_once),
+        CASE(test_shop__a_debited_order_lowers_the_stock_when_it_is_paid),
+        CASE(test_shop__a_debited_order_may_be_told_paid_before_it_is_told_open),
+        CASE(test_shop__a_debit_that_fails_sells_nothing_and_is_recorded),
         CASE(test_shop__an_oversold_order_leaves_no_stock),
         CASE(test_shop__an_order_whose_lines_cannot_be_read_is_delivered_again),
         CASE(test_shop__nobody_elses_order_touches_the_stock),

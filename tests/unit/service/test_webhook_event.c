@@ -115,12 +115,70 @@ static void test_webhook_event__a_payment_for_a_project_is_an_order(void **state
     assert_null(read_event(
         CHECKOUT "{\"id\":\"cs_1\",\"mode\":\"payment\",\"metadata\":{\"publishableKey\":\"pk_live_2\"}}}}", &event));
     assert_int_equal(event.kind, DREAMD_STRIPE_ORDER);
-    assert_string_equal(event.session_id, "cs_1");
+    assert_string_equal(event.sale.session_id, "cs_1");
+    assert_int_equal(event.sale.amount_minor, 0);
     assert_string_equal(event.publishable_key, "pk_live_2");
     assert_null(event.user_id);
     assert_string_equal(
         read_event(CHECKOUT "{\"mode\":\"payment\",\"metadata\":{\"publishableKey\":\"pk_live_2\"}}}}", &event),
         "Invalid payload");
+}
+
+#define SESSION(type, more)                                                                                            \
+    "{" HEAD ",\"type\":\"checkout.session." type                                                                      \
+    "\",\"data\":{\"object\":{\"id\":\"cs_1\",\"amount_total\":5000,\"metadata\":{\"userId\":\"user_1\",\"tier\":"     \
+    "\"pro\",\"publishableKey\":\"pk_live_2\"}" more "}}}"
+
+static void test_webhook_event__an_order_is_one_when_it_is_paid(void **state)
+{
+    static const struct {
+        const char *text;
+        dreamd_stripe_kind kind;
+    } cases[] = {
+        { SESSION("completed", ",\"mode\":\"payment\""), DREAMD_STRIPE_ORDER },
+        { SESSION("completed", ",\"mode\":\"payment\",\"payment_status\":\"paid\""), DREAMD_STRIPE_ORDER },
+        { SESSION("completed", ",\"mode\":\"payment\",\"payment_status\":\"no_payment_required\""),
+          DREAMD_STRIPE_ORDER },
+        { SESSION("completed", ",\"mode\":\"payment\",\"payment_status\":\"unpaid\""), DREAMD_STRIPE_OTHER },
+        { SESSION("async_payment_succeeded", ",\"mode\":\"payment\",\"payment_status\":\"paid\""),
+          DREAMD_STRIPE_ORDER },
+        { SESSION("async_payment_failed", ",\"mode\":\"payment\",\"payment_status\":\"unpaid\""), DREAMD_STRIPE_OTHER },
+        { SESSION("expired", ",\"mode\":\"payment\",\"payment_status\":\"unpaid\""), DREAMD_STRIPE_OTHER },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        dreamd_stripe_event event;
+
+        assert_null(read_event(cases[i].text, &event));
+        if (event.kind != cases[i].kind)
+            fail_msg("kind %d: %s", (int)event.kind, cases[i].text);
+        assert_int_equal(event.sale.amount_minor, cases[i].kind == DREAMD_STRIPE_ORDER ? 5000 : 0);
+        assert_string_equal(event.publishable_key, "pk_live_2"); /* whose event it is, paid or not */
+    }
+}
+
+static void test_webhook_event__a_subscription_begins_when_its_checkout_is_paid(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *status;
+    } cases[] = {
+        { SESSION("completed", ",\"mode\":\"subscription\""), "active" },
+        { SESSION("completed", ",\"mode\":\"subscription\",\"payment_status\":\"no_payment_required\""), "active" },
+        { SESSION("completed", ",\"mode\":\"subscription\",\"payment_status\":\"unpaid\""), "incomplete" },
+        { SESSION("async_payment_succeeded", ",\"mode\":\"subscription\",\"payment_status\":\"paid\""), "active" },
+        { SESSION("async_payment_failed", ",\"mode\":\"subscription\",\"payment_status\":\"unpaid\""), "incomplete" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        dreamd_stripe_event event;
+
+        assert_null(read_event(cases[i].text, &event));
+        assert_int_equal(event.kind, DREAMD_STRIPE_CHECKOUT);
+        assert_string_equal(event.subscription.status, cases[i].status);
+    }
 }
 
 static void test_webhook_event__other_types_and_payments_for_nobody_are_only_recorded(void **state)
@@ -196,6 +254,8 @@ int main(void)
         cmocka_unit_test_teardown(test_webhook_event__reads_a_subscription_in_both_api_versions, end),
         cmocka_unit_test_teardown(test_webhook_event__a_deleted_subscription_is_canceled_whatever_it_says, end),
         cmocka_unit_test_teardown(test_webhook_event__a_payment_for_a_project_is_an_order, end),
+        cmocka_unit_test_teardown(test_webhook_event__an_order_is_one_when_it_is_paid, end),
+        cmocka_unit_test_teardown(test_webhook_event__a_subscription_begins_when_its_checkout_is_paid, end),
         cmocka_unit_test_teardown(test_webhook_event__other_types_and_payments_for_nobody_are_only_recorded, end),
         cmocka_unit_test_teardown(test_webhook_event__says_why_an_event_is_refused, end),
         cmocka_unit_test_teardown(test_webhook_event__numbers_out_of_range_count_as_not_told, end),

@@ -251,6 +251,27 @@ static void test_webhook__a_plan_that_is_no_tier_of_the_users_project_is_only_re
     assert_false(look().has_customer);
 }
 
+#define DEBIT(id, created, type, status)                                                                               \
+    "{\"id\":\"" id "\",\"created\":" created                                                                          \
+    ",\"livemode\":true,\"account\":\"acct_a\",\"type\":\"checkout.session." type                                      \
+    "\",\"data\":{\"object\":{\"id\":\"cs_1\",\"mode\":\"subscription\",\"payment_status\":\"" status                  \
+    "\",\"subscription\":\"sub_1\",\"client_reference_id\":\"user_1\",\"metadata\":{\"tier\":\"pro\"" KEY(             \
+        STAGE_PK) "}}}}"
+
+static void test_webhook__a_debited_subscription_follows_its_payment(void **state)
+{
+    static const char user[] = OWN("free");
+
+    (void)state;
+    pass_and_tell(DEBIT("evt_1", "100", "completed", "unpaid"), user, "free");
+    pass_and_tell(DEBIT("evt_2", "500", "async_payment_succeeded", "paid"), user, "pro");
+    pass_and_tell(EVENT("evt_3", "600", UPDATED, "sub_1", "active", "pro"), user, "pro");
+    pass_and_tell(DEBIT("evt_4", "700", "async_payment_failed", "unpaid"), user, "free");
+    pass_and_tell(EVENT("evt_5", "800", UPDATED, "sub_1", "active", "pro"), user, "pro");
+    pass_and_tell(EVENT("evt_6", "900", DELETED, "sub_1", "canceled", "pro"), user, "free");
+    pass_and_tell(DEBIT("evt_7", "950", "async_payment_succeeded", "paid"), user, "free");
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -266,6 +287,7 @@ int main(void)
         CASE(test_webhook__what_was_not_paid_for_takes_no_plan_that_was_given),
         CASE(test_webhook__a_plan_that_is_no_tier_is_only_recorded),
         CASE(test_webhook__a_plan_that_is_no_tier_of_the_users_project_is_only_recorded),
+        CASE(test_webhook__a_debited_subscription_follows_its_payment),
     };
 
     return cmocka_run_group_tests_name("webhook_stripe", tests, NULL, NULL);

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define CHECKOUT "checkout.session.completed"
+#define PAID_LATER "checkout.session.async_payment_succeeded"
+#define NOT_PAID "checkout.session.async_payment_failed"
 #define CREATED "customer.subscription.created"
 #define UPDATED "customer.subscription.updated"
 #define DELETED "customer.subscription.deleted"
@@ -187,6 +189,59 @@ static void test_checkout__without_a_subscription_gives_way_to_a_named_one(void 
     assert_string_equal(plan_of(self, "pro"), "free");
 }
 
+static void test_checkout__gives_nothing_before_it_is_paid(void **state)
+{
+    store_case *self = *state;
+    PLAY(self, { "evt_1", CHECKOUT, 100, "sub_1", "pro", "incomplete", DREAMD_EVENT_APPLIED });
+    assert_string_equal(plan_of(self, NULL), "free");
+    PLAY(self, { "evt_2", PAID_LATER, 500, "sub_1", "pro", "active", DREAMD_EVENT_APPLIED });
+    assert_string_equal(plan_of(self, NULL), "pro");
+}
+
+/* Stripe calls a subscription active while its first debit is on the way. */
+static void test_checkout__not_paid_yet_takes_nothing_the_subscription_has(void **state)
+{
+    store_case *self = *state;
+    PLAY(self, { "evt_1", CREATED, 100, "sub_1", "pro", "active", DREAMD_EVENT_APPLIED },
+         { "evt_2", CHECKOUT, 101, "sub_1", "pro", "incomplete", DREAMD_EVENT_APPLIED });
+    assert_string_equal(find(self).status, "active");
+    PLAY(self, { "evt_3", PAID_LATER, 500, "sub_1", "pro", "active", DREAMD_EVENT_APPLIED });
+    assert_string_equal(find(self).status, "active");
+}
+
+static void test_checkout__whose_payment_failed_takes_the_plan_until_the_subscription_says_otherwise(void **state)
+{
+    store_case *self = *state;
+    PLAY(self, { "evt_1", CREATED, 100, "sub_1", "pro", "active", DREAMD_EVENT_APPLIED },
+         { "evt_2", NOT_PAID, 500, "sub_1", "pro", "incomplete", DREAMD_EVENT_APPLIED });
+    assert_string_equal(find(self).status, "past_due");
+    assert_string_equal(plan_of(self, "pro"), "free");
+    PLAY(self, { "evt_3", UPDATED, 600, "sub_1", "pro", "active", DREAMD_EVENT_APPLIED },
+         { "evt_4", NOT_PAID, 550, "sub_1", "pro", "incomplete", DREAMD_EVENT_STALE });
+    assert_string_equal(plan_of(self, NULL), "pro");
+}
+
+static void test_checkout__whose_payment_failed_changes_no_trial_and_no_end(void **state)
+{
+    store_case *self = *state;
+    PLAY(self, { "evt_1", CREATED, 100, "sub_1", "pro", "trialing", DREAMD_EVENT_APPLIED },
+         { "evt_2", NOT_PAID, 200, "sub_1", "pro", "incomplete", DREAMD_EVENT_APPLIED });
+    assert_string_equal(find(self).status, "trialing");
+    PLAY(self, { "evt_3", DELETED, 300, "sub_1", "pro", "canceled", DREAMD_EVENT_APPLIED },
+         { "evt_4", NOT_PAID, 400, "sub_1", "pro", "incomplete", DREAMD_EVENT_APPLIED });
+    assert_string_equal(find(self).status, "canceled");
+}
+
+static void test_checkout__paid_after_the_subscriptions_end_revives_nothing(void **state)
+{
+    store_case *self = *state;
+    PLAY(self, { "evt_1", CREATED, 100, "sub_1", "pro", "active", DREAMD_EVENT_APPLIED },
+         { "evt_2", DELETED, 200, "sub_1", "pro", "canceled", DREAMD_EVENT_APPLIED },
+         { "evt_3", PAID_LATER, 300, "sub_1", "pro", "active", DREAMD_EVENT_APPLIED });
+    assert_string_equal(find(self).status, "canceled");
+    assert_string_equal(plan_of(self, "pro"), "free");
+}
+
 static void test_event__untold_fields_keep_what_is_stored(void **state)
 {
     store_case *self = *state;
@@ -282,6 +337,11 @@ int main(void)
         CASE(test_event__of_two_subscriptions_the_one_begun_last_gives_the_plan),
         CASE(test_checkout__does_not_undo_a_trial),
         CASE(test_checkout__without_a_subscription_gives_way_to_a_named_one),
+        CASE(test_checkout__gives_nothing_before_it_is_paid),
+        CASE(test_checkout__not_paid_yet_takes_nothing_the_subscription_has),
+        CASE(test_checkout__whose_payment_failed_takes_the_plan_until_the_subscription_says_otherwise),
+        CASE(test_checkout__whose_payment_failed_changes_no_trial_and_no_end),
+        CASE(test_checkout__paid_after_the_subscriptions_end_revives_nothing),
         CASE(test_event__untold_fields_keep_what_is_stored),
         CASE(test_event__refuses_a_plan_that_does_not_fit_and_leaves_nothing),
         CASE(test_find__nobody_subscribed),
