@@ -33,12 +33,13 @@ def totals(stage, key="app"):
     return stage.ask("GET", "/api/dashboard/totals", stage.secret(key)).json["totals"]
 
 
-def subscription(stage, user_id, kind, created, status="active", amount=900, tier="pro", key="app", **fields):
+def subscription(stage, user_id, kind, created, status="active", amount=900, tier="pro", key="app", currency="usd", every=("month", 1), **fields):
     return {"id": "evt_" + uuid.uuid4().hex, "object": "event", "account": "acct_a", "created": created, "livemode": True,
             "type": "customer.subscription." + kind, "data": {"object": {
                 "id": "sub_" + user_id, "object": "subscription", "customer": "cus_" + user_id, "status": status, "canceled_at": None,
                 "current_period_end": int(time.time()) + 86400,
-                "items": {"data": [{"price": {"id": "price_" + tier, "product": "prod_" + tier, "unit_amount": amount, "currency": "usd"}}]},
+                "items": {"data": [{"price": {"id": "price_" + tier, "product": "prod_" + tier, "unit_amount": amount, "currency": currency,
+                                              "recurring": {"interval": every[0], "interval_count": every[1]}}}]},
                 "metadata": {"userId": user_id, "tier": tier, "publishableKey": stage.names[f"<pk-{key}>"]}, **fields}}}
 
 
@@ -66,6 +67,52 @@ def test_sums_follow_subscriptions(stage):
     assert after("updated", NOW + 4, "past_due", amount=9900, tier="max") == (0, 0, 0)
     assert after("updated", NOW + 5, amount=9900, tier="max") == (1, 0, 9900)
     assert after("deleted", NOW + 6, "canceled", amount=9900, tier="max", canceled_at=NOW) == (0, 0, 0)
+
+
+def test_revenue_is_told_a_month_and_each_currency_apart(stage):
+    def subscribe(**terms):
+        assert stage.deliver(subscription(stage, stage.new_customer(), "created", NOW, **terms)).status == 200
+        shown = {name: metrics(stage)[name] for name in ("mrr", "mrrCurrency", "mrrByCurrency")}
+        assert {name: totals(stage)[name] for name in shown} == shown
+        return shown["mrr"], shown["mrrCurrency"], shown["mrrByCurrency"]
+
+    assert (metrics(stage)["mrr"], metrics(stage)["mrrCurrency"], metrics(stage)["mrrByCurrency"]) == (0, None, {})
+    assert subscribe() == (900, "usd", {"usd": 900})
+    assert subscribe(amount=12000, every=("year", 1)) == (1900, "usd", {"usd": 1900})
+    assert subscribe(amount=5000, currency="eur") == (1900, "usd", {"usd": 1900, "eur": 5000})
+    assert subscribe(amount=300, every=("week", 1)) == (3200, "usd", {"usd": 3200, "eur": 5000})
+    assert metrics(stage)["activeSubs"] == 4
+
+
+def test_a_checkout_that_comes_late_leaves_the_amount(stage):
+    user_id = stage.new_customer()
+    own = subscription(stage, user_id, "created", NOW, "trialing")
+    checkout = {**own, "id": "evt_" + uuid.uuid4().hex, "created": NOW + 1, "type": "checkout.session.completed", "data": {"object": {
+        "id": "cs_1", "object": "checkout.session", "mode": "subscription", "payment_status": "no_payment_required", "amount_total": 0,
+        "currency": "usd", "client_reference_id": user_id, "customer": "cus_" + user_id, "subscription": "sub_" + user_id,
+        "metadata": own["data"]["object"]["metadata"]}}}
+    for event in (own, checkout):
+        assert stage.deliver(event).status == 200
+    assert (metrics(stage)["mrr"], dashboard(stage)["customers"][0]["amount"]) == (900, 900)
+
+
+def test_a_debited_order_is_sold_when_it_is_paid(stage):
+    ordered = stage.order({"price_mug": 2})
+    session = ordered["data"]["object"]
+    paid = {**ordered, "id": "evt_" + uuid.uuid4().hex, "type": "checkout.session.async_payment_succeeded"}
+    ordered = {**ordered, "data": {"object": {**session, "payment_status": "unpaid"}}}
+    failed = {**ordered, "id": "evt_" + uuid.uuid4().hex, "type": "checkout.session.async_payment_failed"}
+
+    def after(event):
+        assert stage.deliver(event).status == 200
+        return stage.stock("mug"), metrics(stage, "shop")["storeSalesCount"], metrics(stage, "shop")["storeTotalRevenue"]
+
+    assert after(failed) == (100, 0, 0)
+    assert after(ordered) == (100, 0, 0)
+    assert after(paid) == (98, 1, 1000)
+    assert after(paid) == (98, 1, 1000)
+    assert after({**paid, "id": "evt_" + uuid.uuid4().hex}) == (98, 1, 1000)
+    assert len(dashboard(stage, "shop")["webhook"]["recent"]) == 4
 
 
 def test_sums_are_exact_when_everything_happens_at_once(stage):

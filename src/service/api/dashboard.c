@@ -124,6 +124,19 @@ static cJSON *checked(cJSON *json, bool is_ok)
     return NULL;
 }
 
+/* `mrr` is in the main currency; what comes in others is not added to it, but told beside it. */
+static bool set_mrr(cJSON *json, const dreamd_totals *totals)
+{
+    cJSON *by_currency = cJSON_CreateObject();
+    bool has_any = totals->currency_count > 0;
+    bool is_ok = dream_json_set_int(json, "mrr", has_any ? totals->mrr[0].mrr_minor : 0)
+                 && dream_json_set_string(json, "mrrCurrency", has_any ? totals->mrr[0].currency : NULL);
+
+    for (size_t i = 0; is_ok && i < totals->currency_count; i++)
+        is_ok = dream_json_set_int(by_currency, totals->mrr[i].currency, totals->mrr[i].mrr_minor);
+    return dream_json_set(json, "mrrByCurrency", by_currency) && is_ok;
+}
+
 static cJSON *metrics_json(const struct page *page)
 {
     cJSON *json = cJSON_CreateObject();
@@ -140,8 +153,7 @@ static cJSON *metrics_json(const struct page *page)
         inventory = stock > DREAM_JSON_MAX_INT - inventory ? DREAM_JSON_MAX_INT : inventory + stock;
     }
     is_ok = dream_json_set_int(json, "activeSubs", page->totals.active_subs)
-            && dream_json_set_int(json, "cancelingSubs", page->totals.canceling_subs)
-            && dream_json_set_int(json, "mrr", page->totals.mrr_minor)
+            && dream_json_set_int(json, "cancelingSubs", page->totals.canceling_subs) && set_mrr(json, &page->totals)
             && dream_json_set_int(json, "usageThisPeriod", page->usage)
             && dream_json_set_int(json, "storeSalesCount", page->totals.sales_count)
             && dream_json_set_int(json, "storeTotalRevenue", page->totals.revenue_minor)
@@ -397,7 +409,7 @@ static void answer_totals(dreamd_call *call)
     bool is_live = call->project.mode == DREAMD_LIVE;
     cJSON *body = cJSON_CreateObject();
     cJSON *totals = cJSON_CreateObject();
-    bool is_ok = dream_json_set_int(totals, "mrr", platform->sums.mrr_minor)
+    bool is_ok = set_mrr(totals, &platform->sums)
                  && dream_json_set_int(totals, "activeSubs", platform->sums.active_subs)
                  && dream_json_set_int(totals, "cancelingSubs", platform->sums.canceling_subs)
                  && dream_json_set_int(totals, "totalProducts", platform->products)

@@ -7,10 +7,19 @@
 
 #include "common/json.h"
 
-enum { MAX_ID = 255, MAX_TIER = DREAMD_PLAN_SIZE - 1, MAX_USER_ID = 128, MAX_STATUS = DREAMD_WORD_SIZE - 1 };
+enum {
+    MAX_ID = 255,
+    MAX_TIER = DREAMD_PLAN_SIZE - 1,
+    MAX_USER_ID = 128,
+    MAX_STATUS = DREAMD_WORD_SIZE - 1,
+    MAX_INTERVALS = 10000
+};
 
 /* Later times in ms would not fit; no real one is near it (the year 9999). */
 static const int64_t max_second = INT64_C(253402300799);
+
+/* Stripe's amounts have at most twelve digits; sums of these do not overflow. */
+static const int64_t max_amount = INT64_C(999999999999);
 
 /* NULL if absent, empty or longer than `max`. */
 static const char *bounded(const cJSON *object, const char *name, size_t max)
@@ -38,12 +47,12 @@ static int64_t time_ms(const cJSON *object, const char *name, int64_t fallback)
     return seconds * 1000;
 }
 
-/* -1 if absent or negative. */
+/* -1 if absent or out of range. */
 static int64_t amount(const cJSON *object, const char *name)
 {
     int64_t minor = 0;
 
-    return dream_json_int(object, name, &minor) && minor >= 0 ? minor : -1;
+    return dream_json_int(object, name, &minor) && minor >= 0 && minor <= max_amount ? minor : -1;
 }
 
 /* Is the event about a checkout, and has its money come? A debit takes days: the checkout completes first, and is paid, or not,
@@ -91,6 +100,22 @@ static const char *read_checkout(const cJSON *object, bool is_paid, dreamd_strip
     return NULL;
 }
 
+/* How often the price is paid; words and numbers that Stripe does not know count as not told. */
+static void read_interval(const cJSON *recurring, dreamd_subscription *out)
+{
+    static const char *const words[] = { "day", "week", "month", "year" };
+    const char *told = dream_json_string(recurring, "interval");
+
+    for (size_t i = 0; told && i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(told, words[i]) == 0)
+            out->interval = words[i];
+    }
+    if (out->interval
+        && (!dream_json_int(recurring, "interval_count", &out->interval_count) || out->interval_count < 1
+            || out->interval_count > MAX_INTERVALS))
+        out->interval_count = 1;
+}
+
 static void read_item(const cJSON *item, dreamd_subscription *out)
 {
     const cJSON *price = dream_json_get(item, "price");
@@ -99,6 +124,7 @@ static void read_item(const cJSON *item, dreamd_subscription *out)
     out->product_id = reference(price, "product");
     out->amount_minor = amount(price, "unit_amount");
     out->currency = bounded(price, "currency", 3);
+    read_interval(dream_json_get(price, "recurring"), out);
     if (out->current_period_end_ms < 0)
         out->current_period_end_ms = time_ms(item, "current_period_end", -1);
 }

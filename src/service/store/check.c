@@ -4,6 +4,7 @@
 #include "service/store/check.h"
 
 #include "service/store/row.h"
+#include "service/store/totals.h"
 
 enum { REPORTED_MAX = 100 };
 
@@ -261,16 +262,20 @@ static const rule rules[] = {
                "e.event_rank > c.last_rank)",
       false },
 
-    { "totals-sum-up-the-projects",
-      "SELECT 'project_totals ' || s.platform_id || '/' || s.project_id || ' is off by ' || SUM(s.subs) || ' "
-      "subscriptions (' || SUM(s.ending) || ' ending, ' || SUM(s.mrr) || ' a month) and ' || SUM(s.sales) || ' sales "
-      "(' "
-      "|| SUM(s.revenue) || ')' FROM (SELECT platform_id, project_id, active_subs AS subs, canceling_subs AS ending, "
-      "mrr_minor AS mrr, sales_count AS sales, revenue_minor AS revenue FROM project_totals UNION ALL SELECT "
-      "platform_id, project_id, -1, CASE WHEN canceled_at_ms IS NULL THEN 0 ELSE -1 END, -COALESCE(amount_minor, 0), "
-      "0, 0 FROM subscriptions WHERE status IN ('active', 'trialing') UNION ALL SELECT platform_id, project_id, 0, 0, "
-      "0, -1, -sale_minor FROM events WHERE sale_minor IS NOT NULL) s GROUP BY s.platform_id, s.project_id HAVING "
-      "SUM(s.subs) <> 0 OR SUM(s.ending) <> 0 OR SUM(s.mrr) <> 0 OR SUM(s.sales) <> 0 OR SUM(s.revenue) <> 0",
+    { "totals-sum-up-the-subscriptions",
+      "SELECT 'subscription_totals ' || s.platform_id || '/' || s.project_id || '/' || s.currency || ' is off by ' || "
+      "SUM(s.subs) || ' subscriptions (' || SUM(s.ending) || ' ending, ' || SUM(s.yearly) || ' a year)' FROM (SELECT "
+      "platform_id, project_id, currency, active_subs AS subs, canceling_subs AS ending, yearly_minor AS yearly FROM "
+      "subscription_totals UNION ALL SELECT platform_id, project_id, " DREAMD_COUNTED_CURRENCY
+      ", -1, CASE WHEN canceled_at_ms IS NULL THEN 0 ELSE -1 END, -(" DREAMD_COUNTED_YEARLY
+      ") FROM subscriptions WHERE status IN ('active', 'trialing')) s GROUP BY s.platform_id, s.project_id, s.currency "
+      "HAVING SUM(s.subs) <> 0 OR SUM(s.ending) <> 0 OR SUM(s.yearly) <> 0",
+      false },
+    { "totals-sum-up-the-sales",
+      "SELECT 'project_totals ' || s.platform_id || '/' || s.project_id || ' is off by ' || SUM(s.sales) || ' sales (' "
+      "|| SUM(s.revenue) || ')' FROM (SELECT platform_id, project_id, sales_count AS sales, revenue_minor AS revenue "
+      "FROM project_totals UNION ALL SELECT platform_id, project_id, -1, -sale_minor FROM events WHERE "
+      "sale_minor IS NOT NULL) s GROUP BY s.platform_id, s.project_id HAVING SUM(s.sales) <> 0 OR SUM(s.revenue) <> 0",
       false },
     { "customer-has-its-plan",
       "SELECT 'customers ' || " USER_KEY(

@@ -150,6 +150,9 @@ static const char *const first_step[] = {
     "  product_id TEXT,"
     "  amount_minor {int},"
     "  currency TEXT,"
+    "  billing_interval TEXT CHECK (billing_interval IN ('day', 'week', 'month', 'year'))," /* NULL = not told: a month */
+    "  interval_count {int} CHECK (interval_count >= 1),"
+    "  terms_s {int}," /* the time of the subscription's own event that told price and amount; NULL = at most a checkout did */
     "  current_period_end_ms {int},"
     "  canceled_at_ms {int},"
     "  cancel_reason TEXT,"
@@ -245,13 +248,21 @@ static const char *const first_step[] = {
     "  PRIMARY KEY (platform_id, project_id, meter, day, period_end_day),"
     "  FOREIGN KEY (platform_id, project_id) REFERENCES projects){keyed};",
 
-    /* What the running subscriptions and the one-time payments of a project come to. */
+    /* What the running subscriptions of a project come to, by currency. By the year, as that is a whole number for nearly all. */
+    "CREATE TABLE subscription_totals ("
+    "  platform_id TEXT NOT NULL,"
+    "  project_id TEXT NOT NULL,"
+    "  currency TEXT NOT NULL,"
+    "  active_subs {int} NOT NULL CHECK (active_subs >= 0),"
+    "  canceling_subs {int} NOT NULL CHECK (canceling_subs >= 0),"
+    "  yearly_minor {int} NOT NULL CHECK (yearly_minor >= 0),"
+    "  PRIMARY KEY (platform_id, project_id, currency),"
+    "  FOREIGN KEY (platform_id, project_id) REFERENCES projects){keyed};",
+
+    /* What the one-time payments of a project come to. */
     "CREATE TABLE project_totals ("
     "  platform_id TEXT NOT NULL,"
     "  project_id TEXT NOT NULL,"
-    "  active_subs {int} NOT NULL CHECK (active_subs >= 0),"
-    "  canceling_subs {int} NOT NULL CHECK (canceling_subs >= 0),"
-    "  mrr_minor {int} NOT NULL CHECK (mrr_minor >= 0),"
     "  sales_count {int} NOT NULL CHECK (sales_count >= 0),"
     "  revenue_minor {int} NOT NULL CHECK (revenue_minor >= 0),"
     "  PRIMARY KEY (platform_id, project_id),"

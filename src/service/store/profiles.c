@@ -106,12 +106,12 @@ static dreamd_db_status find_project(dreamd_db *db, const dreamd_profile_event *
 /* Also of a user nobody knows: deliveries cross, and what tells of its making may be on its way. */
 static dreamd_db_status remember_deletion(dreamd_db *db, const dreamd_profile_event *profile, int64_t now_ms)
 {
-    return dreamd_db_run(db,
-                         "INSERT INTO deleted_users (mode, user_id, deleted_at_ms) VALUES ($1, $2, $3) "
-                         "ON CONFLICT (mode, user_id) DO NOTHING",
-                         DREAMD_PARAMS(dreamd_text(dreamd_mode_text(profile->mode)), dreamd_text(profile->user_id),
-                                       dreamd_int(now_ms)),
-                         NULL);
+    return dreamd_db_run(
+        db,
+        "INSERT INTO deleted_users (mode, user_id, deleted_at_ms) VALUES ($1, $2, $3) "
+        "ON CONFLICT (mode, user_id) DO NOTHING",
+        DREAMD_PARAMS(dreamd_text(dreamd_mode_text(profile->mode)), dreamd_text(profile->user_id), dreamd_int(now_ms)),
+        NULL);
 }
 
 static dreamd_db_status apply_deletion(dreamd_db *db, const dreamd_profile_event *profile, int64_t now_ms,

@@ -20,7 +20,8 @@ typedef struct dreamd_profile_event {
     const char *last_name;
     const char *plan; /* kept only where the store has none; NULL: none */
     int64_t created_at_ms;
-    bool is_deleted; /* the user is gone: every project of the mode that knows it keeps a tombstone, and none gets it later */
+    bool
+        is_deleted; /* the user is gone: every project of the mode that knows it keeps a tombstone, and none gets it later */
 } dreamd_profile_event;
 
 dreamd_db_status dreamd_profile_apply(dreamd_db *db, const dreamd_profile_event *event, int64_t now_ms,

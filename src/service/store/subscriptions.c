@@ -63,6 +63,7 @@ typedef struct stored {
     bool is_known;
     int64_t last_created_s;
     int64_t last_rank;
+    int64_t terms_s; /* -1: price and amount are not told by the subscription's own events */
     char plan[DREAMD_PLAN_SIZE];
     char status[DREAMD_WORD_SIZE];
 } stored;
@@ -70,11 +71,11 @@ typedef struct stored {
 static dreamd_db_status read_stored(dreamd_db *db, const dreamd_event *event, stored *out)
 {
     dreamd_rows *rows = NULL;
-    *out = (stored){ .plan = "free" };
+    *out = (stored){ .plan = "free", .terms_s = -1 };
     dreamd_db_status status = dreamd_row_one(
         db,
-        "SELECT last_created_s, last_rank, plan, status FROM subscriptions WHERE platform_id = $1 AND project_id = $2 "
-        "AND user_id = $3 AND subscription_id = $4",
+        "SELECT last_created_s, last_rank, plan, status, terms_s FROM subscriptions WHERE platform_id = $1 AND "
+        "project_id = $2 AND user_id = $3 AND subscription_id = $4",
         DREAMD_PARAMS(dreamd_text(event->project->platform_id), dreamd_text(event->project->project_id),
                       dreamd_text(event->subscription->user_id), dreamd_text(event->subscription->subscription_id)),
         &rows);
@@ -82,6 +83,7 @@ static dreamd_db_status read_stored(dreamd_db *db, const dreamd_event *event, st
         out->is_known = true;
         out->last_created_s = dreamd_rows_int(rows, 0);
         out->last_rank = dreamd_rows_int(rows, 1);
+        out->terms_s = dreamd_row_int(rows, 4, -1);
         if (!dreamd_row_text(rows, 2, out->plan, sizeof out->plan)
             || !dreamd_row_text(rows, 3, out->status, sizeof out->status))
             status = DREAMD_DB_CORRUPT;
@@ -151,8 +153,7 @@ dreamd_db_status dreamd_event_look(dreamd_db *db, const dreamd_event *event, dre
 
 static dreamd_db_status count_sale(dreamd_db *db, const dreamd_event *event)
 {
-    dreamd_totals change = { .sales_count = 1, .revenue_minor = event->sale->amount_minor };
-    return dreamd_totals_add(db, event->project, &change);
+    return dreamd_totals_add_sale(db, event->project, event->sale->amount_minor);
 }
 
 static dreamd_db_status record_event(dreamd_db *db, const dreamd_event *event, bool is_old, int64_t now_ms)
@@ -205,6 +206,18 @@ static dreamd_db_status drop_nameless(dreamd_db *db, const dreamd_event *event)
         NULL);
 }
 
+/* Does the event tell what the subscription costs? What a checkout took may be more, less or, for a trial, nothing. */
+static bool tells_terms(const dreamd_event *event)
+{
+    const dreamd_subscription *subscription = event->subscription;
+    return rank_of(event) != RANK_CHECKOUT && (subscription->price_id || subscription->amount_minor >= 0);
+}
+
+static dreamd_param told_count(const dreamd_subscription *subscription)
+{
+    return subscription->interval_count > 0 ? dreamd_int(subscription->interval_count) : dreamd_null();
+}
+
 static dreamd_db_status put_subscription(dreamd_db *db, const dreamd_event *event,
                                          const dreamd_subscription *subscription, int64_t now_ms)
 {
@@ -212,11 +225,10 @@ static dreamd_db_status put_subscription(dreamd_db *db, const dreamd_event *even
     return dreamd_db_run(
         db,
         "INSERT INTO subscriptions (platform_id, project_id, user_id, subscription_id, stripe_customer_id, plan, "
-        "status, "
-        "price_id, product_id, amount_minor, currency, current_period_end_ms, canceled_at_ms, cancel_reason, "
-        "started_s, "
-        "last_created_s, last_rank, updated_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
-        "CASE WHEN $13 > 0 THEN $13 END, $14, $15, $15, $16, $17) "
+        "status, price_id, product_id, amount_minor, currency, current_period_end_ms, canceled_at_ms, cancel_reason, "
+        "started_s, last_created_s, last_rank, updated_at_ms, billing_interval, interval_count, terms_s) "
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, "
+        "CASE WHEN $13 > 0 THEN $13 END, $14, $15, $15, $16, $17, $18, $19, $20) "
         "ON CONFLICT (platform_id, project_id, user_id, subscription_id) DO UPDATE SET "
         "stripe_customer_id = COALESCE(excluded.stripe_customer_id, subscriptions.stripe_customer_id), "
         "plan = excluded.plan, status = excluded.status, "
@@ -224,20 +236,41 @@ static dreamd_db_status put_subscription(dreamd_db *db, const dreamd_event *even
         "product_id = COALESCE(excluded.product_id, subscriptions.product_id), "
         "amount_minor = COALESCE(excluded.amount_minor, subscriptions.amount_minor), "
         "currency = COALESCE(excluded.currency, subscriptions.currency), "
+        "billing_interval = COALESCE(excluded.billing_interval, subscriptions.billing_interval), "
+        "interval_count = COALESCE(excluded.interval_count, subscriptions.interval_count), "
+        "terms_s = COALESCE(excluded.terms_s, subscriptions.terms_s), "
         "current_period_end_ms = COALESCE(excluded.current_period_end_ms, subscriptions.current_period_end_ms), "
         "canceled_at_ms = CASE WHEN $13 < 0 THEN subscriptions.canceled_at_ms ELSE excluded.canceled_at_ms END, "
         "cancel_reason = COALESCE(excluded.cancel_reason, subscriptions.cancel_reason), "
         "last_created_s = excluded.last_created_s, last_rank = excluded.last_rank, "
         "updated_at_ms = excluded.updated_at_ms",
+        DREAMD_PARAMS(
+            dreamd_text(event->project->platform_id), dreamd_text(event->project->project_id),
+            dreamd_text(subscription->user_id), dreamd_text(subscription->subscription_id),
+            dreamd_text(subscription->stripe_customer_id), dreamd_text(subscription->plan),
+            dreamd_text(subscription->status), dreamd_text(subscription->price_id),
+            dreamd_text(subscription->product_id), told_amount(subscription), dreamd_text(subscription->currency),
+            period_end_ms < 0 ? dreamd_null() : dreamd_int(period_end_ms), dreamd_int(subscription->canceled_at_ms),
+            dreamd_text(subscription->cancel_reason), dreamd_int(event->created_s), dreamd_int(rank_of(event)),
+            dreamd_int(now_ms), dreamd_text(subscription->interval), told_count(subscription),
+            tells_terms(event) ? dreamd_int(event->created_s) : dreamd_null()),
+        NULL);
+}
+
+/* The terms alone, of an event that a checkout has overtaken: nobody else tells them before the next change. */
+static dreamd_db_status put_terms(dreamd_db *db, const dreamd_event *event, const dreamd_subscription *subscription)
+{
+    return dreamd_db_run(
+        db,
+        "UPDATE subscriptions SET price_id = COALESCE($5, price_id), product_id = COALESCE($6, product_id), "
+        "amount_minor = COALESCE($7, amount_minor), currency = COALESCE($8, currency), "
+        "billing_interval = COALESCE($9, billing_interval), interval_count = COALESCE($10, interval_count), "
+        "terms_s = $11 WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND subscription_id = $4",
         DREAMD_PARAMS(dreamd_text(event->project->platform_id), dreamd_text(event->project->project_id),
                       dreamd_text(subscription->user_id), dreamd_text(subscription->subscription_id),
-                      dreamd_text(subscription->stripe_customer_id), dreamd_text(subscription->plan),
-                      dreamd_text(subscription->status), dreamd_text(subscription->price_id),
-                      dreamd_text(subscription->product_id), told_amount(subscription),
-                      dreamd_text(subscription->currency),
-                      period_end_ms < 0 ? dreamd_null() : dreamd_int(period_end_ms),
-                      dreamd_int(subscription->canceled_at_ms), dreamd_text(subscription->cancel_reason),
-                      dreamd_int(event->created_s), dreamd_int(rank_of(event)), dreamd_int(now_ms)),
+                      dreamd_text(subscription->price_id), dreamd_text(subscription->product_id),
+                      told_amount(subscription), dreamd_text(subscription->currency),
+                      dreamd_text(subscription->interval), told_count(subscription), dreamd_int(event->created_s)),
         NULL);
 }
 
@@ -258,17 +291,6 @@ static dreamd_db_status end_plan(dreamd_db *db, const dreamd_event *event, const
         NULL);
 }
 
-static dreamd_db_status change_totals(dreamd_db *db, const dreamd_project *project, const dreamd_totals *before,
-                                      const dreamd_totals *after)
-{
-    dreamd_totals change = {
-        .active_subs = after->active_subs - before->active_subs,
-        .canceling_subs = after->canceling_subs - before->canceling_subs,
-        .mrr_minor = after->mrr_minor - before->mrr_minor,
-    };
-    return dreamd_totals_add(db, project, &change);
-}
-
 static dreamd_db_status change_subscription(dreamd_db *db, const dreamd_event *event,
                                             const dreamd_subscription *subscription, int64_t now_ms)
 {
@@ -284,17 +306,13 @@ static dreamd_db_status change_subscription(dreamd_db *db, const dreamd_event *e
     return status;
 }
 
-static dreamd_db_status apply_newer(dreamd_db *db, const dreamd_event *event, const dreamd_subscription *subscription,
-                                    int64_t now_ms)
+static dreamd_db_status change(dreamd_db *db, const dreamd_event *event, const dreamd_subscription *subscription,
+                               bool is_old, int64_t now_ms)
 {
-    dreamd_totals before;
-    dreamd_totals after;
-    dreamd_db_status status = dreamd_totals_of_user(db, event->project, subscription->user_id, &before);
+    dreamd_db_status status = dreamd_totals_remove_user(db, event->project, subscription->user_id);
     if (status == DREAMD_DB_OK)
-        status = change_subscription(db, event, subscription, now_ms);
-    if (status == DREAMD_DB_OK)
-        status = dreamd_totals_of_user(db, event->project, subscription->user_id, &after);
-    return status == DREAMD_DB_OK ? change_totals(db, event->project, &before, &after) : status;
+        status = is_old ? put_terms(db, event, subscription) : change_subscription(db, event, subscription, now_ms);
+    return status == DREAMD_DB_OK ? dreamd_totals_add_user(db, event->project, subscription->user_id) : status;
 }
 
 const char *dreamd_subscription_status_after(const dreamd_event *event, const char *before)
@@ -323,9 +341,12 @@ static dreamd_db_status apply(dreamd_db *db, const dreamd_event *event, const st
     dreamd_db_status status = dreamd_customer_ensure(db, event->project, subscription.user_id, NULL, now_ms);
     if (status == DREAMD_DB_OK)
         status = record_history(db, event, &subscription, is_old, now_ms);
-    if (status == DREAMD_DB_OK && !is_old)
-        status = apply_newer(db, event, &subscription, now_ms);
-    return status;
+    if (rank_of(event) == RANK_CHECKOUT && before->terms_s >= 0) {
+        subscription.amount_minor = -1;
+        subscription.currency = NULL;
+    }
+    bool is_news = !is_old || (tells_terms(event) && before->is_known && event->created_s > before->terms_s);
+    return status == DREAMD_DB_OK && is_news ? change(db, event, &subscription, is_old, now_ms) : status;
 }
 
 dreamd_db_status dreamd_event_apply(dreamd_db *db, const dreamd_event *event, int64_t now_ms, dreamd_event_outcome *out)

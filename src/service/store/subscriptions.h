@@ -8,6 +8,7 @@
  * A checkout says less than the subscription's own events: it changes no status that already gives the plan, and one that names
  * no subscription gives way to any that is named. One that is not paid yet, as with a bank debit, gives nothing by itself; the
  * payment in the end completes what is incomplete and revives nothing; its failure makes an active subscription past due.
+ * What a checkout took, nothing for a trial, is the amount only until the subscription's own events tell price and interval.
  * An order is sold once, whichever of its checkout's events says first that it is paid.
  * Only active and trialing subscriptions give a plan. When one ends, the customer's stored plan becomes "free", so that an old
  * token naming the paid plan gives nothing. The rules of model.h hold. */
@@ -30,7 +31,9 @@ typedef struct dreamd_subscription {
     const char *product_id;
     const char *currency;
     const char *cancel_reason;
-    int64_t amount_minor;          /* -1 = not told */
+    const char *interval;          /* "day", "week", "month" or "year"; NULL = not told */
+    int64_t interval_count;        /* of them, between two payments; 0 = not told */
+    int64_t amount_minor;          /* for each such time; -1 = not told */
     int64_t current_period_end_ms; /* -1 = not told */
     int64_t canceled_at_ms;        /* -1 = not told, 0 = not canceled (any more) */
 } dreamd_subscription;

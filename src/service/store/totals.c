@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* totals.c - rows of usage_totals and project_totals. Who changes what is summed calls here in the same piece of work:
+/* totals.c - rows of usage_totals, subscription_totals and project_totals. Who changes what is summed calls here in the same piece of work:
  * usage.c and subscriptions.c. */
 #include "service/store/totals.h"
 
@@ -34,79 +34,92 @@ dreamd_db_status dreamd_totals_add_usage(dreamd_db *db, const dreamd_project *pr
         NULL);
 }
 
-dreamd_db_status dreamd_totals_of_user(dreamd_db *db, const dreamd_project *project, const char *user_id,
-                                       dreamd_totals *out)
+#define RUNNING_OF_USER                                                                                                \
+    "SELECT " DREAMD_COUNTED_CURRENCY " AS counted, COUNT(*) AS subs, SUM(CASE WHEN canceled_at_ms IS NULL THEN 0 "    \
+    "ELSE 1 END) AS ending, SUM(" DREAMD_COUNTED_YEARLY ") AS yearly FROM subscriptions WHERE platform_id = $1 AND "   \
+    "project_id = $2 AND user_id = $3 AND status IN ('active', 'trialing') GROUP BY counted"
+
+dreamd_db_status dreamd_totals_remove_user(dreamd_db *db, const dreamd_project *project, const char *user_id)
 {
-    dreamd_rows *rows = NULL;
-    *out = (dreamd_totals){ 0 };
-    dreamd_db_status status = dreamd_row_one(
+    return dreamd_db_run(
         db,
-        "SELECT COUNT(*), COALESCE(SUM(CASE WHEN canceled_at_ms IS NULL THEN 0 ELSE 1 END), 0), "
-        "COALESCE(SUM(amount_minor), 0) FROM subscriptions WHERE platform_id = $1 AND project_id = $2 AND "
-        "user_id = $3 AND (status = 'active' OR status = 'trialing')",
-        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(user_id)),
-        &rows);
-    if (rows) {
-        out->active_subs = dreamd_rows_int(rows, 0);
-        out->canceling_subs = dreamd_rows_int(rows, 1);
-        out->mrr_minor = dreamd_rows_int(rows, 2);
+        "UPDATE subscription_totals SET active_subs = active_subs - u.subs, canceling_subs = canceling_subs - "
+        "u.ending, yearly_minor = yearly_minor - u.yearly FROM (" RUNNING_OF_USER ") u WHERE platform_id = $1 AND "
+        "project_id = $2 AND currency = u.counted",
+        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(user_id)), NULL);
+}
+
+dreamd_db_status dreamd_totals_add_user(dreamd_db *db, const dreamd_project *project, const char *user_id)
+{
+    /* Without a WHERE, SQLite would read ON as that of a join. */
+    return dreamd_db_run(
+        db,
+        "INSERT INTO subscription_totals (platform_id, project_id, currency, active_subs, canceling_subs, "
+        "yearly_minor) SELECT $1, $2, u.counted, u.subs, u.ending, u.yearly FROM (" RUNNING_OF_USER
+        ") u WHERE u.subs > 0 "
+        "ON CONFLICT (platform_id, project_id, currency) DO UPDATE SET "
+        "active_subs = subscription_totals.active_subs + excluded.active_subs, "
+        "canceling_subs = subscription_totals.canceling_subs + excluded.canceling_subs, "
+        "yearly_minor = subscription_totals.yearly_minor + excluded.yearly_minor",
+        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(user_id)), NULL);
+}
+
+dreamd_db_status dreamd_totals_add_sale(dreamd_db *db, const dreamd_project *project, int64_t minor)
+{
+    return dreamd_db_run(
+        db,
+        "INSERT INTO project_totals (platform_id, project_id, sales_count, revenue_minor) VALUES ($1, $2, 1, $3) "
+        "ON CONFLICT (platform_id, project_id) DO UPDATE SET sales_count = project_totals.sales_count + 1, "
+        "revenue_minor = project_totals.revenue_minor + excluded.revenue_minor",
+        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_int(minor)), NULL);
+}
+
+/* Rows of currency, running and ending subscriptions, and a year's revenue. Takes the rows. */
+static dreamd_db_status read_subscriptions(dreamd_rows *rows, dreamd_db_status status, dreamd_totals *out)
+{
+    while (status == DREAMD_DB_OK && (status = dreamd_rows_next(rows)) == DREAMD_DB_ROW) {
+        status = DREAMD_DB_OK;
+        out->active_subs += dreamd_rows_int(rows, 1);
+        out->canceling_subs += dreamd_rows_int(rows, 2);
+        if (out->currency_count == DREAMD_CURRENCIES_MAX)
+            continue;
+        dreamd_currency_mrr *mrr = &out->mrr[out->currency_count];
+        mrr->mrr_minor = dreamd_rows_int(rows, 3) / 12;
+        /* What is no currency is not listed: one bad row takes no page down. */
+        if (dreamd_row_text(rows, 0, mrr->currency, sizeof mrr->currency))
+            out->currency_count++;
     }
     dreamd_rows_finish(rows);
     return status;
 }
 
-static bool is_nothing(const dreamd_totals *change)
+static void read_sales(dreamd_rows *rows, dreamd_totals *out)
 {
-    return change->active_subs == 0 && change->canceling_subs == 0 && change->mrr_minor == 0 && change->sales_count == 0
-           && change->revenue_minor == 0;
-}
-
-dreamd_db_status dreamd_totals_add(dreamd_db *db, const dreamd_project *project, const dreamd_totals *change)
-{
-    if (is_nothing(change))
-        return DREAMD_DB_OK;
-    dreamd_db_status status = dreamd_db_run(
-        db,
-        "INSERT INTO project_totals (platform_id, project_id, active_subs, canceling_subs, mrr_minor, sales_count, "
-        "revenue_minor) VALUES ($1, $2, 0, 0, 0, 0, 0) ON CONFLICT (platform_id, project_id) DO NOTHING",
-        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id)), NULL);
-    if (status != DREAMD_DB_OK)
-        return status;
-    return dreamd_db_run(
-        db,
-        "UPDATE project_totals SET active_subs = active_subs + $3, canceling_subs = canceling_subs + $4, "
-        "mrr_minor = mrr_minor + $5, sales_count = sales_count + $6, revenue_minor = revenue_minor + $7 "
-        "WHERE platform_id = $1 AND project_id = $2",
-        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id),
-                      dreamd_int(change->active_subs), dreamd_int(change->canceling_subs),
-                      dreamd_int(change->mrr_minor), dreamd_int(change->sales_count),
-                      dreamd_int(change->revenue_minor)),
-        NULL);
-}
-
-static void read_sums(const dreamd_rows *rows, dreamd_totals *out)
-{
-    *out = (dreamd_totals){
-        .active_subs = dreamd_row_int(rows, 0, 0),
-        .canceling_subs = dreamd_row_int(rows, 1, 0),
-        .mrr_minor = dreamd_row_int(rows, 2, 0),
-        .sales_count = dreamd_row_int(rows, 3, 0),
-        .revenue_minor = dreamd_row_int(rows, 4, 0),
-    };
+    if (rows) {
+        out->sales_count = dreamd_row_int(rows, 0, 0);
+        out->revenue_minor = dreamd_row_int(rows, 1, 0);
+    }
+    dreamd_rows_finish(rows);
 }
 
 dreamd_db_status dreamd_totals_read(dreamd_db *db, const dreamd_project *project, dreamd_totals *out)
 {
     dreamd_rows *rows = NULL;
-    *out = (dreamd_totals){ 0 };
-    dreamd_db_status status = dreamd_row_one(
+    *out = (dreamd_totals){ .active_subs = 0 };
+    dreamd_db_status status = dreamd_db_query(
         db,
-        "SELECT active_subs, canceling_subs, mrr_minor, sales_count, revenue_minor FROM project_totals WHERE "
-        "platform_id = $1 AND project_id = $2",
+        "SELECT currency, active_subs, canceling_subs, yearly_minor FROM subscription_totals WHERE platform_id = $1 "
+        "AND project_id = $2 AND active_subs > 0 ORDER BY active_subs DESC, "
+        "CASE currency WHEN 'usd' THEN 0 ELSE 1 END, currency",
         DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id)), &rows);
-    if (rows)
-        read_sums(rows, out);
-    dreamd_rows_finish(rows);
+    status = read_subscriptions(rows, status, out);
+    if (status != DREAMD_DB_OK)
+        return status;
+    rows = NULL;
+    status = dreamd_row_one(
+        db, "SELECT sales_count, revenue_minor FROM project_totals WHERE platform_id = $1 AND project_id = $2",
+        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id)), &rows);
+    read_sales(rows, out);
     return status;
 }
 
@@ -144,15 +157,23 @@ static dreamd_db_status count_of(dreamd_db *db, const char *sql, const char *pla
 static dreamd_db_status sum_platform(dreamd_db *db, const char *platform_id, enum dreamd_mode mode, dreamd_totals *out)
 {
     dreamd_rows *rows = NULL;
-    dreamd_db_status status = dreamd_row_one(
+    dreamd_db_status status = dreamd_db_query(
         db,
-        "SELECT SUM(t.active_subs), SUM(t.canceling_subs), SUM(t.mrr_minor), SUM(t.sales_count), "
-        "SUM(t.revenue_minor) FROM projects p JOIN project_totals t ON t.platform_id = p.platform_id AND "
-        "t.project_id = p.project_id WHERE p.platform_id = $1 AND p.mode = $2",
+        "SELECT t.currency, SUM(t.active_subs) AS subs, SUM(t.canceling_subs), SUM(t.yearly_minor) FROM projects p "
+        "JOIN subscription_totals t ON t.platform_id = p.platform_id AND t.project_id = p.project_id WHERE "
+        "p.platform_id = $1 AND p.mode = $2 AND t.active_subs > 0 GROUP BY t.currency ORDER BY subs DESC, "
+        "CASE t.currency WHEN 'usd' THEN 0 ELSE 1 END, t.currency",
         DREAMD_PARAMS(dreamd_text(platform_id), dreamd_text(dreamd_mode_text(mode))), &rows);
-    if (rows)
-        read_sums(rows, out);
-    dreamd_rows_finish(rows);
+    status = read_subscriptions(rows, status, out);
+    if (status != DREAMD_DB_OK)
+        return status;
+    rows = NULL;
+    status = dreamd_row_one(
+        db,
+        "SELECT SUM(t.sales_count), SUM(t.revenue_minor) FROM projects p JOIN project_totals t ON "
+        "t.platform_id = p.platform_id AND t.project_id = p.project_id WHERE p.platform_id = $1 AND p.mode = $2",
+        DREAMD_PARAMS(dreamd_text(platform_id), dreamd_text(dreamd_mode_text(mode))), &rows);
+    read_sales(rows, out);
     return status;
 }
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -232,6 +233,42 @@ static void test_webhook_event__says_why_an_event_is_refused(void **state)
     }
 }
 
+static void test_webhook_event__reads_how_often_a_price_is_paid(void **state)
+{
+    static const struct {
+        const char *recurring;
+        const char *interval;
+        int count;
+    } cases[] = {
+        { "{\"interval\":\"year\",\"interval_count\":1}", "year", 1 },
+        { "{\"interval\":\"month\",\"interval_count\":3}", "month", 3 },
+        { "{\"interval\":\"week\"}", "week", 1 },
+        { "{\"interval\":\"day\",\"interval_count\":0}", "day", 1 },
+        { "{\"interval\":\"day\",\"interval_count\":1e15}", "day", 1 },
+        { "{\"interval\":\"century\",\"interval_count\":2}", NULL, 0 },
+        { "{\"interval\":7}", NULL, 0 },
+        { "null", NULL, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[512];
+        dreamd_stripe_event event;
+
+        (void)snprintf(
+            text, sizeof text,
+            UPDATED
+            "{\"id\":\"sub_9\",\"status\":\"active\",\"items\":{\"data\":[{\"price\":{\"recurring\":%s}}]}," META "}}}",
+            cases[i].recurring);
+        assert_null(read_event(text, &event));
+        if (cases[i].interval)
+            assert_string_equal(event.subscription.interval, cases[i].interval);
+        else
+            assert_null(event.subscription.interval);
+        assert_int_equal(event.subscription.interval_count, cases[i].count);
+    }
+}
+
 static void test_webhook_event__numbers_out_of_range_count_as_not_told(void **state)
 {
     dreamd_stripe_event event;
@@ -258,6 +295,7 @@ int main(void)
         cmocka_unit_test_teardown(test_webhook_event__a_subscription_begins_when_its_checkout_is_paid, end),
         cmocka_unit_test_teardown(test_webhook_event__other_types_and_payments_for_nobody_are_only_recorded, end),
         cmocka_unit_test_teardown(test_webhook_event__says_why_an_event_is_refused, end),
+        cmocka_unit_test_teardown(test_webhook_event__reads_how_often_a_price_is_paid, end),
         cmocka_unit_test_teardown(test_webhook_event__numbers_out_of_range_count_as_not_told, end),
     };
 

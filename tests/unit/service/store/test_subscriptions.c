@@ -242,6 +242,58 @@ static void test_checkout__paid_after_the_subscriptions_end_revives_nothing(void
     assert_string_equal(plan_of(self, "pro"), "free");
 }
 
+/* One event about sub_1, in this order of arrival. */
+typedef struct price_step {
+    const char *event_id;
+    const char *type;
+    int64_t created_s;
+    int64_t amount_minor;
+    const char *price_id;
+    dreamd_event_outcome outcome;
+} price_step;
+
+static void tell_price(const store_case *self, const price_step *told)
+{
+    dreamd_event_outcome outcome;
+    dreamd_subscription subscription = DREAMD_SUBSCRIPTION_INIT;
+    step plain = { told->event_id, told->type, told->created_s, NULL, NULL, NULL, told->outcome };
+    dreamd_event event = event_of(self, &plain, &subscription);
+    subscription.user_id = USER;
+    subscription.subscription_id = "sub_1";
+    subscription.plan = "pro";
+    subscription.status = "active";
+    subscription.amount_minor = told->amount_minor;
+    subscription.currency = "usd";
+    subscription.price_id = told->price_id;
+    assert_ok(dreamd_event_apply(self->db, &event, T0, &outcome));
+    assert_int_equal(outcome, told->outcome);
+    assert_int_equal(violations_of(self->db, T0), 0);
+}
+
+static void test_checkout__leaves_the_amount_that_the_subscription_told(void **state)
+{
+    store_case *self = *state;
+    tell_price(self, &(price_step){ "evt_1", CREATED, 100, 2900, "price_1", DREAMD_EVENT_APPLIED });
+    tell_price(self, &(price_step){ "evt_2", CHECKOUT, 101, 0, NULL, DREAMD_EVENT_APPLIED });
+    assert_int_equal(find(self).amount_minor, 2900);
+    assert_int_equal(number_of(self->db, "SELECT amount_minor FROM subscription_events WHERE event_id = 'evt_2'"), 0);
+}
+
+static void test_checkout__gives_its_amount_until_the_subscription_tells_one_however_late(void **state)
+{
+    store_case *self = *state;
+    tell_price(self, &(price_step){ "evt_3", CHECKOUT, 102, 0, NULL, DREAMD_EVENT_APPLIED });
+    assert_int_equal(find(self).amount_minor, 0);
+    tell_price(self, &(price_step){ "evt_2", UPDATED, 101, 2900, "price_2", DREAMD_EVENT_STALE });
+    assert_int_equal(find(self).amount_minor, 2900);
+    assert_string_equal(find(self).price_id, "price_2");
+    /* Older than what told it. */
+    tell_price(self, &(price_step){ "evt_1", CREATED, 100, 900, "price_1", DREAMD_EVENT_STALE });
+    assert_int_equal(find(self).amount_minor, 2900);
+    tell_price(self, &(price_step){ "evt_4", UPDATED, 103, 9900, "price_4", DREAMD_EVENT_APPLIED });
+    assert_int_equal(find(self).amount_minor, 9900);
+}
+
 static void test_event__untold_fields_keep_what_is_stored(void **state)
 {
     store_case *self = *state;
@@ -342,6 +394,8 @@ int main(void)
         CASE(test_checkout__whose_payment_failed_takes_the_plan_until_the_subscription_says_otherwise),
         CASE(test_checkout__whose_payment_failed_changes_no_trial_and_no_end),
         CASE(test_checkout__paid_after_the_subscriptions_end_revives_nothing),
+        CASE(test_checkout__leaves_the_amount_that_the_subscription_told),
+        CASE(test_checkout__gives_its_amount_until_the_subscription_tells_one_however_late),
         CASE(test_event__untold_fields_keep_what_is_stored),
         CASE(test_event__refuses_a_plan_that_does_not_fit_and_leaves_nothing),
         CASE(test_find__nobody_subscribed),

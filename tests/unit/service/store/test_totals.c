@@ -49,7 +49,7 @@ static void expect(const store_case *self, int64_t active, int64_t canceling, in
     assert_ok(dreamd_totals_read(self->db, &self->project, &totals));
     assert_int_equal(totals.active_subs, active);
     assert_int_equal(totals.canceling_subs, canceling);
-    assert_int_equal(totals.mrr_minor, mrr);
+    assert_int_equal(totals.currency_count ? totals.mrr[0].mrr_minor : 0, mrr);
     assert_int_equal(violations_of(self->db, T0), 0);
 }
 
@@ -69,6 +69,90 @@ static void test_totals__follow_a_subscription_through_its_life(void **state)
     expect(self, 1, 0, 2900);
     subscribe(self, "user_a", "sub_1", "canceled", -1, T0);
     expect(self, 0, 0, 0);
+}
+
+/* A running subscription of a user of its own. */
+static void subscribe_at(const store_case *self, int64_t amount, const char *currency, const char *interval,
+                         int64_t count)
+{
+    char user[32];
+    dreamd_subscription subscription = DREAMD_SUBSCRIPTION_INIT;
+    (void)snprintf(user, sizeof user, "user_%d", number);
+    subscription.user_id = user;
+    subscription.subscription_id = "sub_1";
+    subscription.plan = "pro";
+    subscription.status = "active";
+    subscription.amount_minor = amount;
+    subscription.currency = currency;
+    subscription.interval = interval;
+    subscription.interval_count = count;
+    send(self, "customer.subscription.created", &subscription);
+}
+
+static void test_totals__bring_every_interval_to_a_month(void **state)
+{
+    static const struct {
+        const char *interval;
+        int64_t count, amount, mrr;
+    } cases[] = {
+        { "month", 1, 2900, 2900 }, { "month", 3, 3000, 1000 }, { "year", 1, 12000, 1000 },
+        { "year", 2, 24000, 1000 }, { "week", 1, 300, 1300 },   { "week", 2, 300, 650 },
+        { "day", 1, 12, 365 },      { "day", 5, 12, 73 },       { NULL, 0, 700, 700 },
+    };
+    int64_t sum = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        subscribe_at(*state, cases[i].amount, "usd", cases[i].interval, cases[i].count);
+        sum += cases[i].mrr;
+        expect(*state, (int64_t)i + 1, 0, sum);
+    }
+}
+
+static void test_totals__round_down_once_not_each(void **state)
+{
+    subscribe_at(*state, 100, "usd", "year", 1); /* 8.33 a month */
+    expect(*state, 1, 0, 8);
+    subscribe_at(*state, 100, "usd", "year", 1);
+    expect(*state, 2, 0, 16);
+    subscribe_at(*state, 100, "usd", "year", 1);
+    expect(*state, 3, 0, 25);
+}
+
+static void test_totals__add_no_currency_to_another(void **state)
+{
+    const store_case *self = *state;
+    dreamd_totals totals;
+    subscribe_at(self, 900, "eur", "month", 1);
+    subscribe_at(self, 2900, "usd", "month", 1);
+    expect(self, 2, 0, 2900); /* of as many, what tiers are priced in */
+    subscribe_at(self, 12000, "EUR", "year", 1);
+    assert_ok(dreamd_totals_read(self->db, &self->project, &totals));
+    assert_int_equal(totals.active_subs, 3);
+    assert_int_equal(totals.currency_count, 2);
+    assert_string_equal(totals.mrr[0].currency, "eur"); /* the one of most */
+    assert_int_equal(totals.mrr[0].mrr_minor, 1900);
+    assert_string_equal(totals.mrr[1].currency, "usd");
+    assert_int_equal(totals.mrr[1].mrr_minor, 2900);
+    assert_int_equal(violations_of(self->db, T0), 0);
+}
+
+static void test_totals__follow_a_subscription_into_another_currency_and_interval(void **state)
+{
+    const store_case *self = *state;
+    dreamd_totals totals;
+    dreamd_subscription subscription = DREAMD_SUBSCRIPTION_INIT;
+    subscribe(self, "user_a", "sub_1", "active", 2900, 0);
+    subscription.user_id = "user_a";
+    subscription.subscription_id = "sub_1";
+    subscription.status = "active";
+    subscription.amount_minor = 24000;
+    subscription.currency = "gbp";
+    subscription.interval = "year";
+    subscription.interval_count = 1;
+    send(self, "customer.subscription.updated", &subscription);
+    expect(self, 1, 0, 2000);
+    assert_ok(dreamd_totals_read(self->db, &self->project, &totals));
+    assert_int_equal(totals.currency_count, 1);
+    assert_string_equal(totals.mrr[0].currency, "gbp");
 }
 
 static void test_totals__an_amount_that_is_not_told_counts_nothing(void **state)
@@ -161,11 +245,11 @@ static void test_totals__of_a_platform_keep_the_modes_apart(void **state)
     subscribe(self, "user_a", "sub_1", "active", 2900, 0);
     subscribe(&test, "user_b", "sub_2", "active", 1, 0);
     assert_ok(dreamd_totals_of_platform(self->db, PLATFORM, DREAMD_LIVE, &totals));
-    assert_int_equal(totals.sums.mrr_minor, 2900);
+    assert_int_equal(totals.sums.mrr[0].mrr_minor, 2900);
     assert_int_equal(totals.projects, 1);
     assert_int_equal(totals.products, 5);
     assert_ok(dreamd_totals_of_platform(self->db, PLATFORM, DREAMD_TEST, &totals));
-    assert_int_equal(totals.sums.mrr_minor, 1);
+    assert_int_equal(totals.sums.mrr[0].mrr_minor, 1);
     assert_int_equal(totals.projects, 1);
     assert_int_equal(totals.products, 0);
     assert_ok(dreamd_totals_of_platform(self->db, "plt_none", DREAMD_LIVE, &totals));
@@ -177,8 +261,12 @@ static void test_check__notices_sums_and_plans_that_are_off(void **state)
     static const char *const breaks[] = {
         "UPDATE usage_totals SET used = used + 1",
         "DELETE FROM usage_totals",
-        "UPDATE project_totals SET mrr_minor = mrr_minor + 1",
-        "UPDATE project_totals SET canceling_subs = 1",
+        "UPDATE subscription_totals SET yearly_minor = yearly_minor + 1",
+        "UPDATE subscription_totals SET canceling_subs = 1",
+        "UPDATE subscription_totals SET currency = 'eur'",
+        "DELETE FROM subscription_totals",
+        "UPDATE subscriptions SET billing_interval = 'year'",
+        "UPDATE project_totals SET revenue_minor = revenue_minor + 1",
         "DELETE FROM project_totals",
         "UPDATE customers SET current_plan = 'pro'",
     };
@@ -186,6 +274,7 @@ static void test_check__notices_sums_and_plans_that_are_off(void **state)
     dreamd_usage_request request = request_of(self, "user_c", T0);
     (void)admit(self, &request);
     subscribe(self, "user_a", "sub_1", "active", 2900, 0);
+    assert_int_equal(sell(self, &(dreamd_sale){ "cs_1", 500 }), DREAMD_EVENT_APPLIED);
     for (size_t i = 0; i < sizeof breaks / sizeof breaks[0]; i++) {
         assert_ok(dreamd_db_begin(self->db));
         assert_ok(dreamd_db_run(self->db, breaks[i], DREAMD_NO_PARAMS, NULL));
@@ -264,6 +353,10 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, store_case_setup, store_case_teardown)
     static const struct CMUnitTest tests[] = {
         TEST(test_totals__follow_a_subscription_through_its_life),
+        TEST(test_totals__bring_every_interval_to_a_month),
+        TEST(test_totals__round_down_once_not_each),
+        TEST(test_totals__add_no_currency_to_another),
+        TEST(test_totals__follow_a_subscription_into_another_currency_and_interval),
         TEST(test_totals__an_amount_that_is_not_told_counts_nothing),
         TEST(test_totals__count_a_sale_once_whatever_tells_of_it),
         TEST(test_totals__sum_the_running_periods_of_the_default_meter),
