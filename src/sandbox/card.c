@@ -45,6 +45,13 @@ static const struct {
     { "4000000000000119", IS_DECLINED, "An error occurred while processing your card. Try again in a little bit." },
 };
 
+static const struct {
+    const char *number;
+    bool fails_later;
+} test_accounts[] = {
+    { "000123456789", false }, { "000222222227", true }, /* insufficient funds */
+};
+
 /* The digits of a number typed with blanks or hyphens; false if there is anything else in it. */
 static bool read_digits(const char *text, char out[MAX_DIGITS + 1])
 {
@@ -163,9 +170,25 @@ static void ask_bank(sandbox_card_check *check, const char *digits)
         "Your card was declined. This is a sandbox: use the test card 4242 4242 4242 4242, never a real one.";
 }
 
+static bool is_account(const char *number, sandbox_card_check *out)
+{
+    char digits[MAX_DIGITS + 1] = "";
+    bool is_number = number && read_digits(number, digits);
+    for (size_t i = 0; is_number && i < sizeof test_accounts / sizeof *test_accounts; i++) {
+        if (strcmp(digits, test_accounts[i].number) != 0)
+            continue;
+        *out = (sandbox_card_check){ .is_debit = true, .fails_later = test_accounts[i].fails_later };
+        return true;
+    }
+    return false;
+}
+
 sandbox_card_check sandbox_card(const char *number, const char *expiry, const char *code, int64_t now_s)
 {
     char digits[MAX_DIGITS + 1] = "";
+    sandbox_card_check account;
+    if (is_account(number, &account))
+        return account;
     sandbox_card_check check = { .number = check_number(number, digits), .expiry = check_expiry(expiry, now_s) };
     check.code = check_code(code, digits); /* how long it is depends on the number */
     if (!check.number && !check.expiry && !check.code)

@@ -325,7 +325,7 @@ void pay_page_confirm(sandbox_call *call)
         return;
     const char *email = dream_json_string(session, "_email_to_confirm");
     if (strcmp(sandbox_page_typed(call, "answer"), "complete") == 0) {
-        stripe_complete_session(call, session, email, false);
+        stripe_complete_session(call, session, email, NULL);
         if (call->status == 0)
             sandbox_page_redirect(call, success_url(call, session), form_action);
         return;
@@ -349,7 +349,7 @@ void pay_page_submit(sandbox_call *call)
                                               sandbox_page_typed(call, "cvc"), call->now_s) };
     if (!sandbox_is_email(form.email))
         form.email_error = *form.email ? "Your email address is incomplete or invalid." : "Enter your email address.";
-    if (form.card.fails_later && sandbox_page_int(session, "amount_total") > 0)
+    if (form.card.fails_later && !form.card.is_debit && sandbox_page_int(session, "amount_total") > 0)
         form.card.decline = "Your card was declined."; /* later is now, unless a trial comes first */
     if (has_error(&form) || form.card.decline) {
         answer_form(call, has_error(&form) ? 422 : 402, session, &form);
@@ -359,7 +359,7 @@ void pay_page_submit(sandbox_call *call)
         ask_holder(call, session, form.email);
         return;
     }
-    stripe_complete_session(call, session, form.email, form.card.fails_later);
+    stripe_complete_session(call, session, form.email, &form.card);
     if (call->status == 0)
         sandbox_page_redirect(call, success_url(call, session), form_action);
 }

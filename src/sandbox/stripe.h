@@ -9,6 +9,7 @@
 #define SANDBOX_STRIPE_H
 
 #include "sandbox/call.h"
+#include "sandbox/card.h"
 
 #define STRIPE_API_VERSION "2025-09-30.clover"
 
@@ -116,8 +117,9 @@ cJSON *stripe_make_product(sandbox_call *call, const cJSON *from, const char *pr
 /* `count` intervals ("day", "week", "month", "year") later; the day is clamped to the month's end. */
 int64_t stripe_add_interval(int64_t from_s, const char *interval, int64_t count);
 /* Makes customer, subscription and invoice, or the payment, completes the session and emits the events. The caller has
- * checked the card; one that `fails_later` makes the subscription's next invoice fail. */
-void stripe_complete_session(sandbox_call *call, cJSON *session, const char *email, bool fails_later);
+ * checked the card (NULL: a good one); one that `fails_later` makes the subscription's next invoice fail. What is debited from a bank
+ * account is open when the session completes; the bank answers right after. */
+void stripe_complete_session(sandbox_call *call, cJSON *session, const char *email, const sandbox_card_check *card);
 /* Invoices a subscription's items for the period that begins now; charges the card, unless that fails: the
  * subscription is past due then. The caller saves the subscription and tells of it. */
 void stripe_bill(sandbox_call *call, cJSON *subscription);

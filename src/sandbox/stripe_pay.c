@@ -338,14 +338,23 @@ static cJSON *lines_of(sandbox_call *call, const cJSON *subscription, int64_t *o
     return lines;
 }
 
+static void mark_invoice(sandbox_call *call, cJSON *invoice, bool is_paid, int64_t total)
+{
+    cJSON *times = sandbox_member(invoice, "status_transitions");
+    sandbox_set_text(call, invoice, "status", is_paid ? "paid" : "open");
+    sandbox_set_bool(call, invoice, "paid", is_paid);
+    sandbox_set_int(call, invoice, "amount_paid", is_paid ? total : 0);
+    sandbox_set_int(call, invoice, "amount_remaining", is_paid ? 0 : total);
+    if (is_paid)
+        sandbox_set_int(call, times, "paid_at", call->now_s);
+    else
+        sandbox_set_text(call, times, "paid_at", NULL);
+}
+
 /* The card was refused: the invoice stays open, and the subscription waits for the money. */
 static void mark_unpaid(sandbox_call *call, cJSON *invoice, cJSON *subscription, int64_t total)
 {
-    sandbox_set_text(call, invoice, "status", "open");
-    sandbox_set_bool(call, invoice, "paid", false);
-    sandbox_set_int(call, invoice, "amount_paid", 0);
-    sandbox_set_int(call, invoice, "amount_remaining", total);
-    sandbox_set_text(call, sandbox_member(invoice, "status_transitions"), "paid_at", NULL);
+    mark_invoice(call, invoice, false, total);
     sandbox_set_text(call, subscription, "status", "past_due");
 }
 
@@ -368,7 +377,7 @@ void stripe_bill(sandbox_call *call, cJSON *subscription)
 
 /* ---- completing ---- */
 
-static void mark_complete(sandbox_call *call, cJSON *session, const char *email)
+static void mark_complete(sandbox_call *call, cJSON *session, const char *email, bool is_paid)
 {
     cJSON *details = sandbox_skeleton(call, "{\"address\":null,\"email\":\"\",\"name\":null,\"phone\":null,"
                                             "\"tax_exempt\":\"none\",\"tax_ids\":[]}");
@@ -377,12 +386,47 @@ static void mark_complete(sandbox_call *call, cJSON *session, const char *email)
     sandbox_set_text(call, details, "email", email);
     sandbox_embed(call, session, "customer_details", details);
     sandbox_set_text(call, session, "status", "complete");
-    sandbox_set_text(call, session, "payment_status", "paid");
+    sandbox_set_text(call, session, "payment_status", is_paid ? "paid" : "unpaid");
     sandbox_set_text(call, session, "url", NULL);
 }
 
-static void complete_subscription(sandbox_call *call, cJSON *session, const char *email, bool fails_later)
+/* Is anything to be debited? Then it takes its time. */
+static bool is_debited(const cJSON *session, const sandbox_card_check *card)
 {
+    int64_t total = 0;
+    return card->is_debit && dream_json_int(session, "amount_total", &total) && total > 0;
+}
+
+/* The bank's answer about what a completed session left open: the session's part of it. */
+static void end_debit(sandbox_call *call, cJSON *session, const char *lookup, bool is_paid)
+{
+    if (is_paid) {
+        sandbox_set_text(call, session, "payment_status", "paid");
+        stripe_update(call, session, dream_json_string(session, "customer"), lookup);
+    }
+    stripe_emit(call, is_paid ? "checkout.session.async_payment_succeeded" : "checkout.session.async_payment_failed",
+                session, NULL);
+}
+
+static void end_first_invoice(sandbox_call *call, cJSON *invoice, cJSON *subscription, bool is_paid)
+{
+    const char *customer_id = dream_json_string(subscription, "customer");
+    const cJSON *before = sandbox_copy(call, subscription);
+    int64_t total = 0;
+    (void)dream_json_int(invoice, "total", &total);
+    if (is_paid)
+        mark_invoice(call, invoice, true, total);
+    else
+        mark_unpaid(call, invoice, subscription, total);
+    stripe_update(call, invoice, customer_id, dream_json_string(subscription, "id"));
+    stripe_update(call, subscription, customer_id, NULL);
+    stripe_emit(call, is_paid ? "invoice.paid" : "invoice.payment_failed", invoice, NULL);
+    stripe_emit_change(call, "customer.subscription.updated", before, subscription);
+}
+
+static void complete_subscription(sandbox_call *call, cJSON *session, const char *email, const sandbox_card_check *card)
+{
+    bool is_open = is_debited(session, card);
     const cJSON *customer = settle_customer(call, session, email);
     cJSON *subscription = customer ? make_subscription(call, session, customer) : NULL;
     struct bill bill = { .lines = dream_json_get(session, "_line_items"),
@@ -393,46 +437,76 @@ static void complete_subscription(sandbox_call *call, cJSON *session, const char
     cJSON *invoice = subscription ? make_invoice(call, &bill, subscription) : NULL;
     if (!invoice)
         return;
-    if (fails_later)
+    if (card->fails_later)
         sandbox_set_bool(call, subscription, "_charge_fails", true);
+    if (is_open) /* which makes the subscription active all the same */
+        mark_invoice(call, invoice, false, bill.total);
     const char *customer_id = dream_json_string(customer, "id");
     const char *subscription_id = dream_json_string(subscription, "id");
     sandbox_embed(call, subscription, "latest_invoice", dream_json_get(invoice, "id"));
     sandbox_embed(call, session, "subscription", dream_json_get(subscription, "id"));
     sandbox_embed(call, session, "invoice", dream_json_get(invoice, "id"));
-    mark_complete(call, session, email);
+    mark_complete(call, session, email, !is_open);
     stripe_insert(call, subscription, customer_id, NULL);
     stripe_insert(call, invoice, customer_id, subscription_id);
     stripe_update(call, session, customer_id, subscription_id);
     stripe_emit(call, "checkout.session.completed", session, NULL);
     stripe_emit(call, "customer.subscription.created", subscription, NULL);
-    stripe_emit(call, "invoice.paid", invoice, NULL);
+    if (!is_open) {
+        stripe_emit(call, "invoice.paid", invoice, NULL);
+        return;
+    }
+    end_first_invoice(call, invoice, subscription, !card->fails_later);
+    end_debit(call, session, subscription_id, !card->fails_later);
 }
 
-static void complete_payment(sandbox_call *call, cJSON *session, const char *email)
+/* Where the money of a payment is. */
+static void mark_payment(sandbox_call *call, cJSON *payment, const cJSON *session, const char *status)
 {
+    bool is_paid = strcmp(status, "succeeded") == 0;
+    sandbox_set_text(call, payment, "status", status);
+    if (is_paid)
+        sandbox_embed(call, payment, "amount_received", dream_json_get(session, "amount_total"));
+    else
+        sandbox_set_int(call, payment, "amount_received", 0);
+}
+
+static void end_payment(sandbox_call *call, cJSON *payment, cJSON *session, bool is_paid)
+{
+    mark_payment(call, payment, session, is_paid ? "succeeded" : "requires_payment_method");
+    stripe_update(call, payment, dream_json_string(payment, "customer"), NULL);
+    stripe_emit(call, is_paid ? "payment_intent.succeeded" : "payment_intent.payment_failed", payment, NULL);
+    end_debit(call, session, NULL, is_paid);
+}
+
+static void complete_payment(sandbox_call *call, cJSON *session, const char *email, const sandbox_card_check *card)
+{
+    bool is_open = is_debited(session, card);
     const cJSON *customer = settle_customer(call, session, email);
     cJSON *payment = stripe_new(call, payment_skeleton, "pi_3", 23);
     if (!payment)
         return;
     sandbox_embed(call, payment, "amount", dream_json_get(session, "amount_total"));
-    sandbox_embed(call, payment, "amount_received", dream_json_get(session, "amount_total"));
+    mark_payment(call, payment, session, is_open ? "processing" : "succeeded");
     sandbox_embed(call, payment, "currency", dream_json_get(session, "currency"));
     sandbox_embed(call, payment, "metadata", dream_json_get(session, "_payment_metadata"));
     sandbox_set_text(call, payment, "customer", dream_json_string(customer, "id"));
     sandbox_embed(call, session, "payment_intent", dream_json_get(payment, "id"));
-    mark_complete(call, session, email);
+    mark_complete(call, session, email, !is_open);
     stripe_insert(call, payment, dream_json_string(customer, "id"), NULL);
     stripe_update(call, session, dream_json_string(session, "customer"), NULL);
-    stripe_emit(call, "payment_intent.succeeded", payment, NULL);
+    stripe_emit(call, is_open ? "payment_intent.processing" : "payment_intent.succeeded", payment, NULL);
     stripe_emit(call, "checkout.session.completed", session, NULL);
+    if (is_open)
+        end_payment(call, payment, session, !card->fails_later);
 }
 
-void stripe_complete_session(sandbox_call *call, cJSON *session, const char *email, bool fails_later)
+void stripe_complete_session(sandbox_call *call, cJSON *session, const char *email, const sandbox_card_check *card)
 {
+    static const sandbox_card_check good = { .is_debit = false };
     const char *mode = dream_json_string(session, "mode");
     if (mode && strcmp(mode, "subscription") == 0)
-        complete_subscription(call, session, email, fails_later);
+        complete_subscription(call, session, email, card ? card : &good);
     else
-        complete_payment(call, session, email);
+        complete_payment(call, session, email, card ? card : &good);
 }

@@ -780,6 +780,26 @@ def test_cart_of_several_products_is_paid_as_one(box, receiver, shop):
             api.list(done.id, params, shop.own)
 
 
+@pytest.mark.parametrize("account, session_status, payment_status, subscription_status, invoice_status", [
+    ("000123456789", "paid", "succeeded", "active", "paid"), ("000222222227", "unpaid", "requires_payment_method", "past_due", "open")])
+def test_bank_debit_is_answered_after_the_checkout(shop, account, session_status, payment_status, subscription_status, invoice_status):
+    def buy(**params):
+        session = shop.checkout(**params)
+        assert submit(session.url, email="debit@example.test", card_number=account).status == 303
+        done = shop.client.v1.checkout.sessions.retrieve(session.id, {}, shop.own)
+        told = shop.client.v1.events.list({"types": ["checkout.session.completed"]}, shop.own).data
+        assert next(event.data.object.payment_status for event in told if event.data.object.id == done.id) == "unpaid"
+        assert (done.status, done.payment_status) == ("complete", session_status)
+        return done
+
+    once = buy(mode="payment", line_items=[{"price": shop.once.id, "quantity": 1}])
+    payment = shop.client.v1.payment_intents.retrieve(once.payment_intent, {}, shop.own)
+    assert (payment.status, payment.amount_received) == (payment_status, 2500 if session_status == "paid" else 0)
+    monthly = shop.client.v1.subscriptions.retrieve(buy().subscription, {"expand": ["latest_invoice"]}, shop.own)
+    assert (monthly.status, monthly.latest_invoice.status) == (subscription_status, invoice_status)
+    assert monthly.latest_invoice.amount_remaining == (0 if session_status == "paid" else 2900)
+
+
 def test_known_customer_pays_again(shop):
     customer = shop.client.v1.customers.create({"email": "known@example.test"}, shop.own)
     session = shop.checkout(customer=customer.id)

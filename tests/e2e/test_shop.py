@@ -68,6 +68,49 @@ def test_two_guests_may_pay_for_the_last_pieces_and_the_stock_ends_at_none(shop)
     assert check_out(shop, {"tier": "shirt"}).json == {"error": "Item sold out: Shirt"}
 
 
+DEBIT, EMPTY_DEBIT = ({"email": "ben@example.test", "card_number": number} for number in ("000123456789", "000222222227"))
+
+
+def test_a_bank_debit_lowers_the_stock_only_if_it_is_paid(tmp_path):
+    db = tmp_path / "debit.db"
+    with daemon.Daemon(tmp_path, "--sandbox", "--db", db, "--free-ports") as serve:
+        shop = serve, tenant.create(db, tmp_path, tiers=TIERS, project="Shop", type="store")
+        for means in (EMPTY_DEBIT, DEBIT):
+            page = check_out(shop, {"tier": "shirt", "quantity": 2}).json["url"]
+            assert open_url(page, "POST", means).status in (302, 303)
+            assert open_url(page, "POST", means).status == 409
+        daemon.wait_for("the debit", lambda: stock(shop, "shirt")["inventory"] == 3)
+
+        def told():
+            answer = daemon.ask(serve.api, "GET", "/api/dashboard", {"Authorization": "Bearer " + shop[1]["secretKey"]}).json
+            types = [event["type"].removeprefix("checkout.session.") for event in answer["webhook"]["recent"]]
+            return sorted(types) == ["async_payment_failed", "async_payment_succeeded", "completed", "completed"] and answer
+
+        metrics = daemon.wait_for("all four events", told)["metrics"]
+        assert (metrics["storeSalesCount"], metrics["storeTotalRevenue"], stock(shop, "shirt")["inventory"]) == (1, 5000, 3)
+        assert serve.stop() == 0
+    assert daemon.run("check", "--db", db, check=False).returncode == 0
+
+
+def test_a_subscription_whose_first_debit_fails_ends_without_the_plan(shop):
+    serve, keys = shop
+    with tenant.Backend(serve.api, keys["secretKey"]) as backend:
+
+        def subscribe(email, means):
+            user_id = backend.ask("POST", "/api/customers", {"email": email}).json["customer"]["id"]
+            page = backend.ask("POST", "/api/create-checkout", {"userId": user_id, "tier": "pro"}).json["url"]
+            assert open_url(page, "POST", {**means, "email": email}).status in (302, 303)
+            return user_id
+
+        def status(user_id):
+            listed = backend.ask("GET", "/api/customers?limit=100").json["customers"]
+            return next((one["status"], one["plan"]) for one in listed if one["id"] == user_id)
+
+        paid, failed = subscribe("cy@example.test", DEBIT), subscribe("di@example.test", EMPTY_DEBIT)
+        daemon.wait_for("the paid one", lambda: status(paid) == ("active", "pro"))
+        daemon.wait_for("the failed one", lambda: status(failed) == ("past_due", "free"))
+
+
 def test_a_subscriber_opens_the_portal(shop):
     serve, keys = shop
     with tenant.Backend(serve.api, keys["secretKey"]) as backend:

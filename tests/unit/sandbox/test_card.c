@@ -99,6 +99,16 @@ static void test_card__some_cards_pay_later_or_not_at_all(void **state)
     assert_true(!empty.decline && !empty.is_confirmed_by_holder && empty.fails_later);
 }
 
+static void test_card__a_bank_account_needs_neither_expiry_nor_code(void **state)
+{
+    (void)state;
+    sandbox_card_check full = sandbox_card("000 123 456 789", NULL, "", NOW_S);
+    sandbox_card_check empty = sandbox_card("000222222227", "", NULL, NOW_S);
+    assert_true(full.is_debit && !full.fails_later && !full.number && !full.expiry && !full.code && !full.decline);
+    assert_true(empty.is_debit && empty.fails_later && !empty.number && !empty.expiry && !empty.code && !empty.decline);
+    assert_non_null(sandbox_card("000123456780", "12/40", "123", NOW_S).number);
+}
+
 static const struct {
     const char *expiry;
     bool is_good;
@@ -145,6 +155,7 @@ int main(void)
         cmocka_unit_test(test_card__declining_cards_say_why),
         cmocka_unit_test(test_card__every_brand_pays_with_a_code_of_its_length),
         cmocka_unit_test(test_card__some_cards_pay_later_or_not_at_all),
+        cmocka_unit_test(test_card__a_bank_account_needs_neither_expiry_nor_code),
         cmocka_unit_test(test_card__expiry_is_this_month_or_later),
         cmocka_unit_test(test_card__code_has_three_digits),
         cmocka_unit_test(test_card__all_that_is_wrong_is_told_at_once),
