@@ -58,7 +58,7 @@ DREAMAPI_API dreamapi_status dreamapi_totals_result(dreamapi_call *call, dreamap
 DREAMAPI_API int64_t dreamapi_dashboard_active_subs(const dreamapi_dashboard *dashboard);
 /** Those of them that end with their period. */
 DREAMAPI_API int64_t dreamapi_dashboard_canceling_subs(const dreamapi_dashboard *dashboard);
-/** What the subscriptions bring in a month, in the currency's smallest unit (cents). */
+/** What the subscriptions bring in a month, in the smallest unit (cents) of their main currency. */
 DREAMAPI_API int64_t dreamapi_dashboard_mrr(const dreamapi_dashboard *dashboard);
 /** Units that all users used in their present periods. */
 DREAMAPI_API int64_t dreamapi_dashboard_usage_this_period(const dreamapi_dashboard *dashboard);
@@ -191,7 +191,7 @@ DREAMAPI_API const char *dreamapi_dashboard_event_created_at(const dreamapi_dash
 /** What was reported, as JSON without white space; NULL when the answer does not say. */
 DREAMAPI_API const char *dreamapi_dashboard_event_payload(const dreamapi_dashboard_event *event);
 
-/** What the subscriptions bring in a month, in the currency's smallest unit (cents). */
+/** What the subscriptions bring in a month, in the smallest unit (cents) of their main currency. */
 DREAMAPI_API int64_t dreamapi_totals_mrr(const dreamapi_totals *totals);
 /** Subscriptions that are active or in trial. */
 DREAMAPI_API int64_t dreamapi_totals_active_subs(const dreamapi_totals *totals);

@@ -107,6 +107,15 @@ static const rule rules[] = {
                "last_name IS NOT NULL) OR status <> 'deleted' AND deleted_at_ms IS NOT NULL",
       false },
 
+    /* Uses of a token that is still around may make a customer; what the identity provider tells may not. */
+    { "user-gone-has-no-profile",
+      "SELECT 'customers ' || " USER_KEY(
+          "c") " || ' has a profile, but its user was deleted' FROM deleted_users d JOIN "
+               "customers c ON c.user_id = d.user_id JOIN projects p ON p.platform_id = c.platform_id AND "
+               "p.project_id = c.project_id WHERE p.mode = d.mode AND c.status <> 'deleted' AND c.profile_at_ms IS NOT "
+               "NULL",
+      false },
+
     /* ---- usage ---- */
     { "count-is-not-negative",
       "SELECT 'usage_counts ' || " PERIOD_KEY("c") " || ': used ' || used || ', held ' || held || ', lost ' || lost "
@@ -262,6 +271,17 @@ static const rule rules[] = {
                "e.event_rank > c.last_rank)",
       false },
 
+    /* Not what a checkout took. */
+    { "subscription-costs-what-it-told",
+      "SELECT 'subscriptions ' || " USER_KEY(
+          "c") " || '/' || c.subscription_id || ': no event of it told the amount ' || "
+               "COALESCE(CAST(c.amount_minor AS TEXT), 'NULL') FROM subscriptions c WHERE c.terms_s IS NOT NULL AND "
+               "NOT EXISTS "
+               "(SELECT 1 FROM "
+               "subscription_events e WHERE e.platform_id = c.platform_id AND e.project_id = c.project_id AND "
+               "e.user_id = c.user_id AND e.subscription_id = c.subscription_id AND e.created_s = c.terms_s AND "
+               "e.type NOT LIKE 'checkout.%' AND (e.amount_minor IS NULL OR e.amount_minor = c.amount_minor))",
+      false },
     { "totals-sum-up-the-subscriptions",
       "SELECT 'subscription_totals ' || s.platform_id || '/' || s.project_id || '/' || s.currency || ' is off by ' || "
       "SUM(s.subs) || ' subscriptions (' || SUM(s.ending) || ' ending, ' || SUM(s.yearly) || ' a year)' FROM (SELECT "

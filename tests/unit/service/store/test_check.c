@@ -41,6 +41,7 @@ static void fill(const store_case *self)
     subscription.subscription_id = "sub_1";
     subscription.plan = "pro";
     subscription.status = "active";
+    subscription.amount_minor = 2900;
     dreamd_event event = { .source = "stripe-live",
                            .event_id = "evt_1",
                            .type = "customer.subscription.created",
@@ -132,6 +133,13 @@ static const planted plantings[] = {
     { "subscription-has-its-events", "UPDATE subscriptions SET status = 'canceled'" },
     { "subscription-has-its-events", "UPDATE subscriptions SET plan = 'enterprise'" },
     { "history-has-subscription", "DELETE FROM subscriptions" },
+    { "user-gone-has-no-profile",
+      "INSERT INTO deleted_users VALUES ('live', 'user_a', 1); UPDATE customers SET profile_at_ms = 1" },
+    { "subscription-costs-what-it-told", "UPDATE subscriptions SET amount_minor = 0" },
+    { "subscription-costs-what-it-told", "UPDATE subscriptions SET terms_s = 1" },
+    { "totals-sum-up-the-subscriptions", "UPDATE subscriptions SET interval_count = 2" },
+    { "totals-sum-up-the-subscriptions", "UPDATE subscriptions SET amount_minor = 0" },
+    { "totals-sum-up-the-sales", "INSERT INTO project_totals VALUES (" IN_PROJECT ", 1, 500)" },
     { "applied-is-the-newest", "UPDATE subscriptions SET last_created_s = 99" },
     { "claim-comes-to-an-end",
       "UPDATE idempotency_keys SET claimed_until_ms = 9000000000000 WHERE idempotency_key = 'k2'" },
