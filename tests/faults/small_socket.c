@@ -36,6 +36,7 @@ dreamapi_status start_long_post(stage *s, dreamapi_call **out_call)
     text[TEXT_SIZE] = '\0';
     params.email = params.first_name = params.last_name = params.plan = params.password = text;
     options.timeout_ms = s->timeout_ms;
+    options.idempotency_key = s->key;
     return dreamapi_customer_create_start(s->client, &params, &options, out_call, &s->error);
 }
 

@@ -62,6 +62,7 @@ dreamapi_status stage_start(stage *s, work kind, dreamapi_call **out_call)
     params.email = "a@example.test";
     if (kind == WORK_GET)
         return dreamapi_customer_get_start(s->client, "user_1", &options, out_call, &s->error);
+    options.idempotency_key = s->key;
     return dreamapi_customer_create_start(s->client, &params, &options, out_call, &s->error);
 }
 

@@ -33,6 +33,7 @@ typedef struct stage {
     dreamapi_client *client;
     dreamapi_error error;
     int64_t timeout_ms;
+    const char *key; /* the caller's own idempotency key for POSTs; NULL: the library makes one */
 } stage;
 
 extern const char *const work_names[WORK_COUNT];

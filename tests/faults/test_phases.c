@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_phases.c - the deadline passes, or another thread cancels, in each phase of a call: in the queue for a
  * connection, while the server is asked what it knows, while its name is looked up, while connecting, in the TLS handshake,
- * sending, waiting, receiving, pausing before a retry. With a thread of the client's own and without.
+ * sending, waiting, receiving, pausing before a retry. With a thread of the client's own and without. Each happens to a
+ * GET, to a POST of which the server knows no key, and to a keyed one, with a key of the caller's and with the library's.
+ *
+ * No try of any of them follows by itself. A keyed POST is then repeated with its key, as its caller would: that succeeds,
+ * and the work is done once. `retriable` says 1 when the same call again can do no harm.
  *
  * The name lookup is held up by a getaddrinfo of our own, which libcurl calls instead of the C library's; sending by a
  * small send buffer, through a socket() of our own. */
@@ -104,6 +108,7 @@ typedef struct scene {
     stage stage;
     const phase_row *row;
     work kind;
+    char key[FAULT_KEY_SIZE]; /* of a keyed POST, with which it is repeated */
     dreamapi_call *filling[POOL]; /* calls that occupy every connection */
     crowded_listener crowd;
     pthread_t canceller;
@@ -124,6 +129,8 @@ static void start_call(scene *c)
     else
         status = stage_start(s, c->kind, &c->call);
     stage_expect(s, "start", status, DREAMAPI_OK);
+    if (c->kind == WORK_KEYED_POST)
+        (void)snprintf(c->key, sizeof(c->key), "%s", dreamapi_call_idempotency_key(c->call));
 }
 
 /* ---- before the call ---- */
@@ -179,7 +186,7 @@ static void prepare(scene *c)
     }
     if (c->row->phase == DNS || c->row->phase == CONNECT || c->row->phase == TLS)
         return;
-    stage_learn(s, KNOWS_NOTHING);
+    stage_learn(s, c->kind == WORK_KEYED_POST ? KNOWS_KEYS : KNOWS_NOTHING);
     for (int i = 0; i <= POOL; i++)
         holds[i] = hold;
     if (c->row->phase == QUEUE) {
@@ -247,7 +254,44 @@ static void finish(scene *c)
     small_socket_is_on = false;
 }
 
-static void end_in_phase(const phase_row *row, work kind)
+/* ---- after the call ---- */
+
+/* In these phases bytes of the request have left. */
+static bool has_arrived(const scene *c)
+{
+    return c->row->phase == SENDING || c->row->phase == WAITING || c->row->phase == RECEIVING
+           || (c->row->phase == PROBE && !c->row->is_cancelled);
+}
+
+/* In the others the server is out of reach, and the client does not know what it can do. */
+static bool knows_server(const scene *c)
+{
+    return c->row->phase == QUEUE || c->row->phase >= SENDING;
+}
+
+static int expected_retriable(const scene *c)
+{
+    if (c->kind == WORK_GET || !has_arrived(c))
+        return 1;
+    /* With a key that its caller does not know by heart the same call again would be another one. */
+    return c->kind == WORK_KEYED_POST && knows_server(c) && c->stage.key != NULL;
+}
+
+static void repeat_with_key(scene *c)
+{
+    stage *s = &c->stage;
+    fault_counts counts;
+
+    s->key = c->key;
+    s->timeout_ms = LONG_MS;
+    small_socket_is_on = false;
+    stage_expect(s, "the same with its key", stage_do(s, WORK_KEYED_POST), DREAMAPI_OK);
+    counts = fault_server_counts(&s->server);
+    if (counts.works != 1 || counts.keys != 1)
+        fail_msg("done %d times under %d keys", counts.works, counts.keys);
+}
+
+static void end_in_phase(const phase_row *row, work kind, const char *key)
 {
     scene c = { .row = row, .kind = kind };
     stage *s = &c.stage;
@@ -257,6 +301,7 @@ static void end_in_phase(const phase_row *row, work kind)
     fault_counts counts;
 
     stage_open(s);
+    s->key = key;
     prepare(&c);
     start_ms = stage_now_ms();
     start_call(&c);
@@ -277,16 +322,20 @@ static void end_in_phase(const phase_row *row, work kind)
         fail_msg("%d requests reached the server", counts.touched);
     if (row->phase == TLS)
         assert_int_equal(counts.requests, 0);
-    /* Whoever cancels a POST that may have arrived is told so. */
-    if (row->is_cancelled && kind == WORK_POST && (row->phase == WAITING || row->phase == RECEIVING))
-        assert_int_equal(s->error.retriable, 0);
+    if (s->error.retriable != expected_retriable(&c))
+        fail_msg("%s%s: retriable is %d", work_names[kind], key ? " with a key of its caller's" : "", s->error.retriable);
+    /* In the queue the other calls still hold every connection. */
+    if (kind == WORK_KEYED_POST && knows_server(&c) && row->phase != QUEUE)
+        repeat_with_key(&c);
     finish(&c);
 }
 
 static void test_phase(void **state)
 {
-    end_in_phase(*state, WORK_GET);
-    end_in_phase(*state, WORK_POST);
+    end_in_phase(*state, WORK_GET, NULL);
+    end_in_phase(*state, WORK_POST, NULL);
+    end_in_phase(*state, WORK_KEYED_POST, "order-1");
+    end_in_phase(*state, WORK_KEYED_POST, NULL);
 }
 
 int main(void)
