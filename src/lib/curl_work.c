@@ -319,16 +319,27 @@ static const struct {
 };
 
 /* libcurl has one code for a peer that refuses the handshake and for a network that cuts it; its words differ. The first two are
- * libcurl's own, the third is that of its OpenSSL part. Other words mean a refusal, which is the careful reading. */
+ * libcurl's own, as is the third, of a connection that was reset before libcurl had looked at it; the last is that of its
+ * OpenSSL part. Other words mean a refusal, which is the careful reading. */
 static bool is_handshake_cut(const dream_curl_work *work)
 {
-    static const char *const words[] = { "Send failure", "Recv failure", "SSL_ERROR_SYSCALL" };
+    static const char *const words[] = { "Send failure", "Recv failure", "getpeername() failed", "SSL_ERROR_SYSCALL" };
 
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         if (strstr(work->text, words[i]) != NULL)
             return true;
     }
     return false;
+}
+
+/* An older libcurl says "out of memory" of a header line beyond 100 kB, too. Once bytes of the head have come, and not all
+ * of it, that is by far the likelier cause. */
+static bool is_in_head(const dream_curl_work *work)
+{
+    curl_off_t first_byte_us = 0;
+
+    (void)curl_easy_getinfo(work->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us);
+    return first_byte_us > 0 && !work->is_head_whole;
 }
 
 static dreamapi_failure failure_of(const dream_curl_work *work, CURLcode code)
@@ -340,8 +351,7 @@ static dreamapi_failure failure_of(const dream_curl_work *work, CURLcode code)
         return DREAMAPI_FAILURE_NOMEM;
     if (work->refused != DREAMAPI_OK)
         return DREAMAPI_FAILURE_TOO_LARGE;
-    /* What an older libcurl says of a header line beyond 100 kB. */
-    if (code == CURLE_OUT_OF_MEMORY && work->requests_begun > 0 && !work->is_head_whole)
+    if (code == CURLE_OUT_OF_MEMORY && is_in_head(work))
         return DREAMAPI_FAILURE_TOO_LARGE;
     /* libcurl was about to send the request again: only a dead kept connection makes it do that. */
     if (work->is_repeat_refused)
