@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""summary.py FAILED NAME... -- DIR: adds up DIR/NAME.xml (JUnit XML), prints a line each and 'N passed, N failed' last.
+"""summary.py FAILED NAME... -- DIR: adds up DIR/NAME.xml (JUnit XML), prints a table of what was tried, what held and how many
+seconds it took (DIR/NAME.seconds; DIR/total.seconds counts the builds too), and 'N passed, N failed' last.
 
 A report that is missing, empty or unreadable counts as a failure, and so does FAILED=1 with no failed case: a run that
 fell over must never look green.
@@ -17,23 +18,39 @@ def count(path):
     return passed, failed
 
 
+def seconds(folder, name):
+    try:
+        with open(os.path.join(folder, name + ".seconds"), encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return "-"
+
+
+def row(part, passed, failed, time):
+    print(f"{part:<10} {passed:>7} {failed:>7} {time:>8}")
+
+
 def main():
     split = sys.argv.index("--")
     was_failure, names, folder = sys.argv[1] != "0", sys.argv[2:split], sys.argv[split + 1]
     total_passed = total_failed = 0
+    row("part", "passed", "failed", "seconds")
     for name in names:
+        problem = ""
         try:
             passed, failed = count(os.path.join(folder, name + ".xml"))
-        except (OSError, ElementTree.ParseError) as problem:
-            print(f"{name}: no report ({problem})")
-            passed, failed = 0, 1
+        except (OSError, ElementTree.ParseError) as error:
+            problem, passed, failed = error, 0, 1
         if passed + failed == 0:
-            failed = 1
-        print(f"{name}: {passed} passed, {failed} failed")
+            problem, failed = "no case", 1
+        row(name, passed, failed, seconds(folder, name))
+        if problem:
+            print(f"  no report of {name}: {problem}")
         total_passed, total_failed = total_passed + passed, total_failed + failed
     if was_failure and total_failed == 0:
         print("a test command failed without naming a case")
         total_failed = 1
+    row("all", total_passed, total_failed, seconds(folder, "total"))
     print(f"{total_passed} passed, {total_failed} failed")
     return 1 if total_failed else 0
 
