@@ -135,7 +135,8 @@ static bool refuse_one(stage *s, const typed_call *row, long index, bool is_canc
     refusing_begin_here(index);
     status = use(s, row, is_cancelled);
     was_reached = refusing_end();
-    if (!is_orderly(status) && !(is_cancelled && status == DREAMAPI_CANCELLED) && !(is_lost && status == DREAMAPI_PENDING))
+    if (!is_orderly(status) && !(is_cancelled && status == DREAMAPI_CANCELLED)
+        && !(is_lost && status == DREAMAPI_PENDING))
         fail_msg("allocation %ld refused: %s: %s", index, dreamapi_status_name(status), s->error.message);
     if (is_lost) {
         lost++;
@@ -163,8 +164,9 @@ static void test_call(void **state)
         count++;
     while (refuse_one(&s, row, cancelled, true))
         cancelled++;
-    print_message("# %s: %ld allocations refused, %ld when cancelled; %ld of them libcurl's; %ld calls lost by libcurl\n",
-                  row->sentence, count, cancelled, atomic_load(&refused_to_curl), lost);
+    print_message(
+        "# %s: %ld allocations refused, %ld when cancelled; %ld of them libcurl's; %ld calls lost by libcurl\n",
+        row->sentence, count, cancelled, atomic_load(&refused_to_curl), lost);
     assert_true(count > 50 && atomic_load(&refused_to_curl) > 50);
     stage_close(&s);
 }
@@ -302,7 +304,8 @@ int main(void)
     if (!tests)
         return 1;
     cJSON_InitHooks(&hooks);
-    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_malloc, free, curl_realloc, curl_strdup, curl_calloc) != CURLE_OK)
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, curl_malloc, free, curl_realloc, curl_strdup, curl_calloc)
+        != CURLE_OK)
         return 1;
     memcpy(tests, others, sizeof(others));
     for (size_t i = 0; i < typed_call_count; i++) {

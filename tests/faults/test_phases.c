@@ -108,7 +108,7 @@ typedef struct scene {
     stage stage;
     const phase_row *row;
     work kind;
-    char key[FAULT_KEY_SIZE]; /* of a keyed POST, with which it is repeated */
+    char key[FAULT_KEY_SIZE];     /* of a keyed POST, with which it is repeated */
     dreamapi_call *filling[POOL]; /* calls that occupy every connection */
     crowded_listener crowd;
     pthread_t canceller;
@@ -323,7 +323,8 @@ static void end_in_phase(const phase_row *row, work kind, const char *key)
     if (row->phase == TLS)
         assert_int_equal(counts.requests, 0);
     if (s->error.retriable != expected_retriable(&c))
-        fail_msg("%s%s: retriable is %d", work_names[kind], key ? " with a key of its caller's" : "", s->error.retriable);
+        fail_msg("%s%s: retriable is %d", work_names[kind], key ? " with a key of its caller's" : "",
+                 s->error.retriable);
     /* In the queue the other calls still hold every connection. */
     if (kind == WORK_KEYED_POST && knows_server(&c) && row->phase != QUEUE)
         repeat_with_key(&c);
