@@ -116,10 +116,11 @@ static dreamapi_status use(stage *s, const typed_call *row, bool is_cancelled)
     return status;
 }
 
+static char good[ANSWER_SIZE]; /* written while no server reads it */
+
 /* False when the call needs no more than `index` allocations. */
 static bool refuse_one(stage *s, const typed_call *row, long index, bool is_cancelled)
 {
-    static char good[ANSWER_SIZE];
     static const fault_act acts[] = {
         { .answer = "HTTP/1.1 503 T\r\nContent-Length: 2\r\n\r\n{}" },
         { .answer = good },
@@ -127,7 +128,6 @@ static bool refuse_one(stage *s, const typed_call *row, long index, bool is_canc
     dreamapi_status status;
     bool was_reached;
 
-    fault_answer(good, sizeof(good), 200, "", row->answer);
     fault_server_arm(&s->server, acts, 2);
     fault_server_health(&s->server, EVERY_EXTENSION, false);
     stage_make_client(s, 0);
@@ -156,6 +156,7 @@ static void test_call(void **state)
     long cancelled = 0;
     stage s;
 
+    fault_answer(good, sizeof(good), 200, "", row->answer);
     stage_open(&s);
     assert_int_equal(dreamapi_options_set_timeout_ms(s.options, PATIENCE_MS), DREAMAPI_OK);
     atomic_store(&refused_to_curl, 0);
