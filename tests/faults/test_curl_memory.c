@@ -96,7 +96,7 @@ static dreamapi_status wait_for(dreamapi_call *call, dreamapi_error *error)
     dreamapi_status status;
 
     do
-        status = dreamapi_call_wait(call, TICK_MS, error);
+        status = dreamapi_call_wait(call, is_lost ? 0 : TICK_MS, error);
     while (status == DREAMAPI_PENDING && !is_lost);
     return status;
 }
