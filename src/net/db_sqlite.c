@@ -31,6 +31,9 @@ enum {
     MAX_PLACES = 32766 /* SQLite's own limit of parameters */
 };
 
+/* 64 MiB at most. A batch of 1000 settlements touches thousands of pages; in SQLite's 2 MB it would read most of them again. */
+#define WRITER_CACHE "PRAGMA cache_size=-65536"
+
 /* One prepared statement; also the handle of its open rows. */
 struct dreamd_rows {
     dreamd_db *db;
@@ -225,6 +228,8 @@ static bool configure(dreamd_db *db, const char *path, dreamd_db_mode mode, char
         code = enable_wal(db, &is_wal);
     if (code == SQLITE_OK)
         code = sqlite3_exec(db->handle, "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON", NULL, NULL, NULL);
+    if (code == SQLITE_OK && mode == DREAMD_DB_READ_WRITE)
+        code = sqlite3_exec(db->handle, WRITER_CACHE, NULL, NULL, NULL);
     if (code == SQLITE_OK)
         code = sqlite3_wal_autocheckpoint(db->handle, CHECKPOINT_PAGES);
     if (code != SQLITE_OK) {
