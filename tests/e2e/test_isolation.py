@@ -32,6 +32,7 @@ ABOUT_A_PROJECT = [
     ("GET", "/api/customers", None),
     ("GET", "/api/customers?email={email}", None),
     ("POST", "/api/usage/batch", {"events": [{"id": "foreign", "userId": "{user}"}]}),
+    ("POST", "/api/leases", {"holder": "foreign", "refunds": [{"id": "foreign", "leaseId": "foreign", "units": 1}]}),
     ("GET", "/api/usage/history", None),
     ("GET", "/api/dashboard", None),
     ("GET", "/api/dashboard/totals", None),

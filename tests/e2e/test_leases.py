@@ -293,6 +293,18 @@ def test_a_user_of_another_project_is_not_found(stage):
         assert Holder(stage, key).acquire(user_id, 1)["error"] == "not_found"
 
 
+def test_a_lease_belongs_to_its_project(stage):
+    """Another project's key that reports it makes a lease of its own, and touches nothing here."""
+    user_id, holder = stage.new_customer(), Holder(stage)
+    grant = holder.acquire(user_id, 10)
+    other = Holder(stage, "other")
+    assert other.settle(report(grant, 10, final=True))[0].items() >= {"state": "final", "charged": 10}.items()
+    refund = {"id": "r", "leaseId": grant["leaseId"], "units": 10}
+    assert other.ask(refunds=[refund])["refunded"][0]["state"] == "applied"
+    assert usage(stage, user_id) == (0, 10, 0)
+    assert holder.settle(report(grant, 4, final=True))[0].items() >= {"state": "final", "charged": 4, "returned": 6}.items()
+
+
 def test_a_deleted_user_acquires_nothing_and_still_settles(stage):
     user_id, holder = stage.new_customer(), Holder(stage)
     grant = holder.acquire(user_id, 10)

@@ -2,7 +2,7 @@
 /* lease_grant.c - answers requests for leases, each once: the answer is remembered with the request's id.
  *
  * What decides is the UPDATE in `take_units`; what is read before only sizes the grant. Where transactions run side by side and
- * the two disagree, the work answers BUSY and is run again. */
+ * the two disagree, the item is answered `unavailable` and comes again. */
 #include <stdio.h>
 #include <string.h>
 
@@ -83,8 +83,10 @@ static dreamd_db_status repeat_grant(dreamd_db *db, const dreamd_lease_scope *sc
     dreamd_lease_row lease;
     bool is_found = false;
     dreamd_db_status status = dreamd_lease_find(db, scope->project, lease_id, &lease, &is_found);
-    if (status != DREAMD_DB_OK || !is_found) /* a request goes with its lease */
-        return status == DREAMD_DB_OK ? DREAMD_DB_ERROR : status;
+    if (status != DREAMD_DB_OK || !is_found) {
+        out->refusal = DREAMD_LEASE_BAD_REQUEST; /* its lease is gone, which `check` reports */
+        return status;
+    }
     status = dreamd_lease_age(db, scope, &lease);
     memcpy(out->lease_id, lease.lease_id, sizeof out->lease_id);
     out->granted = lease.granted;
@@ -265,7 +267,7 @@ static dreamd_db_status take_rate(dreamd_db *db, draft *self, dreamd_lease_grant
 }
 
 /* The statement that decides. */
-static dreamd_db_status take_units(dreamd_db *db, const draft *self, int64_t granted)
+static dreamd_db_status take_units(dreamd_db *db, const draft *self, int64_t granted, bool *out_is_taken)
 {
     int64_t changed = 0;
     bool is_counted = self->plan.limit != DREAMD_UNLIMITED || DREAM_RULE(unlimited_holds);
@@ -281,7 +283,8 @@ static dreamd_db_status take_units(dreamd_db *db, const draft *self, int64_t gra
                       dreamd_int(self->period_start_day), dreamd_int(is_counted ? granted : 0),
                       dreamd_int(self->scope->now_ms), dreamd_int(self->plan.limit), dreamd_int(most)),
         &changed);
-    return status == DREAMD_DB_OK && changed == 0 ? DREAMD_DB_BUSY : status;
+    *out_is_taken = changed > 0;
+    return status;
 }
 
 /* 32 hexadecimal digits: the time in front, so that rows of one project are appended; behind it 80 random bits. */
@@ -335,19 +338,21 @@ static dreamd_db_status remember_grant(dreamd_db *db, const draft *self, const c
 static dreamd_db_status grant(dreamd_db *db, draft *self, dreamd_lease_grant *out)
 {
     bool is_started = false;
+    bool is_taken = false;
     dreamd_db_status status = DREAMD_DB_OK;
-    if (!make_lease_id(self->scope->now_ms, out->lease_id)) {
+    out->granted = size_of_grant(self);
+    if (!self->is_running)
+        status = dreamd_usage_start_period(db, &self->request, self->period_start_day, &self->plan, &is_started);
+    if (status == DREAMD_DB_OK && make_lease_id(self->scope->now_ms, out->lease_id))
+        status = take_units(db, self, out->granted, &is_taken);
+    if (status != DREAMD_DB_OK)
+        return status;
+    if (!is_taken) { /* others took them meanwhile, or there is no randomness: this item alone is to come again */
         out->refusal = DREAMD_LEASE_UNAVAILABLE;
         out->retry_after_ms = RETRY_MS;
         return DREAMD_DB_OK;
     }
-    out->granted = size_of_grant(self);
-    if (!self->is_running)
-        status = dreamd_usage_start_period(db, &self->request, self->period_start_day, &self->plan, &is_started);
-    if (status == DREAMD_DB_OK)
-        status = take_units(db, self, out->granted);
-    if (status == DREAMD_DB_OK)
-        status = insert_lease(db, self, out);
+    status = insert_lease(db, self, out);
     if (status == DREAMD_DB_OK)
         status = remember_grant(db, self, out->lease_id);
     out->held += out->granted;

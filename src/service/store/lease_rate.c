@@ -8,7 +8,10 @@
 #include "common/rule.h"
 #include "service/store/row.h"
 
-enum { KEEP_WINDOWS = 5 /* as in usage.c: a process whose clock is behind may still be counting in them */ };
+enum {
+    KEEP_WINDOWS = 5,  /* as in usage.c: a process whose clock is behind may still be counting in them */
+    SHORTEST_MS = 1000 /* a lease cut shorter than that would be over before it is used */
+};
 
 static dreamd_db_status read_left(dreamd_db *db, const dreamd_lease_scope *scope, const dreamd_lease_rate *rate,
                                   int64_t window, int64_t *out_left)
@@ -26,19 +29,30 @@ static dreamd_db_status read_left(dreamd_db *db, const dreamd_lease_scope *scope
     return status;
 }
 
+/* `window` has no calls left: the lease ends before it, or waits until it is over. */
+static void cut(const dreamd_lease_scope *scope, dreamd_lease_rate *rate, int64_t window)
+{
+    rate->ends_at_ms = window * DREAMD_LEASE_WINDOW_MS;
+    if (rate->ends_at_ms - scope->now_ms >= SHORTEST_MS)
+        return;
+    rate->granted = 0;
+    rate->retry_after_ms = rate->ends_at_ms + DREAMD_LEASE_WINDOW_MS - scope->now_ms;
+}
+
 /* How many calls each window from now to the lease's end can give. */
 static dreamd_db_status choose(dreamd_db *db, const dreamd_lease_scope *scope, dreamd_lease_rate *rate)
 {
     int64_t first = scope->now_ms / DREAMD_LEASE_WINDOW_MS;
     dreamd_db_status status = DREAMD_DB_OK;
     rate->granted = rate->want;
+    rate->retry_after_ms = DREAMD_LEASE_WINDOW_MS - scope->now_ms % DREAMD_LEASE_WINDOW_MS;
     for (int64_t window = first; status == DREAMD_DB_OK && window * DREAMD_LEASE_WINDOW_MS < rate->ends_at_ms;
          window++) {
         int64_t left = 0;
         status = read_left(db, scope, rate, window, &left);
-        if (left < 1 && window > first) { /* the lease ends before it */
-            rate->ends_at_ms = window * DREAMD_LEASE_WINDOW_MS;
-            break;
+        if (left < 1 && window > first) {
+            cut(scope, rate, window);
+            return status;
         }
         int64_t part = left > rate->divisor ? left / rate->divisor : left > 0 ? 1 : 0;
         if (part < rate->granted)
@@ -46,7 +60,6 @@ static dreamd_db_status choose(dreamd_db *db, const dreamd_lease_scope *scope, d
         if (part == 0)
             break;
     }
-    rate->retry_after_ms = DREAMD_LEASE_WINDOW_MS - scope->now_ms % DREAMD_LEASE_WINDOW_MS;
     return status;
 }
 

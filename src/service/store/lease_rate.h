@@ -13,7 +13,7 @@ typedef struct dreamd_lease_rate {
     int64_t want;           /* calls a window */
     int64_t divisor;        /* at most this part of what a window has left; at least one call */
     int64_t ends_at_ms;     /* in and out: brought forward to the first later window that has nothing left */
-    int64_t granted;        /* out: calls in each window; 0: the running one has none left */
+    int64_t granted;        /* out: calls in each window; 0: the running one, or one close ahead, has none left */
     int64_t retry_after_ms; /* out: of 0 */
 } dreamd_lease_rate;
 

@@ -340,6 +340,13 @@ static void test_rate__a_full_window_ahead_ends_the_lease(void **state)
         assert_int_equal(admit(self, &direct).outcome, DREAMD_USAGE_OK);
     assert_int_equal(granted(self, &scope, "r1", 1).ttl_ms, 50 * SECOND);
     assert_int_equal(calls_in(self, T0 / MINUTE + 1), 3);
+    /* One of less than a second would be over before it is used. */
+    scope.now_ms += 49 * SECOND + 1;
+    dreamd_lease_grant refused = acquire(self, &scope, "r2", 1);
+    assert_int_equal(refused.refusal, DREAMD_LEASE_RATE_LIMITED);
+    assert_int_equal(refused.retry_after_ms, MINUTE + SECOND - 1);
+    scope.now_ms += refused.retry_after_ms;
+    (void)granted(self, &scope, "r3", 1);
 }
 
 static void test_rate__as_many_calls_as_wanted(void **state)
