@@ -58,6 +58,9 @@ static void test_settings__has_defaults_and_no_keys_where_nothing_is_set(void **
     }
     assert_text(settings.frontend_url, "http://localhost:5173");
     assert_null(settings.allowed_origins);
+    assert_int_equal(settings.lease_ttl_ms, 60000);
+    assert_int_equal(settings.lease_grace_ms, 30000);
+    assert_int_equal(settings.lease_close_days, 7);
     dreamd_settings_clear(&settings);
 }
 
@@ -412,6 +415,38 @@ static void test_settings__agrees_on_one_key_when_several_make_it_at_once(void *
     folder_remove(&folder);
 }
 
+static void test_settings__takes_numbers_within_their_bounds_only(void **state)
+{
+    static const struct {
+        const char *name, *value;
+        bool is_good;
+    } cases[] = {
+        { "DREAMAPID_LEASE_TTL_MS", "1000", true },
+        { "DREAMAPID_LEASE_TTL_MS", "3600000", true },
+        { "DREAMAPID_LEASE_TTL_MS", "999", false },
+        { "DREAMAPID_LEASE_TTL_MS", "3600001", false },
+        { "DREAMAPID_LEASE_TTL_MS", "1e4", false },
+        { "DREAMAPID_LEASE_TTL_MS", " 5000", false },
+        { "DREAMAPID_LEASE_GRACE_MS", "0", true },
+        { "DREAMAPID_LEASE_GRACE_MS", "-1", false },
+        { "DREAMAPID_LEASE_GRACE_MS", "3600001", false },
+        { "DREAMAPID_LEASE_CLOSE_DAYS", "0", true },
+        { "DREAMAPID_LEASE_CLOSE_DAYS", "3651", false },
+        { "DREAMAPID_LEASE_CLOSE_DAYS", "99999999999999999999", false },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *const pairs[] = { cases[i].name, cases[i].value, NULL };
+        dreamd_settings settings;
+        char error[256];
+        if (read_settings(pairs, &settings, error) != cases[i].is_good)
+            fail_msg("%s=%s", cases[i].name, cases[i].value);
+        if (!cases[i].is_good)
+            assert_non_null(strstr(error, cases[i].name));
+        dreamd_settings_clear(&settings);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_settings__takes_an_empty_variable_for_none),
         cmocka_unit_test(test_settings__normalises_the_list_of_origins),
         cmocka_unit_test(test_settings__names_the_variable_and_not_the_value_that_is_unusable),
+        cmocka_unit_test(test_settings__takes_numbers_within_their_bounds_only),
         cmocka_unit_test(test_settings__takes_the_master_key_from_its_variable_and_then_makes_no_file),
         cmocka_unit_test(test_settings__refuses_a_master_key_that_is_none),
         cmocka_unit_test(test_settings__makes_a_private_key_file_once_and_reads_it_afterwards),
