@@ -205,16 +205,19 @@ typedef struct dreamapi_meter_stats {
     int64_t units_granted;
     /** Units settled as used. */
     int64_t units_settled;
-    /** Lease requests sent, and those that failed. */
+    /** Lease requests sent. */
     int64_t requests;
+    /** Lease requests that failed. */
     int64_t requests_failed;
-    /** Leases that are held now, and those whose end was not confirmed yet. */
+    /** Leases that are held now. */
     int64_t leases_active;
+    /** Leases whose end was not confirmed yet. */
     int64_t leases_unsettled;
     /** Milliseconds since the oldest unconfirmed lease ended; 0 when there is none. */
     int64_t settle_lag_ms;
-    /** The journal's size and its part in use, in bytes. */
+    /** The journal's size, in bytes. */
     int64_t journal_bytes;
+    /** Its part in use, in bytes. */
     int64_t journal_used_bytes;
     /** Meters that are open. */
     int64_t meters_open;

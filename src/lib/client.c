@@ -209,14 +209,14 @@ static dreamapi_status bring_up(dreamapi_client *client, dreamapi_error *error)
     if (!init_driver_state(client))
         return dream_error_nomem(error);
     if (!open_descriptors(client))
-        return dream_error_refuse(error, DREAMAPI_NOMEM, "no descriptors left: %s", strerror(errno));
+        return dream_error_refuse(error, DREAMAPI_NOMEM, "no descriptors or threads left: %s", strerror(errno));
     return DREAMAPI_OK;
 }
 
 static dreamapi_status start(dreamapi_client *client, dreamapi_error *error)
 {
     if (client->settings.has_thread && !start_worker(client))
-        return dream_error_refuse(error, DREAMAPI_NOMEM, "no threads left: %s", strerror(errno));
+        return dream_error_refuse(error, DREAMAPI_NOMEM, "no descriptors or threads left: %s", strerror(errno));
     return DREAMAPI_OK;
 }
 

@@ -241,6 +241,10 @@ class Scene:
         with self.client() as client:
             return in_child(lambda: (client.call("usage_get", "user_ada"), client.error))
 
+    def journal(self):
+        client = library.Client(self.lib, base_url=self.odd, secret_key="sk_1", journal="/nonexistent/usage.journal")
+        return client.status, client.error
+
     def pending(self):
         with self.client(base_url=self.odd + "/silent") as client:
             call = client.start("tier_list")
