@@ -126,12 +126,12 @@ def test_a_change_of_plan_keeps_the_count(app):
     user_id = new_customer(app)
     assert [app.track(user_id).status for _ in range(4)] == [200, 200, 200, 403]
     assert app.ask("PATCH", "/api/customers/" + user_id, {"plan": "pro"}).status == 200
-    assert app.track(user_id).json["usage"] == {"count": 4, "limit": 10, "plan": "pro"}
+    assert app.track(user_id).json["usage"] == {"count": 4, "limit": 10, "plan": "pro", "held": 0, "lost": 0}
     assert app.ask("PATCH", "/api/customers/" + user_id, {"plan": "free"}).status == 200
     assert app.track(user_id).status == 403
     assert (app.usage(user_id)["usageCount"], app.usage(user_id)["remaining"]) == (4, 0)
     assert app.ask("PATCH", "/api/customers/" + user_id, {"plan": "max"}).status == 200
-    assert app.track(user_id).json["usage"] == {"count": 5, "limit": "unlimited", "plan": "max"}
+    assert app.track(user_id).json["usage"] == {"count": 5, "limit": "unlimited", "plan": "max", "held": 0, "lost": 0}
 
 
 def test_an_unknown_plan_is_refused_where_it_is_set(app):

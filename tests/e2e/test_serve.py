@@ -288,7 +288,7 @@ def test_a_payment_on_the_sandbox_page_upgrades_and_keeps_the_count(sandboxed):
     with tenant.Backend(serve.api, keys["secretKey"]) as backend:
         user_id = new_customer(backend, "ada")
         for count in range(1, 6):
-            assert backend.track(user_id).json["usage"] == {"count": count, "limit": 5, "plan": "free"}
+            assert backend.track(user_id).json["usage"] == {"count": count, "limit": 5, "plan": "free", "held": 0, "lost": 0}
         assert backend.track(user_id).status == 403
         url = checkout_url(backend, user_id)
         page = ask_url(url)
@@ -300,7 +300,7 @@ def test_a_payment_on_the_sandbox_page_upgrades_and_keeps_the_count(sandboxed):
         daemon.wait_for("the upgrade", lambda: backend.usage(user_id)["plan"] == "pro")
         usage = backend.usage(user_id)
         assert (usage["usageCount"], usage["limit"], usage["remaining"]) == (5, 100, 95)
-        assert backend.track(user_id).json["usage"] == {"count": 6, "limit": 100, "plan": "pro"}
+        assert backend.track(user_id).json["usage"] == {"count": 6, "limit": 100, "plan": "pro", "held": 0, "lost": 0}
         assert backend.ask("GET", "/api/customers/" + user_id).json["customer"]["plan"] == "pro"
 
 
