@@ -34,7 +34,8 @@ static const struct {
     { 18, "DREAMAPI_SERVER" },
     { 19, "DREAMAPI_FORKED" },
     { 20, "DREAMAPI_PENDING" },
-    { 21, "DREAMAPI_UNKNOWN" },
+    { 21, "DREAMAPI_JOURNAL" },
+    { 22, "DREAMAPI_UNKNOWN" },
     { 4711, "DREAMAPI_UNKNOWN" },
 };
 
