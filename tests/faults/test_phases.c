@@ -19,7 +19,7 @@
 #include "small_socket.h"
 #include "stage.h"
 
-enum { POOL = 64, SHORT_MS = 250, LONG_MS = 60000, SOON_MS = 8000 };
+enum { POOL = 64, SHORT_MS = 250, PROBE_MS = 1000, LONG_MS = 60000, SOON_MS = 8000 };
 
 /* ---- what libcurl finds instead of the C library ---- */
 
@@ -92,7 +92,8 @@ typedef struct phase_row {
 static phase_row rows[] = {
     ROWS("in the queue for a connection", QUEUE, DREAMAPI_TIMEOUT, DREAMAPI_TIMEOUT),
     /* A GET of a user's usage cannot go on without an answer, and gives each try half of the time that is left: the tries
-     * are over before the deadline is. A POST goes on without extensions, and then hangs. */
+     * are over before the deadline is. A POST goes on without extensions, and then hangs. One try of half a second leaves
+     * the other half as a margin; with four retries it would be a thirty-second part. */
     ROWS("while the server is asked what it knows", PROBE, DREAMAPI_UNAVAILABLE, DREAMAPI_OUTCOME_UNKNOWN),
     ROWS("while the name is looked up", DNS, DREAMAPI_TIMEOUT, DREAMAPI_TIMEOUT),
     ROWS("while connecting", CONNECT, DREAMAPI_TIMEOUT, DREAMAPI_TIMEOUT),
@@ -177,7 +178,9 @@ static void prepare(scene *c)
     stage *s = &c->stage;
 
     small_socket_is_on = c->row->phase == SENDING;
-    s->timeout_ms = c->row->is_cancelled ? LONG_MS : SHORT_MS;
+    s->timeout_ms = c->row->is_cancelled ? LONG_MS : c->row->phase == PROBE ? PROBE_MS : SHORT_MS;
+    if (c->row->phase == PROBE)
+        (void)dreamapi_options_set_max_retries(s->options, 0);
     prepare_client(c);
     if (c->row->phase == PROBE) {
         fault_server_health(&s->server, NULL, false);
