@@ -54,7 +54,9 @@ struct transport {
     dream_curl_setup setup;
     char *ca_file;
     char *proxy;
-    size_t under_way;               /* transfers that libcurl has */
+    size_t under_way; /* transfers that libcurl has */
+    struct transfer *under_way_first;
+    bool is_broken;                 /* libcurl as a whole failed */
     struct transfer *waiting_first; /* those that it does not have yet, oldest first */
     struct transfer *waiting_last;
     struct watched *sockets;
@@ -252,6 +254,19 @@ static bool set_multi(struct transport *transport)
            && curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)MAX_CONNECTIONS) == CURLM_OK;
 }
 
+/* Made anew after it had to be thrown away; false when out of memory. */
+static bool has_multi(struct transport *transport)
+{
+    if (transport->multi != NULL)
+        return true;
+    transport->multi = curl_multi_init();
+    if (transport->multi == NULL || set_multi(transport))
+        return transport->multi != NULL;
+    (void)curl_multi_cleanup(transport->multi);
+    transport->multi = NULL;
+    return false;
+}
+
 static bool set_up(struct transport *transport, const dreamapi_transport_settings *settings)
 {
     if (settings->ca_file != NULL && (transport->ca_file = strdup(settings->ca_file)) == NULL)
@@ -264,8 +279,7 @@ static bool set_up(struct transport *transport, const dreamapi_transport_setting
     transport->setup.close_socket = close_socket;
     transport->setup.socket_data = transport;
     transport->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    transport->multi = curl_multi_init();
-    return transport->epoll_fd >= 0 && transport->multi != NULL && set_multi(transport);
+    return transport->epoll_fd >= 0 && has_multi(transport);
 }
 
 static dreamapi_status open_transport(void *user_data, const dreamapi_transport_settings *settings, void **out_instance)
@@ -315,11 +329,35 @@ static void dequeue(struct transport *transport, struct transfer *transfer)
     transfer->previous = transfer->next = NULL;
 }
 
+static void enter_under_way(struct transport *transport, struct transfer *transfer)
+{
+    transfer->previous = NULL;
+    transfer->next = transport->under_way_first;
+    if (transfer->next != NULL)
+        transfer->next->previous = transfer;
+    transport->under_way_first = transfer;
+    transport->under_way++;
+}
+
+static void leave_under_way(struct transport *transport, struct transfer *transfer)
+{
+    if (transfer->previous == NULL)
+        transport->under_way_first = transfer->next;
+    else
+        transfer->previous->next = transfer->next;
+    if (transfer->next != NULL)
+        transfer->next->previous = transfer->previous;
+    transport->under_way--;
+}
+
 /* Hands it to libcurl; false when out of memory. */
 static bool begin(struct transport *transport, struct transfer *transfer)
 {
-    dream_curl_work *work = dream_curl_work_new(transfer->exchange, &transport->setup);
+    dream_curl_work *work;
 
+    if (!has_multi(transport))
+        return false;
+    work = dream_curl_work_new(transfer->exchange, &transport->setup);
     if (work == NULL)
         return false;
     if (curl_easy_setopt(work->easy, CURLOPT_PRIVATE, transfer) != CURLE_OK
@@ -328,7 +366,7 @@ static bool begin(struct transport *transport, struct transfer *transfer)
         return false;
     }
     transfer->work = work;
-    transport->under_way++;
+    enter_under_way(transport, transfer);
     return true;
 }
 
@@ -370,7 +408,7 @@ static void leave(struct transport *transport, struct transfer *transfer)
         dequeue(transport, transfer);
     } else {
         (void)curl_multi_remove_handle(transport->multi, transfer->work->easy);
-        transport->under_way--;
+        leave_under_way(transport, transfer);
         dream_curl_work_free(transfer->work);
     }
     free(transfer);
@@ -396,7 +434,7 @@ static void report_ended(struct transport *transport)
     CURLcode code;
     int left;
 
-    while ((message = curl_multi_info_read(transport->multi, &left)) != NULL) {
+    while (transport->multi != NULL && (message = curl_multi_info_read(transport->multi, &left)) != NULL) {
         if (message->msg != CURLMSG_DONE
             || curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer) != CURLE_OK)
             continue;
@@ -408,22 +446,50 @@ static void report_ended(struct transport *transport)
 
 /* ---- work ---- */
 
+/* libcurl as a whole ran out of memory: it has lost a transfer without saying which, and its notes of the sockets are not
+ * whole (7.88 divides by zero when it comes by such a one again). So all that were under way end here, and it starts anew. */
+static void start_anew(struct transport *transport)
+{
+    report_ended(transport);
+    while (transport->under_way_first != NULL) {
+        struct transfer *transfer = transport->under_way_first;
+        dreamapi_exchange_fail(transfer->exchange, DREAMAPI_FAILURE_NOMEM, dream_curl_work_maybe_sent(transfer->work),
+                               "out of memory");
+        leave(transport, transfer);
+    }
+    (void)curl_multi_cleanup(transport->multi);
+    transport->multi = NULL;
+    transport->due_ms = -1;
+    transport->is_broken = false;
+}
+
+static void tell_curl(struct transport *transport, curl_socket_t fd, int what)
+{
+    int running;
+
+    if (transport->is_broken || transport->multi == NULL)
+        return;
+    if (curl_multi_socket_action(transport->multi, fd, what, &running) != CURLM_OK)
+        transport->is_broken = true;
+}
+
 static void act(struct transport *transport)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
     int count = epoll_wait(transport->epoll_fd, events, EVENTS_AT_ONCE, 0);
-    int running;
 
     for (int i = 0; i < count; i++) {
         int what = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0)
                    | (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0)
                    | (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
-        (void)curl_multi_socket_action(transport->multi, events[i].data.fd, what, &running);
+        tell_curl(transport, events[i].data.fd, what);
     }
     if (transport->due_ms >= 0 && transport->due_ms <= dream_monotonic_ms()) {
         transport->due_ms = -1; /* libcurl sets it anew if it wants */
-        (void)curl_multi_socket_action(transport->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+        tell_curl(transport, CURL_SOCKET_TIMEOUT, 0);
     }
+    if (transport->is_broken)
+        start_anew(transport);
 }
 
 static void perform(void *instance)

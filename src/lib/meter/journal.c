@@ -433,6 +433,7 @@ static dreamapi_status create(dream_journal *journal, dreamapi_error *error)
 {
     dream_journal_header *header = dream_journal_header_of(journal);
     dream_identity identity;
+    uint64_t word;
 
     if (posix_fallocate(journal->fd, 0, FIRST_BYTES) != 0)
         return refuse(journal, error, "cannot be made: no room on the disk");
@@ -444,8 +445,9 @@ static dreamapi_status create(dream_journal *journal, dreamapi_error *error)
     atomic_store(&header->allocated, FIRST_BYTES);
     atomic_store(&header->used, DREAM_JOURNAL_FIRST);
     put_identity(journal, &identity);
-    atomic_thread_fence(memory_order_seq_cst);
-    memcpy(header->magic, magic, sizeof(magic)); /* last: a file without it is one that nobody used yet */
+    /* Last: a file without it is one that nobody used yet. */
+    memcpy(&word, magic, sizeof(word));
+    atomic_store((_Atomic uint64_t *)(void *)header->magic, word);
     return DREAMAPI_OK;
 }
 
