@@ -128,6 +128,34 @@ def test_a_limit_holds_against_batches_and_direct_uses_at_once(stage):
     assert used(stage, user_id) == 100000
 
 
+def listed_period(stage, user_id):
+    rows = stage.ask("GET", "/api/customers", stage.secret()).json["customers"]
+    return next(row["usage"]["periodStart"] for row in rows if row["id"] == user_id)
+
+
+def test_an_event_that_is_refused_begins_no_period(stage):
+    user_id = stage.new_customer()
+    then = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=3)).isoformat().replace("+00:00", "Z")
+    assert statuses(send(stage, events(user_id, 1, units=51, at=then))) == ["limit"]
+    assert listed_period(stage, user_id) is None
+    assert statuses(send(stage, events(user_id, 1))) == ["applied"]
+    assert listed_period(stage, user_id) > then
+
+
+def test_counts_end_where_numbers_do_and_sums_fail_nobody(stage):
+    """1100 users of an unlimited plan who use 2^53 - 1 each come to more than 2^63; one unit more is an error of its event alone."""
+    users = stages.at_once(4, lambda _: stage.new_customer("sibling", plan="max"), range(1100))
+    most = [event for user_id in users for event in events(user_id, 1, units=2**53 - 1)]
+    assert statuses(send(stage, most[:999] + events(users[0], 1), "sibling")) == ["applied"] * 999 + ["error"]
+    assert statuses(send(stage, most[999:], "sibling")) == ["applied"] * 101
+    assert used(stage, users[0], "sibling") == 2**53 - 1
+    assert stage.ask("POST", "/api/data", stage.secret("sibling"), {"userId": users[0]}).status == 403
+    shown = stage.ask("GET", "/api/dashboard", stage.secret("sibling"))
+    assert (shown.status, shown.json["metrics"]["usageThisPeriod"]) == (200, 2**53 - 1)
+    history = stage.ask("GET", "/api/usage/history", stage.secret("sibling"))
+    assert history.status == 200 and max(day["units"] for day in history.json["days"]) == 2**53 - 1
+
+
 # What is no event.
 
 

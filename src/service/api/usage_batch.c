@@ -134,6 +134,8 @@ static const char *error_of(const struct event *event)
     if (event->error)
         return event->error;
     switch (event->outcome) {
+    case DREAMD_USAGE_EVENT_FULL:
+        return "The count would pass 9007199254740991, the most that can be said";
     case DREAMD_USAGE_EVENT_HELD:
         return "The units that are left are lent out to meters; try again";
     case DREAMD_USAGE_EVENT_RECOVERING:

@@ -2,6 +2,7 @@
 /* history.c - reads usage_daily, usage_totals and subscription_events. */
 #include "service/store/history.h"
 
+#include "common/json.h"
 #include "service/store/row.h"
 
 enum { DAY_S = 86400 };
@@ -32,7 +33,9 @@ static dreamd_db_status read_days(dreamd_db *db, const dreamd_project *project, 
     dreamd_rows *rows = NULL;
     dreamd_db_status status = query_days(db, project, query, &rows);
     while (status == DREAMD_DB_OK && (status = dreamd_rows_next(rows)) == DREAMD_DB_ROW) {
-        out->units[dreamd_rows_int(rows, 0) - query->from_day] += dreamd_rows_int(rows, 1);
+        int64_t *units = &out->units[dreamd_rows_int(rows, 0) - query->from_day];
+        int64_t used = dreamd_rows_int(rows, 1);
+        *units = used > DREAM_JSON_MAX_INT - *units ? DREAM_JSON_MAX_INT : *units + used; /* as in totals.h */
         status = DREAMD_DB_OK;
     }
     dreamd_rows_finish(rows);

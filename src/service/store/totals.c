@@ -6,6 +6,24 @@
 #include "service/store/row.h"
 #include "service/store/usage.h"
 
+/* `sum` and `change` are at most DREAM_JSON_MAX_INT, so that adding them passes nothing. */
+#define RAISED(sum, change)                                                                                            \
+    "CASE WHEN " sum " >= " DREAMD_TOTAL_MAX_SQL " OR " sum " + " change " >= " DREAMD_TOTAL_MAX_SQL                   \
+    " THEN " DREAMD_TOTAL_MAX_SQL " ELSE " sum " + " change " END "
+/* Over rows; an integer SUM would fail beyond 2^63. Times 1.0 it does not, and is exact up to where it is cut. */
+#define CUT_SUM(column)                                                                                                \
+    "CAST(CASE WHEN SUM(" column " * 1.0) > " DREAMD_TOTAL_MAX_SQL " THEN " DREAMD_TOTAL_MAX_SQL " ELSE SUM(" column   \
+    " * 1.0) END AS BIGINT)"
+#define USED_RAISED RAISED("used", "$6")
+#define USED_MERGED RAISED("usage_totals.used", "excluded.used")
+#define YEARLY_LOWERED RAISED("yearly_minor", "-u.yearly")
+#define YEARLY_MERGED RAISED("subscription_totals.yearly_minor", "excluded.yearly_minor")
+#define REVENUE_MERGED RAISED("project_totals.revenue_minor", "excluded.revenue_minor")
+#define SUM_USED CUT_SUM("used")
+#define SUM_YEARLY_OF_USER CUT_SUM("(" DREAMD_COUNTED_YEARLY ")")
+#define SUM_YEARLY CUT_SUM("t.yearly_minor")
+#define SUM_REVENUE CUT_SUM("t.revenue_minor")
+
 enum { LONGEST_PERIOD_DAYS = 366 /* of counts taken over from elsewhere; our own have 30 */ };
 
 dreamd_db_status dreamd_totals_add_usage(dreamd_db *db, const dreamd_project *project, const char *meter, int32_t day,
@@ -17,7 +35,7 @@ dreamd_db_status dreamd_totals_add_usage(dreamd_db *db, const dreamd_project *pr
     /* Nearly always the row is there. An upsert would refuse what is taken back: its check sees the row it would insert. */
     dreamd_db_status status = dreamd_db_run(
         db,
-        "UPDATE usage_totals SET used = used + $6 WHERE platform_id = $1 AND project_id = $2 AND meter = $3 AND "
+        "UPDATE usage_totals SET used = " USED_RAISED "WHERE platform_id = $1 AND project_id = $2 AND meter = $3 AND "
         "day = $4 AND period_end_day = $5",
         DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(meter),
                       dreamd_int(day), dreamd_int(period_end_day), dreamd_int(units)),
@@ -28,7 +46,7 @@ dreamd_db_status dreamd_totals_add_usage(dreamd_db *db, const dreamd_project *pr
         db,
         "INSERT INTO usage_totals (platform_id, project_id, meter, day, period_end_day, used) "
         "VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (platform_id, project_id, meter, day, period_end_day) "
-        "DO UPDATE SET used = usage_totals.used + excluded.used",
+        "DO UPDATE SET used = " USED_MERGED,
         DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(meter),
                       dreamd_int(day), dreamd_int(period_end_day), dreamd_int(units)),
         NULL);
@@ -36,7 +54,7 @@ dreamd_db_status dreamd_totals_add_usage(dreamd_db *db, const dreamd_project *pr
 
 #define RUNNING_OF_USER                                                                                                \
     "SELECT " DREAMD_COUNTED_CURRENCY " AS counted, COUNT(*) AS subs, SUM(CASE WHEN canceled_at_ms IS NULL THEN 0 "    \
-    "ELSE 1 END) AS ending, SUM(" DREAMD_COUNTED_YEARLY ") AS yearly FROM subscriptions WHERE platform_id = $1 AND "   \
+    "ELSE 1 END) AS ending, " SUM_YEARLY_OF_USER " AS yearly FROM subscriptions WHERE platform_id = $1 AND "           \
     "project_id = $2 AND user_id = $3 AND status IN ('active', 'trialing') GROUP BY counted"
 
 dreamd_db_status dreamd_totals_remove_user(dreamd_db *db, const dreamd_project *project, const char *user_id)
@@ -44,7 +62,7 @@ dreamd_db_status dreamd_totals_remove_user(dreamd_db *db, const dreamd_project *
     return dreamd_db_run(
         db,
         "UPDATE subscription_totals SET active_subs = active_subs - u.subs, canceling_subs = canceling_subs - "
-        "u.ending, yearly_minor = yearly_minor - u.yearly FROM (" RUNNING_OF_USER ") u WHERE platform_id = $1 AND "
+        "u.ending, yearly_minor = " YEARLY_LOWERED "FROM (" RUNNING_OF_USER ") u WHERE platform_id = $1 AND "
         "project_id = $2 AND currency = u.counted",
         DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(user_id)), NULL);
 }
@@ -60,7 +78,7 @@ dreamd_db_status dreamd_totals_add_user(dreamd_db *db, const dreamd_project *pro
         "ON CONFLICT (platform_id, project_id, currency) DO UPDATE SET "
         "active_subs = subscription_totals.active_subs + excluded.active_subs, "
         "canceling_subs = subscription_totals.canceling_subs + excluded.canceling_subs, "
-        "yearly_minor = subscription_totals.yearly_minor + excluded.yearly_minor",
+        "yearly_minor = " YEARLY_MERGED,
         DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(user_id)), NULL);
 }
 
@@ -70,7 +88,7 @@ dreamd_db_status dreamd_totals_add_sale(dreamd_db *db, const dreamd_project *pro
         db,
         "INSERT INTO project_totals (platform_id, project_id, sales_count, revenue_minor) VALUES ($1, $2, 1, $3) "
         "ON CONFLICT (platform_id, project_id) DO UPDATE SET sales_count = project_totals.sales_count + 1, "
-        "revenue_minor = project_totals.revenue_minor + excluded.revenue_minor",
+        "revenue_minor = " REVENUE_MERGED,
         DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_int(minor)), NULL);
 }
 
@@ -130,7 +148,7 @@ dreamd_db_status dreamd_totals_usage(dreamd_db *db, const dreamd_project *projec
     /* A period that runs today began at most its length ago: older days need not be looked at. */
     dreamd_db_status status = dreamd_row_one(
         db,
-        "SELECT SUM(used) FROM usage_totals WHERE platform_id = $1 AND project_id = $2 AND meter = $3 AND "
+        "SELECT " SUM_USED " FROM usage_totals WHERE platform_id = $1 AND project_id = $2 AND meter = $3 AND "
         "day > $4 AND period_end_day >= $5",
         DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id),
                       dreamd_text(DREAMD_DEFAULT_METER), dreamd_int(today - LONGEST_PERIOD_DAYS), dreamd_int(today)),
@@ -159,7 +177,7 @@ static dreamd_db_status sum_platform(dreamd_db *db, const char *platform_id, enu
     dreamd_rows *rows = NULL;
     dreamd_db_status status = dreamd_db_query(
         db,
-        "SELECT t.currency, SUM(t.active_subs) AS subs, SUM(t.canceling_subs), SUM(t.yearly_minor) FROM projects p "
+        "SELECT t.currency, SUM(t.active_subs) AS subs, SUM(t.canceling_subs), " SUM_YEARLY " FROM projects p "
         "JOIN subscription_totals t ON t.platform_id = p.platform_id AND t.project_id = p.project_id WHERE "
         "p.platform_id = $1 AND p.mode = $2 AND t.active_subs > 0 GROUP BY t.currency ORDER BY subs DESC, "
         "CASE t.currency WHEN 'usd' THEN 0 ELSE 1 END, t.currency",
@@ -170,7 +188,7 @@ static dreamd_db_status sum_platform(dreamd_db *db, const char *platform_id, enu
     rows = NULL;
     status = dreamd_row_one(
         db,
-        "SELECT SUM(t.sales_count), SUM(t.revenue_minor) FROM projects p JOIN project_totals t ON "
+        "SELECT SUM(t.sales_count), " SUM_REVENUE " FROM projects p JOIN project_totals t ON "
         "t.platform_id = p.platform_id AND t.project_id = p.project_id WHERE p.platform_id = $1 AND p.mode = $2",
         DREAMD_PARAMS(dreamd_text(platform_id), dreamd_text(dreamd_mode_text(mode))), &rows);
     read_sales(rows, out);

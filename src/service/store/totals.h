@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* totals.h - sums over a whole project that are kept up to date with what they sum, in the same transaction, so that a
  * dashboard costs the same with ten customers and with a million. Tables usage_totals, subscription_totals and project_totals;
- * check.h compares them with the rows they sum. The rules of model.h hold.
+ * check.h compares them with the rows they sum. A sum that would pass DREAM_JSON_MAX_INT, as what many users use together may,
+ * stays there from then on, whatever is taken back: it says "at least", fails no request, and never looks like one that is right.
+ * The rules of model.h hold.
  *
  * Recurring revenue is kept by currency, and for a year: a year has 12 months, 52 weeks and 365 days, and a subscription that is
  * paid every n of them counts n-th part of so many payments, rounded down. A month's is a twelfth of the sum, rounded down once. */
@@ -10,6 +12,8 @@
 
 #include "net/db.h"
 #include "service/store/model.h"
+
+#define DREAMD_TOTAL_MAX_SQL "9007199254740991" /* DREAM_JSON_MAX_INT, for SQL texts */
 
 /* What a row of subscriptions counts as, and for how much a year. An amount that was not told counts nothing, a currency that was
  * not told as the one that tiers are priced in, an interval that was not told as a month. */

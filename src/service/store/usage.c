@@ -261,10 +261,21 @@ static dreamd_period period_of(const dreamd_usage_request *request, const dreamd
                             counted->period_end_day };
 }
 
+static int64_t highest_count(const dreamd_usage_result *plan)
+{
+    return plan->limit < DREAMD_COUNT_MAX ? plan->limit : DREAMD_COUNT_MAX;
+}
+
 /* What may be counted already for the request to fit. */
 static int64_t most_before(const dreamd_usage_request *request, const dreamd_usage_result *plan)
 {
-    return DREAM_RULE(direct_within_limit) ? plan->limit - request->units : INT64_MAX;
+    return DREAM_RULE(direct_within_limit) ? highest_count(plan) - request->units : INT64_MAX;
+}
+
+/* Into a period with nothing in it. What does not fit begins none: a refusal is no use. */
+static bool would_fit_alone(const dreamd_usage_request *request, const dreamd_usage_result *plan)
+{
+    return most_before(request, plan) >= 0;
 }
 
 /* The statement that decides. `out_is_charged` false: no room, or no running period. */
@@ -378,7 +389,7 @@ static dreamd_db_status age_leases(dreamd_db *db, const dreamd_usage_request *re
 
 static void word_refusal(const dreamd_usage_request *request, dreamd_usage_result *out)
 {
-    bool would_fit = out->held > 0 && out->used + out->lost <= out->limit - request->units;
+    bool would_fit = out->held > 0 && out->used + out->lost <= highest_count(out) - request->units;
     out->outcome = would_fit ? DREAMD_USAGE_HELD : DREAMD_USAGE_LIMIT;
     out->retry_after_ms = would_fit ? HELD_RETRY_MS : 0;
 }
@@ -399,7 +410,7 @@ static dreamd_db_status charge_period(dreamd_db *db, const dreamd_usage_request 
 {
     bool is_started = false;
     dreamd_db_status status = charge(db, request, today, out, out_is_charged);
-    if (status != DREAMD_DB_OK || *out_is_charged)
+    if (status != DREAMD_DB_OK || *out_is_charged || !would_fit_alone(request, out))
         return status;
     status = dreamd_usage_start_period(db, request, today, out, &is_started);
     if (status != DREAMD_DB_OK || !is_started)
@@ -537,7 +548,7 @@ static dreamd_db_status book_in(dreamd_db *db, const dreamd_usage_request *reque
     dreamd_db_status status = DREAMD_DB_OK;
     out->period_start_day = chosen->start_day;
     out->period_end_day = chosen->end_day;
-    if (!chosen->is_there)
+    if (!chosen->is_there && would_fit_alone(request, out))
         status = dreamd_usage_start_period(db, request, day, out, &is_started);
     if (status == DREAMD_DB_OK)
         status = charge_in(db, request, chosen, out, &is_charged);

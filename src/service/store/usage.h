@@ -11,16 +11,19 @@
 #ifndef DREAMD_SERVICE_STORE_USAGE_H
 #define DREAMD_SERVICE_STORE_USAGE_H
 
+#include "common/json.h"
 #include "net/db.h"
 #include "service/store/model.h"
 #include "service/store/tiers.h"
 
 enum { DREAMD_PERIOD_DAYS = 30 };
+/* No count passes what a number in JSON can say exactly, not even on an unlimited plan. */
+#define DREAMD_COUNT_MAX DREAM_JSON_MAX_INT
 #define DREAMD_DEFAULT_METER "default"
 
 typedef enum dreamd_usage_outcome {
     DREAMD_USAGE_OK,
-    DREAMD_USAGE_LIMIT,        /* too few units left; nothing counted, the call counts against the rate */
+    DREAMD_USAGE_LIMIT, /* too few units left, or DREAMD_COUNT_MAX reached; nothing counted, the call counts against the rate */
     DREAMD_USAGE_HELD,         /* would fit but for held units: worth trying again */
     DREAMD_USAGE_RATE_LIMITED, /* nothing counted at all */
     DREAMD_USAGE_NO_CUSTOMER,  /* is_server_side, and nobody knows this user; nothing written */

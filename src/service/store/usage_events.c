@@ -27,13 +27,13 @@ static dreamd_db_status give_back(dreamd_db *db, const dreamd_usage_event *event
                          NULL);
 }
 
-static dreamd_usage_event_outcome outcome_of(dreamd_usage_outcome outcome)
+static dreamd_usage_event_outcome outcome_of(const dreamd_usage_result *result)
 {
-    switch (outcome) {
+    switch (result->outcome) {
     case DREAMD_USAGE_OK:
         return DREAMD_USAGE_EVENT_APPLIED;
     case DREAMD_USAGE_LIMIT:
-        return DREAMD_USAGE_EVENT_LIMIT;
+        return result->limit > DREAMD_COUNT_MAX ? DREAMD_USAGE_EVENT_FULL : DREAMD_USAGE_EVENT_LIMIT;
     case DREAMD_USAGE_HELD:
     case DREAMD_USAGE_RATE_LIMITED: /* never: events take nothing of the rate */
         return DREAMD_USAGE_EVENT_HELD;
@@ -64,7 +64,7 @@ static dreamd_db_status book(dreamd_db *db, const dreamd_usage_event *event, dre
     }
     dreamd_db_status status = dreamd_usage_book(db, &request, event->at_ms, &result);
     if (status == DREAMD_DB_OK)
-        *out = outcome_of(result.outcome);
+        *out = outcome_of(&result);
     return status;
 }
 

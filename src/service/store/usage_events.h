@@ -16,6 +16,7 @@ typedef enum dreamd_usage_event_outcome {
     DREAMD_USAGE_EVENT_APPLIED,
     DREAMD_USAGE_EVENT_DUPLICATE,  /* counted before; nothing done */
     DREAMD_USAGE_EVENT_LIMIT,      /* does not fit; the id is not remembered: it may come again after an upgrade */
+    DREAMD_USAGE_EVENT_FULL,       /* no limit is in the way, but the count would pass DREAMD_COUNT_MAX */
     DREAMD_USAGE_EVENT_HELD,       /* would fit but for held units: worth trying again */
     DREAMD_USAGE_EVENT_RECOVERING, /* the store was restored a moment ago: worth trying again */
     DREAMD_USAGE_EVENT_UNKNOWN,    /* no such customer, or a deleted one */

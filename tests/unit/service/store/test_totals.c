@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/json.h"
 #include "common/timefmt.h"
 #include "service/store/history.h"
 #include "service/store/totals.h"
@@ -234,6 +235,57 @@ static void test_totals__follow_a_count_that_is_replaced(void **state)
     assert_int_equal(violations_of(self->db, T0), 0);
 }
 
+/* Sums that pass what a number in JSON can say stay there: a sum that lost track must not look like one that is right. */
+static void test_totals__stay_at_the_most_that_can_be_said(void **state)
+{
+    const store_case *self = *state;
+    int32_t day = dream_day_of_ms(T0);
+    assert_ok(dreamd_db_begin(self->db));
+    for (int i = 0; i < 1100; i++) {
+        char user[32];
+        (void)snprintf(user, sizeof user, "user_%04d", i);
+        /* A day of its own for each: the rows' sum is beyond 2^63, too. */
+        dreamd_usage_row row = { user, NULL, DREAM_JSON_MAX_INT, day - i / 4, day + i % 4 };
+        assert_ok(dreamd_usage_put(self->db, &self->project, &row, T0));
+    }
+    assert_ok(dreamd_db_commit(self->db));
+    assert_int_equal(usage_on(self, T0), DREAM_JSON_MAX_INT);
+    dreamd_usage_row more = { "user_more", NULL, 5, day, day };
+    dreamd_usage_row less = { "user_more", NULL, 3, day, day };
+    assert_ok(dreamd_usage_put(self->db, &self->project, &more, T0));
+    assert_ok(dreamd_usage_put(self->db, &self->project, &less, T0));
+    assert_int_equal(usage_on(self, T0), DREAM_JSON_MAX_INT);
+    assert_int_equal(violations_of(self->db, T0), 0);
+}
+
+static void test_totals__of_money_stay_at_the_most_that_can_be_said(void **state)
+{
+    const store_case *self = *state;
+    dreamd_totals totals;
+    dreamd_platform_totals platform;
+    assert_ok(dreamd_db_begin(self->db));
+    for (int i = 0; i < 1100; i++) {
+        char id[32];
+        (void)snprintf(id, sizeof id, "sub_%04d", i);
+        subscribe(self, i % 2 ? "user_a" : id, id, "active", DREAM_JSON_MAX_INT, 0);
+        assert_int_equal(sell(self, &(dreamd_sale){ id, DREAM_JSON_MAX_INT }), DREAMD_EVENT_APPLIED);
+    }
+    assert_ok(dreamd_db_commit(self->db));
+    expect(self, 1100, 0, DREAM_JSON_MAX_INT / 12);
+    subscribe(self, "user_a", "sub_0001", "canceled", -1, T0);
+    expect(self, 1099, 0, DREAM_JSON_MAX_INT / 12);
+    assert_ok(dreamd_totals_read(self->db, &self->project, &totals));
+    assert_int_equal(totals.revenue_minor, DREAM_JSON_MAX_INT);
+    /* A currency of its own is summed on its own. */
+    subscribe_at(self, 12000, "eur", "year", 1);
+    assert_ok(dreamd_totals_of_platform(self->db, PLATFORM, DREAMD_LIVE, &platform));
+    assert_int_equal(platform.sums.mrr[0].mrr_minor, DREAM_JSON_MAX_INT / 12);
+    assert_string_equal(platform.sums.mrr[1].currency, "eur");
+    assert_int_equal(platform.sums.mrr[1].mrr_minor, 1000);
+    assert_int_equal(platform.sums.revenue_minor, DREAM_JSON_MAX_INT);
+    assert_int_equal(platform.sums.sales_count, 1100);
+}
+
 static void test_totals__of_a_platform_keep_the_modes_apart(void **state)
 {
     const store_case *self = *state;
@@ -318,6 +370,21 @@ static void test_history__gives_every_day_of_a_user_and_of_all(void **state)
     assert_int_equal(read_history(self, "user_x", 0, 0).units[0], 0);
 }
 
+static void test_history__of_a_day_stays_at_the_most_that_can_be_said(void **state)
+{
+    const store_case *self = *state;
+    int32_t day = dream_day_of_ms(T0);
+    assert_ok(dreamd_db_begin(self->db));
+    for (int i = 0; i < 1100; i++) {
+        char user[32];
+        (void)snprintf(user, sizeof user, "user_%04d", i);
+        dreamd_usage_row row = { user, NULL, DREAM_JSON_MAX_INT, day, day + i };
+        assert_ok(dreamd_usage_put(self->db, &self->project, &row, T0));
+    }
+    assert_ok(dreamd_db_commit(self->db));
+    assert_int_equal(read_history(self, NULL, 0, 0).units[0], DREAM_JSON_MAX_INT);
+}
+
 static void test_history__tells_applied_events_of_the_days_newest_first(void **state)
 {
     const store_case *self = *state;
@@ -361,9 +428,12 @@ int main(void)
         TEST(test_totals__count_a_sale_once_whatever_tells_of_it),
         TEST(test_totals__sum_the_running_periods_of_the_default_meter),
         TEST(test_totals__follow_a_count_that_is_replaced),
+        TEST(test_totals__stay_at_the_most_that_can_be_said),
+        TEST(test_totals__of_money_stay_at_the_most_that_can_be_said),
         TEST(test_totals__of_a_platform_keep_the_modes_apart),
         TEST(test_check__notices_sums_and_plans_that_are_off),
         TEST(test_history__gives_every_day_of_a_user_and_of_all),
+        TEST(test_history__of_a_day_stays_at_the_most_that_can_be_said),
         TEST(test_history__tells_applied_events_of_the_days_newest_first),
         TEST(test_history__refuses_too_many_days_and_the_wrong_order),
     };

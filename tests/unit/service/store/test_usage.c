@@ -85,18 +85,24 @@ static void test_admit__units_must_be_from_1_to_the_largest_json_integer(void **
     assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM rate_windows"), 0);
 }
 
-static void test_admit__unlimited_counts_on(void **state)
+static void test_admit__unlimited_counts_on_to_the_most_that_can_be_said(void **state)
 {
     store_case *self = *state;
     dreamd_usage_request request = request_of(self, "user_a", T0);
     request.token_plan = "enterprise";
-    request.units = INT64_C(9007199254740991);
+    request.units = INT64_C(3002399751580330); /* a third, rounded down */
     for (int i = 1; i <= 3; i++) {
         dreamd_usage_result result = admit(self, &request);
         assert_int_equal(result.outcome, DREAMD_USAGE_OK);
         assert_int_equal(result.limit, DREAMD_UNLIMITED);
-        assert_int_equal(result.used, i * INT64_C(9007199254740991));
+        assert_int_equal(result.used, i * request.units);
     }
+    request.units = 2;
+    assert_int_equal(admit(self, &request).outcome, DREAMD_USAGE_LIMIT);
+    request.units = 1;
+    assert_int_equal(admit(self, &request).used, DREAMD_COUNT_MAX);
+    assert_int_equal(admit(self, &request).outcome, DREAMD_USAGE_LIMIT);
+    assert_int_equal(violations_of(self->db, T0), 0);
 }
 
 static void test_admit__held_and_lost_units_count_against_the_limit(void **state)
@@ -528,7 +534,7 @@ int main(void)
         CASE(test_admit__refuses_beyond_the_limit_and_counts_nothing),
         CASE(test_admit__takes_all_units_or_none),
         CASE(test_admit__units_must_be_from_1_to_the_largest_json_integer),
-        CASE(test_admit__unlimited_counts_on),
+        CASE(test_admit__unlimited_counts_on_to_the_most_that_can_be_said),
         CASE(test_admit__held_and_lost_units_count_against_the_limit),
         CASE(test_admit__last_day_of_a_period_still_counts_into_it),
         CASE(test_admit__rolls_over_after_the_last_day),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/json.h"
 #include "common/timefmt.h"
 #include "service/store/usage_events.h"
 
@@ -55,6 +56,50 @@ static void test_event__one_beyond_the_limit_may_come_again(void **state)
     assert_ok(dreamd_customer_set_plan(self->db, &self->project, "user_a", "pro", T0, &is_found));
     assert_int_equal(apply(self, "e1", 6), DREAMD_USAGE_EVENT_APPLIED);
     assert_int_equal(number_of(self->db, "SELECT used FROM usage_counts"), 11);
+    assert_int_equal(violations_of(self->db, T0), 0);
+}
+
+static void test_event__one_that_no_period_has_room_for_begins_none(void **state)
+{
+    const store_case *self = *state;
+    put_customer(self, "user_a");
+    assert_int_equal(apply_at(self, "e1", "user_a", 6, T0 - 3 * DAY, T0), DREAMD_USAGE_EVENT_LIMIT);
+    assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM usage_counts"), 0);
+    assert_int_equal(apply_at(self, "e2", "user_a", 1, T0, T0), DREAMD_USAGE_EVENT_APPLIED);
+    assert_int_equal(number_of(self->db, "SELECT period_start_day FROM usage_counts"), dream_day_of_ms(T0));
+}
+
+/* Counts end where a number in JSON ends being exact, also those of an unlimited plan. */
+static void test_event__beyond_what_a_count_can_say_is_an_error_of_its_own(void **state)
+{
+    const store_case *self = *state;
+    dreamd_customer customer = { .user_id = "user_a", .plan = "enterprise" };
+    assert_ok(dreamd_customer_put(self->db, &self->project, &customer, T0));
+    assert_int_equal(apply(self, "e1", DREAM_JSON_MAX_INT - 1), DREAMD_USAGE_EVENT_APPLIED);
+    assert_int_equal(apply(self, "e2", 2), DREAMD_USAGE_EVENT_FULL);
+    assert_int_equal(apply(self, "e3", 1), DREAMD_USAGE_EVENT_APPLIED);
+    assert_int_equal(apply(self, "e3", 1), DREAMD_USAGE_EVENT_DUPLICATE);
+    assert_int_equal(number_of(self->db, "SELECT used FROM usage_counts"), DREAM_JSON_MAX_INT);
+    dreamd_usage_request request = request_of(self, "user_a", T0);
+    assert_int_equal(admit(self, &request).outcome, DREAMD_USAGE_LIMIT);
+    assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM usage_events"), 2);
+    assert_int_equal(violations_of(self->db, T0), 0);
+}
+
+/* 1100 x (2^53 - 1) is beyond 2^63. */
+static void test_event__users_who_together_pass_any_sum_are_all_counted(void **state)
+{
+    const store_case *self = *state;
+    assert_ok(dreamd_db_begin(self->db));
+    for (int i = 0; i < 1100; i++) {
+        char user[32];
+        (void)snprintf(user, sizeof user, "user_%04d", i);
+        dreamd_customer customer = { .user_id = user, .plan = "enterprise" };
+        assert_ok(dreamd_customer_put(self->db, &self->project, &customer, T0));
+        assert_int_equal(apply_at(self, user, user, DREAM_JSON_MAX_INT, T0, T0), DREAMD_USAGE_EVENT_APPLIED);
+    }
+    assert_ok(dreamd_db_commit(self->db));
+    assert_int_equal(number_of(self->db, "SELECT used FROM usage_totals"), DREAM_JSON_MAX_INT);
     assert_int_equal(violations_of(self->db, T0), 0);
 }
 
@@ -193,6 +238,9 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         TEST(test_event__counts_once),
         TEST(test_event__one_beyond_the_limit_may_come_again),
+        TEST(test_event__one_that_no_period_has_room_for_begins_none),
+        TEST(test_event__beyond_what_a_count_can_say_is_an_error_of_its_own),
+        TEST(test_event__users_who_together_pass_any_sum_are_all_counted),
         TEST(test_event__held_units_are_no_limit),
         TEST(test_event__nobody_and_deleted_ones_are_unknown),
         TEST(test_event__ids_are_a_projects_own),
