@@ -12,6 +12,8 @@
  *   RECEIVING -> HANDLING -> ANSWERED                answered inside the handler: queued when it returns
  *                HANDLING -> SUSPENDED -> ANSWERED   answered later: the answerer resumes the connection
  *
+ * A large body takes the same way once more, in its middle, to be let in; then it is RECEIVING again, or ANSWERED already.
+ *
  * and its claim says who may answer: the handler's side, or the server when it stops. Whoever claims writes the answer;
  * the exchange to ANSWERED publishes it. */
 #ifndef DREAMD_NET_HTTP_INTERNAL_H
@@ -80,9 +82,13 @@ struct dreamd_request {
     bool is_begun;     /* the head was taken over */
     bool is_malformed; /* its method, target or a header holds what cannot be there */
     size_t max_body;
-    bool is_large;     /* its body is counted among the server's large ones */
-    bool is_too_large; /* the rest of the body is read and thrown away */
-    bool is_too_many;  /* the same, as there are enough large ones */
+    bool is_admission_asked;
+    bool is_large;         /* its body is counted among the server's large ones */
+    int64_t large_us;      /* since when */
+    size_t large_received; /* and what has come since */
+    bool is_too_large;     /* the rest of the body is read and thrown away */
+    bool is_too_many;      /* the same, as there are enough large ones */
+    bool is_too_slow;      /* the same, as it held a place for too long */
     bool is_live;
     size_t discarded;
     int64_t started_us;
@@ -113,6 +119,8 @@ struct dreamd_http_server {
     size_t max_body;
     bool (*is_large)(const char *method, const char *path);
     size_t max_large_body;
+    dreamd_http_handler *admit_large;
+    int64_t large_grace_us;
     atomic_uint large_bodies;
     dreamd_http_handler *handler;
     void *context;
@@ -144,6 +152,8 @@ void dreamd_http_server_unref(dreamd_http_server *server);
 dreamd_request *dreamd_request_new(dreamd_http_server *server, struct MHD_Connection *connection, const char *target);
 void dreamd_request_ref(dreamd_request *request);
 void dreamd_request_unref(dreamd_request *request);
+/* Gives the body's memory back, and its place among the large ones. */
+void dreamd_request_drop_body(dreamd_request *request);
 /* Copies method and headers. False when out of memory. */
 bool dreamd_request_take_head(dreamd_request *request, const char *method);
 /* Answers in the server's name, unless the handler's side has. The text goes out as {"error": text}: a literal without
@@ -152,6 +162,7 @@ void dreamd_request_refuse(dreamd_request *request, unsigned status, const char 
 
 /* http_observe.c; with the server's lock held but for the log line */
 void dreamd_observe_start(dreamd_http_server *server);
+void dreamd_observe_leave(dreamd_http_server *server);
 void dreamd_observe_finish(dreamd_http_server *server, const dreamd_request *request, int64_t elapsed_us);
 void dreamd_observe_log(const dreamd_http_server *server, const dreamd_request *request, int64_t elapsed_us);
 int64_t dreamd_monotonic_us(void);

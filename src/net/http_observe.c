@@ -53,10 +53,13 @@ void dreamd_observe_start(dreamd_http_server *server)
     dreamd_metric_add(server->in_flight, 1);
 }
 
+void dreamd_observe_leave(dreamd_http_server *server)
+{
+    dreamd_metric_add(server->in_flight, -1);
+}
+
 void dreamd_observe_finish(dreamd_http_server *server, const dreamd_request *request, int64_t elapsed_us)
 {
-    if (request->is_live)
-        dreamd_metric_add(server->in_flight, -1);
     if (!server->metrics)
         return;
     dreamd_route_series *series = series_of(server, atomic_load_explicit(&request->route, memory_order_acquire));

@@ -218,6 +218,14 @@ static void free_wiped(void *bytes, size_t size)
     free(bytes);
 }
 
+void dreamd_request_drop_body(dreamd_request *request)
+{
+    dream_buffer_clear(&request->body);
+    if (request->is_large)
+        atomic_fetch_sub(&request->server->large_bodies, 1);
+    request->is_large = false;
+}
+
 /* Everything goes at once but the shell, which waits in the server's ring: a handler's second answer, soon after the
  * first, must find a claim and not freed memory. */
 static void retire(dreamd_request *request)
@@ -229,9 +237,7 @@ static void retire(dreamd_request *request)
         free_wiped(request->answer, request->answer_size);
     if (request->answer_fd >= 0)
         (void)close(request->answer_fd);
-    dream_buffer_clear(&request->body);
-    if (request->is_large)
-        atomic_fetch_sub(&server->large_bodies, 1);
+    dreamd_request_drop_body(request);
     dream_arena_free(request->arena);
 
     pthread_mutex_lock(&server->lock);
@@ -457,6 +463,22 @@ void dreamd_request_answer(dreamd_request *request, unsigned status, const char 
 void dreamd_request_answer_file(dreamd_request *request, unsigned status, const char *content_type, int fd, size_t size)
 {
     answer(request, status, content_type, NULL, fd, size);
+}
+
+void dreamd_request_admit(dreamd_request *request)
+{
+    dreamd_http_server *server = request->server;
+    int state = DREAMD_HANDLING;
+    atomic_fetch_add_explicit(&server->references, 1, memory_order_relaxed);
+    atomic_fetch_add(&server->answering, 1); /* as in `answer`: the connection is there to be resumed */
+    request->answer_headers = NULL;
+    /* Neither exchange works when the server, stopping, has answered. */
+    if (!atomic_compare_exchange_strong(&request->state, &state, DREAMD_RECEIVING) && state == DREAMD_SUSPENDED
+        && atomic_compare_exchange_strong(&request->state, &state, DREAMD_RECEIVING))
+        MHD_resume_connection(request->connection);
+    dreamd_request_unref(request);
+    answering_end(server);
+    dreamd_http_server_unref(server);
 }
 
 void dreamd_request_refuse(dreamd_request *request, unsigned status, const char *text)

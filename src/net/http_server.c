@@ -26,6 +26,7 @@ enum {
     DEFAULT_MAX_BODY = 1 << 20,
     DEFAULT_IDLE_S = 30,
     DEFAULT_CONNECTIONS = 4096,
+    DEFAULT_LARGE_GRACE_MS = 10000,
     CONNECTION_MEMORY = 32 * 1024, /* also bounds the head of a request: more is 414 or 431 */
     LAST_WRITE_MS = 1000,          /* for the 503s of a stop to leave; a client that does not read is not waited for */
     ERROR_SIZE = 256,
@@ -79,10 +80,24 @@ static enum MHD_Result queue_answer(dreamd_request *request)
     return result;
 }
 
+/* Suspends the connection until the handler's side is done with the request; false if it is already. Suspend first: whoever sees
+ * SUSPENDED resumes at once, so it must be true by then. */
+static bool suspend(dreamd_request *request)
+{
+    int state = DREAMD_HANDLING;
+    if (atomic_load(&request->state) != DREAMD_HANDLING)
+        return false;
+    MHD_suspend_connection(request->connection);
+    if (!atomic_compare_exchange_strong(&request->state, &state, DREAMD_SUSPENDED))
+        MHD_resume_connection(request->connection);
+    return true;
+}
+
+/* A stop may be about to answer in our place, if the body was let in before: then its answer is waited for. */
 static enum MHD_Result refuse(dreamd_request *request, unsigned status, const char *text)
 {
     dreamd_request_refuse(request, status, text);
-    return queue_answer(request);
+    return suspend(request) ? MHD_YES : queue_answer(request);
 }
 
 /* ---- the head of a request ---- */
@@ -162,36 +177,7 @@ static enum MHD_Result begin(dreamd_request *request, const char *method, const 
     return MHD_YES;
 }
 
-/* A body that outgrows the usual bound takes one of a few places, until its memory goes. */
-static bool take_place(dreamd_request *request, size_t size)
-{
-    atomic_uint *count = &request->server->large_bodies;
-    if (request->is_large || size <= request->server->max_body)
-        return true;
-    request->is_large = atomic_fetch_add(count, 1) < DREAMD_MAX_LARGE_BODIES;
-    if (!request->is_large)
-        atomic_fetch_sub(count, 1);
-    return request->is_large;
-}
-
-static enum MHD_Result take_body(dreamd_request *request, const char *data, size_t size)
-{
-    size_t max = request->max_body;
-    if (!request->is_too_large && !request->is_too_many) {
-        request->is_too_large = size > max - request->body.size;
-        request->is_too_many = !request->is_too_large && !take_place(request, request->body.size + size);
-        if (request->is_too_large || request->is_too_many)
-            dream_buffer_clear(&request->body);
-    }
-    if (request->is_too_large || request->is_too_many) {
-        request->discarded += size;
-        return request->discarded / 2 > max ? MHD_NO : MHD_YES; /* a chunked body without end */
-    }
-    dream_buffer_append(&request->body, data, size);
-    return request->body.is_failed ? MHD_NO : MHD_YES;
-}
-
-/* ---- handing over ---- */
+/* ---- among the live ---- */
 
 /* Enters the request among the live ones; false when stopping. Under the lock, so that stop sees every one it must answer. */
 static bool go_live(dreamd_http_server *server, dreamd_request *request)
@@ -199,6 +185,7 @@ static bool go_live(dreamd_http_server *server, dreamd_request *request)
     pthread_mutex_lock(&server->lock);
     request->is_live = !atomic_load(&server->is_stopping);
     if (request->is_live) {
+        request->previous = NULL;
         request->next = server->live;
         if (server->live)
             server->live->previous = request;
@@ -219,33 +206,117 @@ static void leave_live(dreamd_http_server *server, dreamd_request *request)
     if (request->next)
         request->next->previous = request->previous;
     server->live_count--;
+    request->is_live = false;
+    dreamd_observe_leave(server);
     if (atomic_load(&server->is_stopping))
         pthread_cond_broadcast(&server->changed);
 }
 
+/* ---- bodies ---- */
+
+/* A body that outgrows the usual bound takes one of a few places, until its memory goes. */
+static bool take_place(dreamd_request *request, size_t size)
+{
+    atomic_uint *count = &request->server->large_bodies;
+    if (request->is_large || size <= request->server->max_body)
+        return true;
+    request->is_large = atomic_fetch_add(count, 1) < DREAMD_MAX_LARGE_BODIES;
+    if (!request->is_large)
+        atomic_fetch_sub(count, 1);
+    request->large_us = dreamd_monotonic_us();
+    return request->is_large;
+}
+
+/* Of who has a place. Asked with each piece; without any, the connection's idle timeout ends it: so a place is free again after the
+ * grace, what the largest body takes at this rate, and that timeout, at the latest. */
+static bool is_slow(const dreamd_request *request)
+{
+    int64_t allowed_us =
+        request->server->large_grace_us + (int64_t)(request->large_received * 1000000 / DREAMD_LARGE_BODY_RATE);
+    return request->is_large && dreamd_monotonic_us() - request->large_us > allowed_us;
+}
+
+static bool is_thrown_away(const dreamd_request *request)
+{
+    return request->is_too_large || request->is_too_many || request->is_too_slow
+           || atomic_load(&request->state) == DREAMD_ANSWERED;
+}
+
+static enum MHD_Result take_body(dreamd_request *request, const char *data, size_t size)
+{
+    size_t max = request->max_body;
+    if (!is_thrown_away(request)) {
+        request->is_too_large = size > max - request->body.size;
+        request->is_too_many = !request->is_too_large && !take_place(request, request->body.size + size);
+        request->is_too_slow = is_slow(request);
+    }
+    if (is_thrown_away(request)) {
+        dreamd_request_drop_body(request);
+        request->discarded += size;
+        return request->discarded / 2 > max ? MHD_NO : MHD_YES; /* a chunked body without end */
+    }
+    request->large_received += request->is_large ? size : 0;
+    dream_buffer_append(&request->body, data, size);
+    return request->body.is_failed ? MHD_NO : MHD_YES;
+}
+
+static bool is_admission_due(const dreamd_request *request, size_t size)
+{
+    size_t received = request->body.size + size;
+    return request->server->admit_large && !request->is_admission_asked && !is_thrown_away(request)
+           && received > request->server->max_body && received <= request->max_body;
+}
+
+/* True if the connection was suspended: the piece of the body that is there comes again. */
+static bool ask_for_admission(dreamd_http_server *server, dreamd_request *request)
+{
+    request->is_admission_asked = true;
+    atomic_store(&request->state, DREAMD_HANDLING);
+    dreamd_request_ref(request); /* the handler's, as in hand_over */
+    if (!go_live(server, request)) {
+        dreamd_request_unref(request);
+        dreamd_request_refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, shutting_down);
+        return false;
+    }
+    server->admit_large(server->context, request);
+    return suspend(request);
+}
+
+static enum MHD_Result take_piece(dreamd_http_server *server, dreamd_request *request, const char *data, size_t *size)
+{
+    if (is_admission_due(request, *size) && ask_for_admission(server, request))
+        return MHD_YES;
+    if (request->is_live) { /* back from the admission: a stop need not wait for the rest of the body */
+        pthread_mutex_lock(&server->lock);
+        leave_live(server, request);
+        pthread_mutex_unlock(&server->lock);
+    }
+    enum MHD_Result result = take_body(request, data, *size);
+    *size = 0;
+    return result;
+}
+
+/* ---- handing over ---- */
+
 static enum MHD_Result hand_over(dreamd_http_server *server, dreamd_request *request)
 {
+    int state = DREAMD_RECEIVING;
+    if (!atomic_compare_exchange_strong(&request->state, &state, DREAMD_HANDLING))
+        return queue_answer(request); /* by a stop, since the body was let in */
     if (request->is_too_large)
         return refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "The request body is too large");
     if (request->is_too_many)
         return refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, "Too many large requests at a time; try again");
+    if (request->is_too_slow)
+        return refuse(request, MHD_HTTP_REQUEST_TIMEOUT, "The request body came too slowly");
     request->started_us = dreamd_monotonic_us();
-    atomic_store(&request->state, DREAMD_HANDLING);
     dreamd_request_ref(request); /* the handler's, before stop can see the request */
     if (!go_live(server, request)) {
         dreamd_request_unref(request);
         return refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, shutting_down);
     }
     server->handler(server->context, request);
-    if (atomic_load(&request->state) == DREAMD_ANSWERED)
-        return queue_answer(request);
-
-    /* Suspend first: whoever sees SUSPENDED resumes at once, so it must be true by then. */
-    int state = DREAMD_HANDLING;
-    MHD_suspend_connection(request->connection);
-    if (!atomic_compare_exchange_strong(&request->state, &state, DREAMD_SUSPENDED))
-        MHD_resume_connection(request->connection);
-    return MHD_YES;
+    return suspend(request) ? MHD_YES : queue_answer(request);
 }
 
 /* ---- libmicrohttpd's callbacks ---- */
@@ -268,11 +339,8 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *connectio
         return MHD_NO;
     if (!request->is_begun)
         return begin(request, method, version);
-    if (*size > 0) {
-        enum MHD_Result result = take_body(request, data, *size);
-        *size = 0;
-        return result;
-    }
+    if (*size > 0)
+        return take_piece(context, request, data, size);
     switch (atomic_load(&request->state)) {
     case DREAMD_RECEIVING:
         return hand_over(context, request);
@@ -368,6 +436,9 @@ static dreamd_http_server *server_new(const dreamd_http_server_options *options)
     server->max_body = options->max_body ? options->max_body : DEFAULT_MAX_BODY;
     server->is_large = options->is_large;
     server->max_large_body = options->max_large_body;
+    server->admit_large = options->admit_large;
+    server->large_grace_us =
+        1000 * (int64_t)(options->large_grace_ms ? options->large_grace_ms : DEFAULT_LARGE_GRACE_MS);
     server->handler = options->handler;
     server->context = options->context;
     server->is_logged = options->is_logged;

@@ -3,7 +3,11 @@
  *
  * A handler is called once per request, when head and body are complete, on a server thread. It must not block on the
  * network. It leads, now or later and from any thread, to exactly one dreamd_request_answer; until then the connection is
- * suspended and costs no thread. The server refuses by itself what is malformed or too large (400, 413, 414, 431). */
+ * suspended and costs no thread. The server refuses by itself what is malformed or too large (400, 413, 414, 431).
+ *
+ * Bodies beyond the usual bound have few places in memory. One is taken only when `admit_large`, asked in the middle of the
+ * body with nothing but the head to go by, lets the request in: else any stranger could hold them all. And it is lost by a
+ * client that sends more slowly than DREAMD_LARGE_BODY_RATE (408), as one that is let in may be slow, too. */
 #ifndef DREAMD_NET_HTTP_SERVER_H
 #define DREAMD_NET_HTTP_SERVER_H
 
@@ -18,7 +22,10 @@ typedef struct dreamd_http_server dreamd_http_server;
 typedef struct dreamd_request dreamd_request;
 typedef void dreamd_http_handler(void *context, dreamd_request *request);
 
-enum { DREAMD_MAX_LARGE_BODIES = 8 };
+enum {
+    DREAMD_MAX_LARGE_BODIES = 8,
+    DREAMD_LARGE_BODY_RATE = 64 << 10 /* bytes a second, on the average since it has its place and after a grace */
+};
 
 typedef struct dreamd_http_server_options {
     const char *name;   /* for logs and metrics: "api", "sandbox-stripe-live" ... copied */
@@ -29,6 +36,10 @@ typedef struct dreamd_http_server_options {
      * memory; others are refused with 503. */
     bool (*is_large)(const char *method, const char *path);
     size_t max_large_body;
+    /* Leads, now or later and from any thread, to exactly one dreamd_request_admit or dreamd_request_answer; after the latter
+     * the rest of the body is thrown away and the handler not called. The body is not there yet. NULL: all are let in. */
+    dreamd_http_handler *admit_large;
+    unsigned large_grace_ms;  /* 0: 10000 */
     unsigned idle_timeout_s;  /* 0: 30; also the most a slow client may take between two pieces */
     unsigned max_connections; /* 0: 4096 */
     dreamd_http_handler *handler;
@@ -62,6 +73,9 @@ dream_arena *dreamd_request_arena(dreamd_request *request); /* memory that dies 
 bool dreamd_request_set_header(dreamd_request *request, const char *name, const char *value);
 /* A name for metrics ("POST /api/data"): a string that outlives the server. */
 void dreamd_request_set_route(dreamd_request *request, const char *route);
+/* In place of an answer to `admit_large`: goes on with the body. Headers that were set are forgotten. The request must not be
+ * touched after. */
+void dreamd_request_admit(dreamd_request *request);
 /* Exactly once, from any thread; copies the body; `content_type` NULL for none. The request must not be touched after. */
 void dreamd_request_answer(dreamd_request *request, unsigned status, const char *content_type, const void *body,
                            size_t size);

@@ -76,6 +76,7 @@ dreamd_service *dreamd_service_start(const dreamd_service_options *options, char
         .listen = options->listen_api,
         .is_large = dreamd_asset_is_upload,
         .max_large_body = dreamd_asset_max_body(),
+        .admit_large = dreamd_api_admit,
         .handler = dreamd_api_handle,
         .metrics = options->metrics,
         .is_logged = true,

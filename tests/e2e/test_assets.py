@@ -118,6 +118,30 @@ def test_many_large_uploads_at_once_are_all_answered(stage):
     daemon.wait_for("a place", lambda: upload(stage, data).status == 200)
 
 
+@pytest.mark.parametrize("credential, status", [
+    (None, 401), ({"Authorization": "Bearer sk_live_" + "0" * 64}, 401), ({"Authorization": "Bearer nonsense"}, 401),
+    ({"X-Publishable-Key": "<pk-app>"}, 403)], ids=["no key", "unknown key", "no key at all", "publishable key"])
+def test_who_has_no_key_takes_no_place_for_a_large_body(stage, credential, status):
+    """More than the service keeps in memory at a time stop in the middle; who has a key is served all the same."""
+    parts = urllib.parse.urlsplit(stage.serve.api)
+    head = "".join(f"{name}: {stage.names.get(value, value)}\r\n" for name, value in (credential or {}).items())
+    head = f"POST /api/assets HTTP/1.1\r\nHost: x\r\n{head}Content-Length: {12 << 20}\r\n\r\n"
+    slow = [socket.create_connection((parts.hostname, parts.port), timeout=30) for _ in range(10)]
+    try:
+        for connection in slow:
+            connection.sendall(head.encode() + b"x" * (10 << 20))  # more than any buffer on the way holds
+        made = upload(stage, content("served", 2 << 20))
+        assert made.status == 200, made
+        slow[0].sendall(b"x" * (2 << 20))
+        response = http.client.HTTPResponse(slow[0])
+        response.begin()
+        assert response.status == status
+        assert response.read().startswith(b'{"error":')
+    finally:
+        for connection in slow:
+            connection.close()
+
+
 def test_an_upload_with_a_key_is_one_file(stage):
     key = uuid.uuid4().hex
     first = upload(stage, b"once", key=key)

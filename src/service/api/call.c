@@ -85,6 +85,14 @@ static void send_now(dreamd_call *call)
     dreamd_context_leave(service);
 }
 
+void dreamd_call_admit(dreamd_call *call)
+{
+    dreamd_context *service = call->service;
+
+    dreamd_request_admit(call->request); /* the call may be gone with it */
+    dreamd_context_leave(service);
+}
+
 static void on_claim_settled(void *arg, dreamd_db_status status)
 {
     if (status != DREAMD_DB_OK)

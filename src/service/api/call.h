@@ -2,7 +2,7 @@
 /* call.h - one request on its way through the API: who asks, for whom, and how it is answered.
  *
  * A call is worked on by one thread at a time and passed on from step to step (store, provider, next step); each path leads
- * to exactly one dreamd_call_send. Its memory is the request's arena. Answers are prepared first (also within a piece of
+ * to exactly one dreamd_call_send (or dreamd_call_admit). Its memory is the request's arena. Answers are prepared first (also within a piece of
  * store work, so that charge and remembered answer commit together) and sent last. */
 #ifndef DREAMD_API_CALL_H
 #define DREAMD_API_CALL_H
@@ -94,6 +94,8 @@ void dreamd_call_set(dreamd_call *call, unsigned status, cJSON *body);
 void dreamd_call_set_error(dreamd_call *call, unsigned status, const char *error, const char *message);
 /* The call is over: keeps or frees a claimed idempotency key, then answers. The call must not be touched after. */
 void dreamd_call_send(dreamd_call *call);
+/* In place of an answer, for a call that only asked whether the rest of the body may come. */
+void dreamd_call_admit(dreamd_call *call);
 /* The common endings: set, then send. */
 void dreamd_call_answer(dreamd_call *call, unsigned status, cJSON *body);
 void dreamd_call_refuse(dreamd_call *call, unsigned status, const char *error, const char *message);

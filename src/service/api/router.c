@@ -75,6 +75,18 @@ static void find_route(dreamd_call *call)
     dreamd_request_set_route(call->request, call->route ? call->route->name : "other");
 }
 
+/* The key is looked at again when the body is there, as it may have been revoked meanwhile. */
+void dreamd_api_admit(void *context, dreamd_request *request)
+{
+    dreamd_call *call = dreamd_call_new(context, request);
+
+    if (!call)
+        return;
+    dreamd_cors_set(request);
+    find_route(call);
+    dreamd_auth(call, dreamd_call_admit);
+}
+
 void dreamd_api_handle(void *context, dreamd_request *request)
 {
     const char *method = dreamd_request_method(request);

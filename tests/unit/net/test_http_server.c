@@ -31,6 +31,7 @@ struct fixture {
     pthread_cond_t arrived;
     dreamd_request *held[HELD_MAX];
     unsigned held_count;
+    unsigned denied_count;
 };
 
 /* ---- the handler ---- */
@@ -111,6 +112,25 @@ static void handle(void *context, dreamd_request *request)
     }
 }
 
+/* Whether a large body may come: not at all, later, or at once. */
+static void admit_large(void *context, dreamd_request *request)
+{
+    struct fixture *fixture = context;
+    const char *path = dreamd_request_path(request);
+    assert_true(dreamd_request_set_header(request, "X-Asked", "1"));
+    if (strstr(path, "/denied")) {
+        pthread_mutex_lock(&fixture->lock);
+        fixture->denied_count++;
+        pthread_cond_broadcast(&fixture->arrived);
+        pthread_mutex_unlock(&fixture->lock);
+        answer_path(request, 401);
+    } else if (strstr(path, "/asked")) {
+        hold(fixture, request);
+    } else {
+        dreamd_request_admit(request);
+    }
+}
+
 /* ---- set up ---- */
 
 static struct timespec in_patience(void)
@@ -121,15 +141,20 @@ static struct timespec in_patience(void)
     return at;
 }
 
-static void wait_held(struct fixture *fixture, unsigned count)
+static void wait_count(struct fixture *fixture, const unsigned *counted, unsigned count)
 {
     const struct timespec at = in_patience();
     int code = 0;
     pthread_mutex_lock(&fixture->lock);
-    while (fixture->held_count < count && code == 0)
+    while (*counted < count && code == 0)
         code = pthread_cond_timedwait(&fixture->arrived, &fixture->lock, &at);
     pthread_mutex_unlock(&fixture->lock);
     assert_int_equal(code, 0);
+}
+
+static void wait_held(struct fixture *fixture, unsigned count)
+{
+    wait_count(fixture, &fixture->held_count, count);
 }
 
 static dreamd_request *take_held(struct fixture *fixture)
@@ -153,6 +178,7 @@ static dreamd_http_server_options usual(struct fixture *fixture)
                                          .max_body = MAX_BODY,
                                          .is_large = is_large,
                                          .max_large_body = MAX_LARGE_BODY,
+                                         .admit_large = admit_large,
                                          .handler = handle,
                                          .context = fixture,
                                          .metrics = fixture->metrics };
@@ -478,14 +504,20 @@ static void send_body(int fd, size_t size)
     }
 }
 
-static int begin_post(struct fixture *fixture, const char *path, size_t size)
+/* Sends the first `part` of a body. */
+static int begin_part(struct fixture *fixture, const char *path, size_t size, size_t part)
 {
     char head[128];
     int fd = raw_connect(fixture->port);
     (void)snprintf(head, sizeof head, "POST %s HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n", path, size);
     raw_text(fd, head);
-    send_body(fd, size);
+    send_body(fd, part);
     return fd;
+}
+
+static int begin_post(struct fixture *fixture, const char *path, size_t size)
+{
+    return begin_part(fixture, path, size, size);
 }
 
 static raw_answer post_sized(struct fixture *fixture, const char *path, size_t size)
@@ -581,6 +613,93 @@ static void test_body__only_so_many_large_ones_are_kept(void **state)
         answer_path(take_held(fixture), 200);
     for (int i = 0; i < DREAMD_MAX_LARGE_BODIES; i++)
         (void)close(clients[i]);
+}
+
+static void assert_closing_answer(int fd, int status, const char *text)
+{
+    raw_answer answer = raw_read(fd, false);
+    assert_int_equal(answer.status, status);
+    if (!strstr(answer.body, text))
+        fail_msg("%s", answer.body);
+    raw_answer_clear(&answer);
+    (void)close(fd);
+}
+
+static void test_large__who_is_denied_takes_no_place(void **state)
+{
+    enum { CLIENTS = 2 * DREAMD_MAX_LARGE_BODIES };
+    struct fixture *fixture = *state;
+    int clients[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i] = begin_part(fixture, "/large/denied", MAX_LARGE_BODY, MAX_BODY + 1);
+    wait_count(fixture, &fixture->denied_count, CLIENTS);
+    assert_int_equal(status_of_post(fixture, "/large", MAX_LARGE_BODY), 200);
+    for (int i = 0; i < CLIENTS; i++) {
+        send_body(clients[i], MAX_LARGE_BODY - MAX_BODY - 1);
+        assert_closing_answer(clients[i], 401, "/large/denied");
+    }
+    assert_int_equal(fixture->held_count, 0);
+}
+
+static void test_large__is_let_in_or_answered_later(void **state)
+{
+    struct fixture *fixture = *state;
+    char expected[32];
+    char unexpected[256];
+    int fd = begin_post(fixture, "/large/asked", MAX_LARGE_BODY);
+    dreamd_request_admit(take_held(fixture));
+    raw_answer answer = raw_read(fd, false);
+    (void)snprintf(expected, sizeof expected, "|%d:xxx", MAX_LARGE_BODY);
+    assert_int_equal(answer.status, 200);
+    assert_non_null(strstr(answer.body, expected));
+    assert_false(raw_header(&answer, "X-Asked", unexpected));
+    raw_answer_clear(&answer);
+    (void)close(fd);
+    fd = begin_post(fixture, "/large/asked", MAX_LARGE_BODY);
+    answer_path(take_held(fixture), 403);
+    assert_closing_answer(fd, 403, "/large/asked");
+}
+
+static void test_large__is_let_in_between_chunks(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = raw_connect(fixture->port);
+    raw_text(fd, "POST /large/asked HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n");
+    for (int sent = 0; sent < MAX_LARGE_BODY; sent += 1024) {
+        raw_text(fd, "400\r\n");
+        send_body(fd, 1024);
+        raw_text(fd, "\r\n");
+    }
+    raw_text(fd, "0\r\n\r\n");
+    dreamd_request_admit(take_held(fixture));
+    char expected[32];
+    (void)snprintf(expected, sizeof expected, "|%d:xxx", MAX_LARGE_BODY);
+    assert_closing_answer(fd, 200, expected);
+}
+
+static void test_large__a_slow_one_loses_its_place(void **state)
+{
+    struct fixture *fixture = *state;
+    dreamd_http_server_options options = usual(fixture);
+    int clients[DREAMD_MAX_LARGE_BODIES];
+    int64_t started = raw_now_ms();
+    size_t sent = MAX_BODY + 1;
+    options.large_grace_ms = 100;
+    start(fixture, &options);
+    for (int i = 0; i < DREAMD_MAX_LARGE_BODIES; i++)
+        clients[i] = begin_part(fixture, "/large", MAX_LARGE_BODY, sent);
+    /* Never idle, and never done. */
+    do {
+        assert_true(raw_now_ms() < started + RAW_PATIENCE_MS && sent < MAX_LARGE_BODY - 1);
+        for (int i = 0; i < DREAMD_MAX_LARGE_BODIES; i++)
+            send_body(clients[i], 1);
+        sent++;
+    } while (status_of_post(fixture, "/large", MAX_LARGE_BODY) != 200
+             || raw_now_ms() < started + 2 * (int64_t)options.large_grace_ms);
+    for (int i = 0; i < DREAMD_MAX_LARGE_BODIES; i++) {
+        send_body(clients[i], MAX_LARGE_BODY - sent);
+        assert_closing_answer(clients[i], 408, "The request body came too slowly");
+    }
 }
 
 static void test_body__continue_is_sent_to_who_waits(void **state)
@@ -1070,6 +1189,64 @@ static void test_stop__with_a_client_that_does_not_read(void **state)
     (void)close(fd);
 }
 
+static void test_stop__with_large_bodies_that_wait_to_be_let_in(void **state)
+{
+    enum { CLIENTS = 20 };
+    struct fixture *fixture = *state;
+    int clients[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++)
+        clients[i] = begin_post(fixture, "/large/asked", MAX_BODY + 1);
+    wait_held(fixture, CLIENTS);
+    dreamd_http_server_stop(fixture->server, 10);
+    fixture->server = NULL;
+    for (int i = 0; i < CLIENTS; i++)
+        assert_closing_answer(clients[i], 503, "Service is shutting down");
+    for (int i = 0; i < CLIENTS / 2; i++) /* too late, either way */
+        dreamd_request_admit(take_held(fixture));
+    for (int i = 0; i < CLIENTS / 2; i++)
+        answer_path(take_held(fixture), 200);
+}
+
+static void *admit_all(void *context)
+{
+    struct fixture *fixture = context;
+    for (;;) {
+        pthread_mutex_lock(&fixture->lock);
+        dreamd_request *request = fixture->held_count > 0 ? fixture->held[--fixture->held_count] : NULL;
+        pthread_mutex_unlock(&fixture->lock);
+        if (!request)
+            return NULL;
+        dreamd_request_admit(request);
+    }
+}
+
+static void test_stop__races_the_admissions(void **state)
+{
+    enum { ROUNDS = 20, CLIENTS = DREAMD_MAX_LARGE_BODIES };
+    struct fixture *fixture = *state;
+    for (int round = 0; round < ROUNDS; round++) {
+        int clients[CLIENTS];
+        pthread_t threads[2];
+        const dreamd_http_server_options options = usual(fixture);
+        start(fixture, &options);
+        for (int i = 0; i < CLIENTS; i++)
+            clients[i] = begin_post(fixture, "/large/asked", MAX_LARGE_BODY);
+        wait_held(fixture, CLIENTS);
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(pthread_create(&threads[i], NULL, admit_all, fixture), 0);
+        dreamd_http_server_stop(fixture->server, round % 2);
+        fixture->server = NULL;
+        for (int i = 0; i < 2; i++)
+            assert_int_equal(pthread_join(threads[i], NULL), 0);
+        for (int i = 0; i < CLIENTS; i++) {
+            raw_answer answer = raw_read(clients[i], false);
+            assert_true(answer.status == 200 || answer.status == 503 || answer.status == 0);
+            raw_answer_clear(&answer);
+            (void)close(clients[i]);
+        }
+    }
+}
+
 /* Answers and stop at the same moment: each request is answered by one of them, and nothing is resumed too late. */
 static void test_stop__races_the_answers(void **state)
 {
@@ -1328,6 +1505,10 @@ int main(void)
         RUNNING(test_body__chunked_limit_is_exact),
         RUNNING(test_body__chunks_without_end_are_cut_off),
         RUNNING(test_body__only_so_many_large_ones_are_kept),
+        RUNNING(test_large__who_is_denied_takes_no_place),
+        RUNNING(test_large__is_let_in_or_answered_later),
+        RUNNING(test_large__is_let_in_between_chunks),
+        STOPPED(test_large__a_slow_one_loses_its_place),
         RUNNING(test_body__continue_is_sent_to_who_waits),
         RUNNING(test_body__too_large_is_refused_before_continue),
         RUNNING(test_body__arrives_byte_by_byte),
@@ -1350,6 +1531,8 @@ int main(void)
         RUNNING(test_twice__inside_the_handler_is_no_harm),
         RUNNING(test_twice__later_is_no_harm),
         RUNNING(test_stop__answers_what_is_left_with_503),
+        RUNNING(test_stop__with_large_bodies_that_wait_to_be_let_in),
+        STOPPED(test_stop__races_the_admissions),
         RUNNING(test_stop__drains_and_keeps_new_work_out),
         RUNNING(test_stop__with_idle_and_half_sent_connections),
         RUNNING(test_stop__with_a_client_that_does_not_read),
