@@ -176,7 +176,7 @@ DREAMAPI_API dreamapi_status dreamapi_customers_result(dreamapi_call *call, drea
 DREAMAPI_API size_t dreamapi_customers_count(const dreamapi_customers *customers);
 /** One of them, borrowed from the page; NULL past the end. */
 DREAMAPI_API const dreamapi_customer *dreamapi_customers_at(const dreamapi_customers *customers, size_t index);
-/** Where the next page begins; NULL when this is the last one. */
+/** Where the next page begins; NULL when this is the last one. One with few customers, or none, need not be the last. */
 DREAMAPI_API const char *dreamapi_customers_next_cursor(const dreamapi_customers *customers);
 /** The whole answer as it came; NULL for NULL. */
 DREAMAPI_API const char *dreamapi_customers_json(const dreamapi_customers *customers);

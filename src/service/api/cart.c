@@ -2,7 +2,8 @@
 /* cart.c - POST /api/cart/checkout: a page of the payment provider where a guest buys products, once.
  *
  * Steps: one piece of work claims the key, settles what is bought against the stock and finds the developer's payment account;
- * the provider makes the session. Nothing is reserved: stock goes down when the payment comes in (webhook_stripe.c). */
+ * the provider makes the session. Nothing is reserved: stock goes down when the payment comes in (webhook_stripe.c).
+ * Nothing is taken of the rate limit, which counts users: a cart has none, a token beside it is not read (docs/operations.md). */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>

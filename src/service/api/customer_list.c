@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* customer_list.c - GET /api/customers: the project's customers, newest first, a page at a time. Nobody but the store is asked.
- * The cursor is where the page ended, creation time and id; clients treat it as opaque. */
+ * The cursor is where the page ended, creation time and id of the last one looked at; clients treat it as opaque. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -17,19 +17,19 @@ struct page {
     size_t tier_count;
     dreamd_listed_customer *list;
     size_t count;
-    bool has_more;
+    dreamd_customer_place next;
 };
 
 /* ---- the cursor ---- */
 
 /* "1767225610000.user_1" in base64url. NULL when out of memory. */
-static const char *write_cursor(dream_arena *arena, const dreamd_customer *last)
+static const char *write_cursor(dream_arena *arena, const dreamd_customer_place *next)
 {
     dream_buffer plain = DREAM_BUFFER_INIT;
     dream_buffer encoded = DREAM_BUFFER_INIT;
     const char *cursor = NULL;
 
-    dream_buffer_printf(&plain, "%" PRId64 ".%s", last->created_at_ms, last->user_id);
+    dream_buffer_printf(&plain, "%" PRId64 ".%s", next->created_at_ms, next->user_id);
     if (!plain.is_failed)
         dream_base64url_encode(&encoded, plain.data, plain.size);
     if (!plain.is_failed && !encoded.is_failed)
@@ -51,7 +51,7 @@ static bool read_digits(const char *text, size_t size, int64_t *out)
     return true;
 }
 
-static bool read_cursor(dream_arena *arena, const char *cursor, dreamd_customer_query *out)
+static bool read_cursor(dream_arena *arena, const char *cursor, dreamd_customer_place *out)
 {
     dream_buffer plain = DREAM_BUFFER_INIT;
     const char *dot = NULL;
@@ -59,12 +59,12 @@ static bool read_cursor(dream_arena *arena, const char *cursor, dreamd_customer_
                  && plain.size > 0 && !memchr(plain.data, '\0', plain.size);
 
     dot = is_ok ? strchr(dream_buffer_str(&plain), '.') : NULL;
-    if (dot && dot[1] && read_digits(plain.data, (size_t)(dot - plain.data), &out->after_created_at_ms)) {
-        out->after_user_id = dream_arena_strdup(arena, dot + 1);
-        out->has_after = out->after_user_id != NULL;
+    if (dot && dot[1] && read_digits(plain.data, (size_t)(dot - plain.data), &out->created_at_ms)) {
+        out->user_id = dream_arena_strdup(arena, dot + 1);
+        out->is_there = out->user_id != NULL;
     }
     dream_buffer_clear(&plain);
-    return out->has_after;
+    return out->is_there;
 }
 
 /* ---- the request ---- */
@@ -100,7 +100,7 @@ static bool read_query(dreamd_call *call, dreamd_customer_query *out)
         return refuse(call, "Invalid email", "email must have 1 to 320 characters");
     if (out->plan && (!*out->plan || strlen(out->plan) > DREAMD_MAX_PLAN))
         return refuse(call, "Invalid plan", "plan must have 1 to 64 characters");
-    if (cursor && !read_cursor(call->arena, cursor, out))
+    if (cursor && !read_cursor(call->arena, cursor, &out->after))
         return refuse(call, "Invalid cursor", "cursor must be the nextCursor of an earlier answer");
     return true;
 }
@@ -115,8 +115,7 @@ static dreamd_db_status load(dreamd_db *db, void *arg)
 
     if (status != DREAMD_DB_OK)
         return status;
-    return dreamd_customer_list(db, &call->project, &page->query, call->arena, &page->list, &page->count,
-                                &page->has_more);
+    return dreamd_customer_list(db, &call->project, &page->query, call->arena, &page->list, &page->count, &page->next);
 }
 
 static cJSON *customer_json(const dreamd_call *call, const struct page *page, const dreamd_listed_customer *listed)
@@ -161,8 +160,8 @@ static void answer_page(dreamd_call *call)
 {
     const struct page *page = call->state;
     cJSON *body = cJSON_CreateObject();
-    const char *cursor = page->has_more ? write_cursor(call->arena, &page->list[page->count - 1].customer) : NULL;
-    bool is_ok = set_customers(call, page, body) && (cursor || !page->has_more)
+    const char *cursor = page->next.is_there ? write_cursor(call->arena, &page->next) : NULL;
+    bool is_ok = set_customers(call, page, body) && (cursor || !page->next.is_there)
                  && dream_json_set_string(body, "nextCursor", cursor);
 
     if (!is_ok) {

@@ -41,7 +41,7 @@ struct page {
     size_t tier_count;
     dreamd_listed_customer *customers;
     size_t customer_count;
-    bool has_more;
+    dreamd_customer_place next;
     struct profile *profiles;        /* one for each customer */
     atomic_int pending;              /* look-ups under way, and one for whoever starts them */
     dreamd_platform_totals platform; /* of the totals alone */
@@ -65,7 +65,7 @@ static dreamd_db_status load_customers(dreamd_db *db, dreamd_call *call, struct 
 {
     dreamd_customer_query query = { .limit = DREAMD_CUSTOMER_PAGE_MAX, .now_ms = call->now_ms };
     dreamd_db_status status = dreamd_customer_list(db, &call->project, &query, call->arena, &page->customers,
-                                                   &page->customer_count, &page->has_more);
+                                                   &page->customer_count, &page->next);
 
     if (status == DREAMD_DB_OK && page->customer_count > 0) {
         page->profiles = dream_arena_alloc(call->arena, page->customer_count * sizeof *page->profiles);
@@ -321,7 +321,7 @@ static void answer_page(dreamd_call *call)
     cJSON *body = cJSON_CreateObject();
     bool is_ok =
         dream_json_set(body, "metrics", metrics_json(page)) && dream_json_set(body, "customers", customers_json(page))
-        && dream_json_set_bool(body, "hasMoreCustomers", page->has_more)
+        && dream_json_set_bool(body, "hasMoreCustomers", page->next.is_there)
         && dream_json_set(body, "tiers", tiers_json(page)) && dream_json_set(body, "keys", keys_json(page))
         && dream_json_set(body, "webhook", webhook_json(page)) && dream_json_set(body, "filters", filters_json(page));
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* customer_list.h - a project's customers, a page at a time, newest first. A page is found through an index, and goes on from
  * where a customer stands (creation time and id), not from a count: what is made or deleted meanwhile moves nothing.
- * Deleted customers are not listed. The rules of model.h hold; texts of results live in the arena that is handed in. */
+ * Deleted customers are not listed.
+ *
+ * A page costs the same however many customers there are. Where most do not match what is searched for, it ends after
+ * DREAMD_CUSTOMER_SEEN_MAX customers, with fewer than asked for or none, and says where to go on. The rules of model.h hold; texts of results live in the arena that is handed in. */
 #ifndef DREAMD_SERVICE_STORE_CUSTOMER_LIST_H
 #define DREAMD_SERVICE_STORE_CUSTOMER_LIST_H
 
@@ -13,15 +16,20 @@
 #include "service/store/subscriptions.h"
 #include "service/store/usage.h"
 
-enum { DREAMD_CUSTOMER_PAGE_MAX = 1000 };
+enum { DREAMD_CUSTOMER_PAGE_MAX = 1000, DREAMD_CUSTOMER_SEEN_MAX = 5000 };
+
+/* Between two customers, behind this one. */
+typedef struct dreamd_customer_place {
+    bool is_there;
+    int64_t created_at_ms;
+    const char *user_id;
+} dreamd_customer_place;
 
 typedef struct dreamd_customer_query {
     const char *email_prefix;    /* ASCII letters compare without case; NULL: any */
     const char *plan;            /* what counts now, without case; NULL: any */
-    bool has_after;              /* only what stands behind this one: */
-    int64_t after_created_at_ms; /* of the last one of the page before */
-    const char *after_user_id;
-    size_t limit; /* 1 to DREAMD_CUSTOMER_PAGE_MAX */
+    dreamd_customer_place after; /* only what stands there, if it is one: the page before ended there */
+    size_t limit;                /* 1 to DREAMD_CUSTOMER_PAGE_MAX */
     int64_t now_ms;
 } dreamd_customer_query;
 
@@ -35,9 +43,9 @@ typedef struct dreamd_listed_customer {
     dreamd_usage_result usage;
 } dreamd_listed_customer;
 
-/* `out_has_more`: there are further ones behind the page. */
+/* `out_next`: where the page ended, if it is not the last. */
 dreamd_db_status dreamd_customer_list(dreamd_db *db, const dreamd_project *project, const dreamd_customer_query *query,
                                       dream_arena *arena, dreamd_listed_customer **out, size_t *out_count,
-                                      bool *out_has_more);
+                                      dreamd_customer_place *out_next);
 
 #endif

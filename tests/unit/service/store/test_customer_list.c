@@ -11,6 +11,7 @@ typedef struct listing {
     dreamd_listed_customer *rows;
     size_t count;
     bool has_more;
+    dreamd_customer_place next;
 } listing;
 
 static dreamd_customer_query query_of(size_t limit)
@@ -21,7 +22,8 @@ static dreamd_customer_query query_of(size_t limit)
 static listing list(const store_case *self, const dreamd_customer_query *query)
 {
     listing out;
-    assert_ok(dreamd_customer_list(self->db, &self->project, query, self->arena, &out.rows, &out.count, &out.has_more));
+    assert_ok(dreamd_customer_list(self->db, &self->project, query, self->arena, &out.rows, &out.count, &out.next));
+    out.has_more = out.next.is_there;
     return out;
 }
 
@@ -65,9 +67,7 @@ static void subscribe(const store_case *self, const char *user, const char *id, 
 
 static void go_behind(dreamd_customer_query *query, const listing *page)
 {
-    query->has_after = true;
-    query->after_created_at_ms = page->rows[page->count - 1].customer.created_at_ms;
-    query->after_user_id = page->rows[page->count - 1].customer.user_id;
+    query->after = page->next;
 }
 
 static void test_list__an_empty_project_has_an_empty_page(void **state)
@@ -115,7 +115,7 @@ static void test_list__pages_meet_without_gap_or_overlap_while_rows_come_and_go(
         char newer[32];
         (void)snprintf(newer, sizeof newer, "newer_%d", seen);
         put(self, newer, NULL, NULL, T0 + 1000 + seen);
-        assert_ok(dreamd_customer_delete(self->db, &self->project, query.after_user_id, T0, &is_found));
+        assert_ok(dreamd_customer_delete(self->db, &self->project, query.after.user_id, T0, &is_found));
     }
     assert_int_equal(seen, 30);
 }
@@ -180,6 +180,68 @@ static void test_list__a_common_email_prefix_gives_the_same_pages(void **state)
     query.plan = "pro";
     assert_string_equal(list(self, &query).rows[0].customer.user_id, "user_2049");
     assert_string_equal(list(self, &query).rows[1].customer.user_id, "user_2046");
+}
+
+/* Old ones that are few are found at once, however many are newer: by address. */
+static void test_list__few_old_matches_fill_a_page(void **state)
+{
+    const store_case *self = *state;
+    dreamd_customer_query query = query_of(50);
+    assert_ok(dreamd_db_begin(self->db));
+    put_many(self, 200, "old");
+    for (int i = 0; i < DREAMD_CUSTOMER_SEEN_MAX + 10; i++) {
+        char user[32];
+        (void)snprintf(user, sizeof user, "newer_%d", i);
+        put(self, user, "new@example.test", NULL, T0 + 10000 + i);
+    }
+    assert_ok(dreamd_db_commit(self->db));
+    query.email_prefix = "Old";
+    for (int first = 199; first > 0; first -= 50) {
+        listing page = list(self, &query);
+        assert_int_equal(page.count, 50);
+        assert_int_equal(page.has_more, first > 49);
+        assert_int_equal(page.rows[0].customer.created_at_ms, T0 + first);
+        go_behind(&query, &page);
+    }
+}
+
+/* However many do not match: a page looks at so many customers and no more, and says where to go on. */
+static void test_list__a_page_that_looked_far_ends_early_and_none_is_missed(void **state)
+{
+    const store_case *self = *state;
+    dreamd_customer_query query = query_of(50);
+    int pages = 0;
+    int seen = 0;
+    assert_ok(dreamd_db_begin(self->db));
+    put_many(self, 5100, "old");
+    for (int i = 0; i < 2 * DREAMD_CUSTOMER_SEEN_MAX; i++) {
+        char user[32];
+        (void)snprintf(user, sizeof user, "newer_%d", i);
+        put(self, user, i % 2 ? "new@example.test" : NULL, "pro", T0 + 10000 + i / 3);
+    }
+    assert_ok(dreamd_db_commit(self->db));
+    query.email_prefix = "OLD";
+    for (;;) {
+        listing page = list(self, &query);
+        go_behind(&query, &page);
+        pages++;
+        for (size_t i = 0; i < page.count; i++) {
+            char expected[32];
+            (void)snprintf(expected, sizeof expected, "user_%04d", 5099 - seen++);
+            assert_string_equal(page.rows[i].customer.user_id, expected);
+        }
+        if (pages <= 2)
+            assert_true(page.count == 0 && page.has_more);
+        if (!page.has_more)
+            break;
+    }
+    assert_int_equal(seen, 5100);
+    assert_int_equal(pages, 2 + 5100 / 50);
+    query = query_of(50);
+    query.email_prefix = "old";
+    query.plan = "pro";
+    assert_int_equal(list(self, &query).count, 0);
+    assert_true(list(self, &query).has_more);
 }
 
 static void test_list__plan_is_the_one_that_counts_now(void **state)
@@ -248,7 +310,7 @@ static void test_list__refuses_a_page_out_of_bounds(void **state)
         listing out;
         dreamd_customer_query query = query_of(bad[i]);
         assert_int_equal(
-            dreamd_customer_list(self->db, &self->project, &query, self->arena, &out.rows, &out.count, &out.has_more),
+            dreamd_customer_list(self->db, &self->project, &query, self->arena, &out.rows, &out.count, &out.next),
             DREAMD_DB_CONFLICT);
     }
 }
@@ -263,6 +325,8 @@ int main(void)
         TEST(test_list__a_full_last_page_says_that_it_is_the_last),
         TEST(test_list__email_is_a_prefix_without_case),
         TEST(test_list__a_common_email_prefix_gives_the_same_pages),
+        TEST(test_list__few_old_matches_fill_a_page),
+        TEST(test_list__a_page_that_looked_far_ends_early_and_none_is_missed),
         TEST(test_list__plan_is_the_one_that_counts_now),
         TEST(test_list__rows_carry_the_running_count_alone),
         TEST(test_list__shows_neither_deleted_ones_nor_other_projects),
