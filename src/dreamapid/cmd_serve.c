@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/crypto.h"
 #include "dreamapid/command.h"
@@ -232,6 +233,16 @@ static void stop(struct server *server, int64_t drain_ms)
     free(server->folder);
 }
 
+/* Many systems give 1024 to begin with, fewer than there may be connections, and let a process that asks have more. */
+static void raise_file_limit(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= files.rlim_max)
+        return;
+    files.rlim_cur = files.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static int serve(struct server *server)
 {
     if (!print_ready(server)) {
@@ -258,6 +269,7 @@ static int run(const dreamd_arguments *arguments)
     }
     if (!dreamd_stop_signal_block())
         return dreamd_failed("Cannot block signals.");
+    raise_file_limit();
     if (choose_database(&server, &is_misuse) && read_settings(&server) && choose_assets(&server) && open_store(&server)
         && (!has(&server, OPTION_SANDBOX) || start_sandbox(&server)) && start_service(&server)) {
         warn_about_settings(&server.settings);

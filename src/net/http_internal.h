@@ -122,6 +122,8 @@ struct dreamd_http_server {
     dreamd_http_handler *admit_large;
     int64_t large_grace_us;
     atomic_uint large_bodies;
+    atomic_uint connections;
+    unsigned crowd; /* so many connections, and new ones may not be idle for long */
     dreamd_http_handler *handler;
     void *context;
     bool is_logged;

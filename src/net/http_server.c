@@ -15,6 +15,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +28,8 @@ enum {
     DEFAULT_IDLE_S = 30,
     DEFAULT_CONNECTIONS = 4096,
     DEFAULT_LARGE_GRACE_MS = 10000,
+    CROWDED_IDLE_S = 2,
+    OTHER_FILES = 256, /* that the process may need beside connections: the store's, assets, connections to providers */
     CONNECTION_MEMORY = 32 * 1024, /* also bounds the head of a request: more is 414 or 431 */
     LAST_WRITE_MS = 1000,          /* for the 503s of a stop to leave; a client that does not read is not waited for */
     ERROR_SIZE = 256,
@@ -375,6 +378,18 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     dreamd_request_unref(request);
 }
 
+/* Comes when a connection was accepted and before it goes. */
+static void on_connection(void *context, struct MHD_Connection *connection, void **in_socket,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    dreamd_http_server *server = context;
+    (void)in_socket;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED)
+        atomic_fetch_sub(&server->connections, 1);
+    else if (atomic_fetch_add(&server->connections, 1) >= server->crowd)
+        (void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)CROWDED_IDLE_S);
+}
+
 static void on_log(void *context, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 
 /* Mostly clients that break off: worth a line for whoever looks, not a warning. */
@@ -455,14 +470,25 @@ static dreamd_http_server *server_new(const dreamd_http_server_options *options)
     return server;
 }
 
+/* Accepting fails when there are no descriptors left, and then no connection is short-lived for being too many. */
+static unsigned room_for(unsigned connections)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= (rlim_t)connections + OTHER_FILES)
+        return connections;
+    return (unsigned)(files.rlim_cur > 2 * OTHER_FILES ? files.rlim_cur - OTHER_FILES : files.rlim_cur / 2);
+}
+
 static struct MHD_Daemon *start_daemon(dreamd_http_server *server, const dreamd_http_server_options *options)
 {
     unsigned threads = options->threads ? options->threads : DEFAULT_THREADS;
     unsigned connections = options->max_connections ? options->max_connections : DEFAULT_CONNECTIONS;
     unsigned idle_s = options->idle_timeout_s ? options->idle_timeout_s : DEFAULT_IDLE_S;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    connections = room_for(connections);
     if (connections < threads) /* each thread gets its share, and none may be zero */
         connections = threads;
+    server->crowd = connections / 2;
     return MHD_start_daemon(flags, 0, NULL, NULL, on_access, server, MHD_OPTION_EXTERNAL_LOGGER, on_log,
                             server, /* first, so that it hears of the others */
                             MHD_OPTION_LISTEN_SOCKET, server->listener, MHD_OPTION_THREAD_POOL_SIZE,
@@ -471,7 +497,7 @@ static struct MHD_Daemon *start_daemon(dreamd_http_server *server, const dreamd_
                             (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
                             0, /* fault_of_head is stricter, and answers in JSON */
                             MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                            server, MHD_OPTION_END);
+                            server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
 }
 
 /* Signals are the main thread's business: the daemon's threads inherit a mask that blocks them all. */

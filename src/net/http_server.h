@@ -7,7 +7,10 @@
  *
  * Bodies beyond the usual bound have few places in memory. One is taken only when `admit_large`, asked in the middle of the
  * body with nothing but the head to go by, lets the request in: else any stranger could hold them all. And it is lost by a
- * client that sends more slowly than DREAMD_LARGE_BODY_RATE (408), as one that is let in may be slow, too. */
+ * client that sends more slowly than DREAMD_LARGE_BODY_RATE (408), as one that is let in may be slow, too.
+ *
+ * Connections beyond the limit wait to be accepted. Those beyond half of it may be idle for 2 seconds only: so a crowd of clients
+ * that send nothing, or stop in the middle, keeps others out for no longer than that. */
 #ifndef DREAMD_NET_HTTP_SERVER_H
 #define DREAMD_NET_HTTP_SERVER_H
 
@@ -41,7 +44,7 @@ typedef struct dreamd_http_server_options {
     dreamd_http_handler *admit_large;
     unsigned large_grace_ms;  /* 0: 10000 */
     unsigned idle_timeout_s;  /* 0: 30; also the most a slow client may take between two pieces */
-    unsigned max_connections; /* 0: 4096 */
+    unsigned max_connections; /* 0: 4096; fewer if the process may not open so many files */
     dreamd_http_handler *handler;
     void *context;           /* handed to the handler; outlives the server */
     dreamd_metrics *metrics; /* may be NULL */
