@@ -89,6 +89,15 @@ def test_a_payment_provider_that_fails_is_a_502_and_may_be_asked_again(stage, st
     assert buy(stage, [{"tier": "plain"}], key=f"cart-{status}").status == 200
 
 
+@pytest.mark.parametrize("token", ["nonsense", None], ids=["bad token", "good token"])
+def test_a_cart_is_a_guests_and_takes_nothing_of_a_users_rate(stage, token):
+    """The contract knows no user here: a token beside the cart is neither verified nor counted for, however often it comes."""
+    headers = {**stage.public("shop"), **({"X-Clerk-Token": token} if token else stage.token("user_cart", "shop"))}
+    for _ in range(120):  # more than the default rate limit
+        answer = stage.ask("POST", "/api/cart/checkout", headers, {"items": [{"tier": "plain"}], "userId": "user_cart"})
+        assert answer.status == 200, answer
+
+
 # What was paid for leaves the stock.
 
 
