@@ -56,7 +56,7 @@ def nothing_is_left_of_it(stage):
     memory = memory_kb(serve)
     yield
     tries_of_a_newcomer(serve)
-    assert memory_kb(serve) < memory + MEMORY_KB
+    assert memory_kb(serve) < memory + memory_allowed_kb(serve)
     with tenant.Backend(serve.api, names["<sk-app>"]) as backend:
         for _ in range(20):
             assert backend.track("user_one").status == 200
@@ -65,6 +65,12 @@ def nothing_is_left_of_it(stage):
 def memory_kb(serve):
     with open(f"/proc/{serve.pid}/status", encoding="ascii") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+def memory_allowed_kb(serve):
+    """How much more it may be: a sanitizer shadows each byte with several of its own."""
+    with open(f"/proc/{serve.pid}/maps", encoding="utf-8") as maps:
+        return MEMORY_KB * (4 if "san.so" in maps.read() else 1)
 
 
 def connect(serve):
@@ -96,7 +102,7 @@ def test_more_connections_than_there_is_room_for_keep_nobody_out_for_long(stage)
         assert kept.track("user_one").status == 200  # who is in stays in
         tries_of_a_newcomer(serve)
         assert daemon.ask(serve.admin, "GET", "/health").status == 200
-        assert memory_kb(serve) < memory + MEMORY_KB
+        assert memory_kb(serve) < memory + memory_allowed_kb(serve)
 
 
 def test_clients_that_are_half_gone_keep_nobody_out(stage):
@@ -122,7 +128,7 @@ def test_requests_without_end_on_one_connection_wait_for_their_answers_to_be_rea
         sender.start()
         for _ in range(20):
             assert tries_of_a_newcomer(serve) == 1
-        assert memory_kb(serve) < memory + MEMORY_KB
+        assert memory_kb(serve) < memory + memory_allowed_kb(serve)
         answered, rest = 0, b""
         while answered < PIPELINED:
             piece = flood.recv(1 << 20)
