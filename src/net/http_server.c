@@ -285,11 +285,18 @@ static bool ask_for_admission(dreamd_http_server *server, dreamd_request *reques
     return suspend(request);
 }
 
+/* Stop waits for its own answers to leave, so these requests stay among the live until they are complete. */
+static bool is_answered_by_stop(const dreamd_request *request)
+{
+    return atomic_load(&request->state) == DREAMD_ANSWERED && atomic_load(&request->claim) != DREAMD_BY_HANDLER;
+}
+
 static enum MHD_Result take_piece(dreamd_http_server *server, dreamd_request *request, const char *data, size_t *size)
 {
     if (is_admission_due(request, *size) && ask_for_admission(server, request))
         return MHD_YES;
-    if (request->is_live) { /* back from the admission: a stop need not wait for the rest of the body */
+    /* Back from the admission: a stop need not wait for the rest of the body. */
+    if (request->is_live && !is_answered_by_stop(request)) {
         pthread_mutex_lock(&server->lock);
         leave_live(server, request);
         pthread_mutex_unlock(&server->lock);
