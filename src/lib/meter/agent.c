@@ -250,7 +250,8 @@ static void take_wanted(builder *b)
 
     while (taken < wanted->count && b->request->count + 2 <= DREAM_LEASE_ITEMS_MAX)
         take_wish(b, wanted->items[taken++]);
-    memmove(wanted->items, wanted->items + taken, (wanted->count - taken) * sizeof(*wanted->items));
+    if (taken > 0) /* an empty list has no items to point to */
+        memmove(wanted->items, wanted->items + taken, (wanted->count - taken) * sizeof(*wanted->items));
     wanted->count -= taken;
     if (wanted->count > 0)
         atomic_store(&b->metering->is_wanted, true);
@@ -266,7 +267,8 @@ static void take_ended(builder *b)
         if (dream_tag_kind(lease->main.tag) == DREAM_TAG_LEASE && atomic_load(&lease->state) == DREAM_LEASE_SEALED)
             settle(b, lease);
     }
-    memmove(ended->items, ended->items + taken, (ended->count - taken) * sizeof(*ended->items));
+    if (taken > 0) /* an empty list has no items to point to */
+        memmove(ended->items, ended->items + taken, (ended->count - taken) * sizeof(*ended->items));
     ended->count -= taken;
 }
 
