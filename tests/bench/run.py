@@ -16,7 +16,11 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 sys.dont_write_bytecode = True
 
+import daemon
+import tenant
+
 METERS = 100000
+CONNECTIONS = 64
 SMOKE_METERS = 2000
 GATES = {"<=": lambda ratio, bound: ratio <= bound, ">=": lambda ratio, bound: ratio >= bound}
 
@@ -69,6 +73,23 @@ class Bench:
         subprocess.run(["strip", "-s", "-o", str(stripped), str(library)], check=True)
         self.add(sized("libdreamapi.so, stripped", "bytes", stripped.stat().st_size, 200 * 1024))
 
+    def measure_store(self, folder):
+        self.add_lines(self.run("store", folder))
+
+    def measure_http(self, folder):
+        """dreamapid with a tenant of its own, and the server that is its floor, both for as long as they are asked."""
+        db = pathlib.Path(folder) / "http.db"
+        with daemon.Daemon(folder, "--sandbox", "--db", db, "--free-ports") as serve, \
+                subprocess.Popen([self.build / "tests/bench/bench_floor_server"], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True) as floor:
+            keys = tenant.load(folder, db, [{"key": "bench", "tiers": [tenant.tier("free", "unlimited", rateLimit=None)]}],
+                               [tenant.user(f"user_{i}", "bench") for i in range(CONNECTIONS)])
+            try:
+                self.add_lines(self.run("http", keys["<sk-bench>"], floor.stdout.readline().strip(), floor.pid,
+                                        serve.api.rsplit(":", 1)[1], serve.pid))
+            finally:
+                floor.stdin.close()
+
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
@@ -110,6 +131,7 @@ def main():
     parser.add_argument("json", type=pathlib.Path)
     args = parser.parse_args()
     bench = Bench(args.build.resolve(), args.smoke)
+    os.environ["DREAMAPI_BUILD_DIR"] = str(bench.build)
     where = machine()
     # Beside the build: on a disk, where a journal would be; /tmp may be memory.
     folder = tempfile.mkdtemp(prefix="bench-", dir=bench.build)
@@ -117,6 +139,8 @@ def main():
         bench.measure_size(folder)
         bench.measure_memory(folder)
         bench.measure_meters(folder)
+        bench.measure_store(folder)
+        bench.measure_http(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"{where['cpu']}, {where['cores']} cores, load {where['load']:.1f} at the start"
