@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/meter/point.h"
+
 enum { FIRST_SIZE = 64 };
 
 struct dream_account_table {
@@ -208,7 +210,9 @@ static dream_line make_account(dream_accounts *accounts, const names *wanted)
     memcpy(account->names, wanted->user, wanted->user_size + 1);
     memcpy(account->names + wanted->user_size + 1, wanted->meter, wanted->meter_size + 1);
     atomic_store(&account->limit, -1);
+    DREAM_POINT(account_written);
     dream_journal_publish_new(accounts->journal, line);
+    DREAM_POINT(account_published);
     return line;
 }
 

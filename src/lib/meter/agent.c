@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/engine.h"
+#include "lib/meter/point.h"
 
 enum {
     NS_PER_MS = 1000000,
@@ -105,6 +106,7 @@ static void add_settle(builder *b, dream_lease *lease, bool is_final)
 
     if (is_final)
         dream_lease_close_refunds(lease);
+    DREAM_POINT(settle_closed);
     add_item(b, DREAM_ITEM_SETTLE, dream_journal_line(journal, lease), lease->lease_id);
     item = &b->request->items[b->request->count - 1];
     item->admitted = dream_lease_admitted(journal, lease);
@@ -126,6 +128,7 @@ static void end_lease(builder *b, dream_lease *lease)
 
     if (atomic_load(&account->current) == line)
         atomic_store(&account->current, 0);
+    DREAM_POINT(end_unnamed);
     dream_lease_seal(b->metering->journal, lease);
 }
 
@@ -193,8 +196,11 @@ static dream_lease *make_wish(builder *b, dream_account *account)
     lease->wanted = size_wish(b, account, current == 0 ? NULL : at(b->metering, current));
     lease->main.owner_pid = (uint32_t)atomic_load(&journal->pid);
     lease->main.owner_start = journal->process_start;
+    DREAM_POINT(wish_filled);
     atomic_store(&lease->state, DREAM_LEASE_PENDING);
+    DREAM_POINT(wish_pending);
     atomic_store(&account->pending, line);
+    DREAM_POINT(wish_named);
     account->want = 0;
     return lease;
 }
@@ -545,6 +551,7 @@ void dream_agent_work(dream_metering *metering)
         return;
     }
     build(metering, agent_request, &request);
+    DREAM_POINT(settle_built);
     dream_journal_unlock(metering->journal);
     if (agent_request->count == 0) {
         free(agent_request);

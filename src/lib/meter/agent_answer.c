@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/error.h"
+#include "lib/meter/point.h"
 
 enum { NS_PER_MS = 1000000, DENIAL_MS = 1000, BACKOFF_FIRST_MS = 100, BACKOFF_MAX_MS = 5000, CLOCK_SLACK_MS = 10 };
 
@@ -58,11 +59,13 @@ static void remember_settled(booking *b, const dream_lease *lease, const dream_i
     settled->period_start_day = lease->period_start_day;
     settled->flags = ((lease->flags & DREAM_LEASE_IS_UNPROVEN) != 0 ? DREAM_SETTLED_UNPROVEN : 0)
                      | ((uint32_t)(b->now_ns / 1000000000) & DREAM_SETTLED_SECONDS);
+    DREAM_POINT(settle_written);
     if (header->settled_last == 0)
         atomic_store(&header->settled_first, line);
     else
         atomic_store(&((dream_settled *)at(b->metering, header->settled_last))->next, line);
     header->settled_last = line;
+    DREAM_POINT(settle_listed);
     atomic_fetch_add(&header->settled_count, 1);
 }
 
@@ -87,6 +90,7 @@ static void book_lease(booking *b, const dream_item *item, const dream_settled_a
     lease->reported_refunded = item->refunded;
     if (item->is_final) {
         remember_settled(b, lease, item);
+        DREAM_POINT(settle_remembered);
         dream_lease_free(b->metering->journal, lease);
     } else if (strcmp(settled->state, "active") != 0) {
         /* The server gave it up: it goes to its final count. */
@@ -123,8 +127,9 @@ static void book_refund(booking *b, const dream_item *item)
 
     if (dream_tag_kind(refund->tag) != DREAM_TAG_REFUND || memcmp(refund->id, item->id, sizeof(item->id)) != 0)
         return;
-    refund->state = is_too_early(b, item) ? 1 : 2;
     refund->told_at_ns = b->now_ns;
+    DREAM_POINT(refund_booked);
+    refund->state = is_too_early(b, item) ? 1 : 2;
 }
 
 static bool answers(const dream_settled_answer *settled, const dream_item *item)
@@ -326,13 +331,16 @@ static void put_in_force(booking *b, dream_lease *lease, dream_account *account,
     dream_line line = dream_journal_line(b->metering->journal, lease);
 
     retire_current(b, account);
+    DREAM_POINT(grant_retired);
     dream_lease_install(lease, grant, account);
     lease->main.until_ns = b->now_ns + (grant->ends_at_ns - b->now_ns) / 3;
     if ((atomic_load(&account->flags) & DREAM_ACCOUNT_FANNED) != 0)
         (void)dream_lease_fan_out(b->metering->journal, lease);
     atomic_store(&account->denied_until_ns, 0);
     account->next_try_ns = 0;
+    DREAM_POINT(install_done);
     atomic_store(&account->current, line);
+    DREAM_POINT(install_current);
     if (lease->main.until_ns < b->metering->next_sweep_ns)
         b->metering->next_sweep_ns = lease->main.until_ns;
     atomic_fetch_add_explicit(&b->metering->units_granted, grant->granted, memory_order_relaxed);
@@ -345,6 +353,7 @@ static void book_grant(booking *b, dream_lease *lease, dream_account *account, c
 
     if (atomic_load(&account->pending) == dream_journal_line(b->metering->journal, lease))
         atomic_store(&account->pending, 0);
+    DREAM_POINT(grant_unnamed);
     note_numbers(b, account, answer);
     if (strcmp(answer->state, "final") == 0)
         dream_lease_free(b->metering->journal, lease); /* settled long ago: a repeat of what was answered before */
@@ -488,6 +497,7 @@ static void book(dream_metering *metering, const dream_lease_answer *answer, int
     book_settlements(&b);
     book_grants(&b);
     book_recalls(&b);
+    DREAM_POINT(answer_booked);
 }
 
 void dream_agent_answered(dreamapi_call *call, void *context)

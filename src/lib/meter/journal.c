@@ -23,6 +23,7 @@
 #include "common/ids.h"
 #include "lib/error.h"
 #include "lib/meter/journal_recover.h"
+#include "lib/meter/point.h"
 
 enum { VERSION = 1, FIRST_BYTES = 64 * 1024, STEP_BYTES = 1024 * 1024 };
 static const char magic[8] = "DREAMJNL";
@@ -223,6 +224,7 @@ static bool grow(dream_journal *journal, size_t needed)
         step = journal->mapped - have;
     if (have + step < needed || posix_fallocate(journal->fd, (off_t)have, (off_t)step) != 0)
         return false;
+    DREAM_POINT(record_allocated);
     atomic_store(&header->allocated, have + step);
     return true;
 }
@@ -247,6 +249,7 @@ static dream_line take_free(dream_journal *journal, uint32_t lines)
 
     if (line != 0)
         *first = ((dream_free *)dream_journal_at(journal, line))->next;
+    DREAM_POINT(record_unlisted);
     return line;
 }
 
@@ -275,6 +278,7 @@ static uint32_t lines_of(size_t size)
 static void make_record(dream_journal *journal, dream_line line, uint32_t tag, bool is_new)
 {
     clear_record(dream_journal_at(journal, line), dream_tag_kind(tag), dream_tag_lines(tag), is_new);
+    DREAM_POINT(record_cleared);
     *(uint32_t *)dream_journal_at(journal, line) = tag;
 }
 
@@ -320,7 +324,9 @@ void dream_journal_give(dream_journal *journal, dream_line line)
         return;
     record->next = *first;
     record->tag = dream_tag_make(DREAM_TAG_FREE, lines);
+    DREAM_POINT(record_given);
     *first = line;
+    DREAM_POINT(record_listed);
 }
 
 dream_line dream_journal_next(const dream_journal *journal, dream_line line)
@@ -364,6 +370,7 @@ static void put_identity(dream_journal *journal, dream_identity *identity)
 
     identity->crc = crc_of(identity);
     header->identities[other] = *identity;
+    DREAM_POINT(identity_written);
     atomic_store(&header->identity, other);
 }
 
@@ -439,12 +446,14 @@ static dreamapi_status create(dream_journal *journal, dreamapi_error *error)
         return refuse(journal, error, "cannot be made: no room on the disk");
     if (!describe_here(journal, &identity) || !make_holder(journal->settings, identity.holder))
         return refuse(journal, error, "cannot be made: no randomness");
+    DREAM_POINT(journal_allocated);
     memset(header, 0, sizeof(*header));
     header->version = VERSION;
     header->line_size = DREAM_LINE;
     atomic_store(&header->allocated, FIRST_BYTES);
     atomic_store(&header->used, DREAM_JOURNAL_FIRST);
     put_identity(journal, &identity);
+    DREAM_POINT(journal_written);
     /* Last: a file without it is one that nobody used yet. */
     memcpy(&word, magic, sizeof(word));
     atomic_store((_Atomic uint64_t *)(void *)header->magic, word);
@@ -494,7 +503,9 @@ static dreamapi_status take_over(dream_journal *journal, dreamapi_error *error)
         return refuse(journal, error, "has counts to settle with another server: name another file for this one");
     if (!dream_recover(journal, &recovery))
         return refuse(journal, error, "is damaged: move it away; the server counts its units as lost");
+    DREAM_POINT(recover_done);
     put_identity(journal, &here);
+    DREAM_POINT(recover_named);
     atomic_store(&header->is_clean, 0);
     /* Before the first admission: else a delayed settlement of the clean close could meet units that are spent again. */
     if (journal->path != NULL && msync(journal->base, sizeof(*header), MS_SYNC) != 0)
@@ -617,7 +628,9 @@ void dream_journal_close(dream_journal *journal)
     if (journal->path != NULL && journal->fd >= 0 && lock_byte(journal->fd, LOCK_MASTER, F_WRLCK, true)) {
         if (lock_byte(journal->fd, LOCK_USERS, F_WRLCK, false)) {
             dream_recover_seal(journal);
+            DREAM_POINT(close_sealed);
             if (msync(journal->base, atomic_load(&header->allocated), MS_SYNC) == 0) {
+                DREAM_POINT(close_synced);
                 atomic_store(&header->is_clean, 1);
                 (void)msync(journal->base, sizeof(*header), MS_SYNC);
             }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/meter/lease.h"
+#include "lib/meter/point.h"
 
 typedef struct recovery_walk {
     dream_journal *journal;
@@ -109,6 +110,7 @@ static void mend_reservations(const recovery_walk *walk, dream_lease *lease)
         reservation->lease = 0; /* seen; set again below */
         link = &reservation->next;
     }
+    DREAM_POINT(recover_reservations);
     for (dream_line line = atomic_load(&lease->reservations); line != 0;) {
         dream_share *reservation = dream_journal_at(walk->journal, line);
         reservation->lease = own;
@@ -137,6 +139,7 @@ static void recover_lease(recovery_walk *walk, dream_lease *lease)
         atomic_store(&lease->fold_from, 0);
     dream_lease_mend(walk->journal, lease);
     mend_reservations(walk, lease);
+    DREAM_POINT(recover_lease);
     if (atomic_load(&lease->state) != DREAM_LEASE_PENDING)
         dream_account_lower_debt(dream_journal_at(walk->journal, lease->account), lease);
     lease->flags |= DREAM_LEASE_IS_OLD | (walk->is_proven ? 0 : DREAM_LEASE_IS_UNPROVEN);
@@ -195,6 +198,7 @@ static void collect_free(recovery_walk *walk, dream_line line)
         is_used = at == line;
     if (kind == DREAM_TAG_FREE || (is_part && !is_used))
         dream_journal_give(walk->journal, line);
+    DREAM_POINT(recover_collected);
 }
 
 bool dream_recover(dream_journal *journal, const dream_recovery *recovery)
@@ -208,6 +212,7 @@ bool dream_recover(dream_journal *journal, const dream_recovery *recovery)
         atomic_store(&header->settled_first, 0);
         header->settled_last = 0;
         atomic_store(&header->settled_count, 0);
+        DREAM_POINT(recover_emptied);
         for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;)
             recover_record(&walk, line);
         for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;)

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "lib/meter/point.h"
+
 /* A refill is asked for when a quarter of the units, or a third of the time, is left. */
 enum { NS_PER_MS = 1000000, LOW_WATER_PART = 4, REFILL_PART = 3 };
 
@@ -59,8 +61,11 @@ static uint32_t carve(dream_share *share, uint32_t units, uint64_t call_step)
         if (attention > quota - taken)
             atomic_store(&share->attention, quota - taken);
         atomic_store(&share->quota, quota - taken);
-        if (atomic_compare_exchange_strong(&share->word, &word, dream_word_next_generation(word) + call_step))
+        DREAM_POINT(carve_lowered);
+        if (atomic_compare_exchange_strong(&share->word, &word, dream_word_next_generation(word) + call_step)) {
+            DREAM_POINT(carve_taken);
             return taken;
+        }
         /* Somebody spent meanwhile. Until the swap succeeds they may have gone by either quota, so start over. */
         atomic_store(&share->quota, quota);
         atomic_store(&share->attention, attention);
@@ -72,6 +77,7 @@ static void raise_quota(dream_share *share, uint32_t units, bool is_noticed)
     uint32_t quota = atomic_load(&share->quota) + units;
 
     atomic_store(&share->quota, quota);
+    DREAM_POINT(raise_begun);
     if (!is_noticed)
         atomic_store(&share->attention, quota);
 }
@@ -130,7 +136,9 @@ bool dream_lease_fan_out(dream_journal *journal, dream_lease *lease)
         atomic_store(&share->slow_at_ns, lease->ends_at_ns);
         atomic_store(&share->word, atomic_load(&share->word) & DREAM_GENERATIONS);
     }
+    DREAM_POINT(fan_filled);
     atomic_store(&lease->fan, line);
+    DREAM_POINT(fan_named);
     return true;
 }
 
@@ -159,6 +167,7 @@ static void gather(dream_journal *journal, dream_lease *lease, dream_share *shar
     if (spare < units || gathering.wanted <= own)
         return;
     for_shares(journal, lease, gather_from, &gathering);
+    DREAM_POINT(gather_taken);
     raise_quota(share, gathering.taken - own, false);
 }
 
@@ -177,6 +186,7 @@ static void restart_calls(dream_share *share, uint32_t calls, bool is_shared)
         taken = dream_word_calls(word);
         left = is_shared ? (before > taken ? before - taken : 0) : calls > taken ? calls - taken : 0;
         atomic_store(&share->calls_quota, left < calls ? left : calls);
+        DREAM_POINT(calls_lowered);
     } while ((word & DREAM_SEALED) == 0
              && !atomic_compare_exchange_strong(&share->word, &word, dream_word_next_generation(word) & ~DREAM_CALLS));
 }
@@ -279,6 +289,7 @@ void dream_lease_install(dream_lease *lease, const dream_grant *grant, dream_acc
     uint64_t owed = debt & DEBT_UNITS;
 
     memcpy(lease->lease_id, grant->lease_id, sizeof(lease->lease_id));
+    DREAM_POINT(install_begun);
     atomic_store(&lease->granted, grant->granted);
     lease->ends_at_ns = grant->ends_at_ns;
     atomic_store(&lease->granted_at_ns, grant->granted_at_ns);
@@ -303,8 +314,10 @@ void dream_lease_install(dream_lease *lease, const dream_grant *grant, dream_acc
     lease->debt_paid = owed < grant->granted ? (uint32_t)owed : grant->granted;
     atomic_store(&lease->spent_seen, lease->debt_paid);
     atomic_store(&lease->state, DREAM_LEASE_ACTIVE);
+    DREAM_POINT(install_active);
     /* The word opens the lease: everything above is in place before. What is owed is its first count. */
     atomic_store(&share->word, (atomic_load(&share->word) & DREAM_GENERATIONS) | lease->debt_paid);
+    DREAM_POINT(install_open);
     dream_account_lower_debt(account, lease);
 }
 
@@ -338,6 +351,7 @@ dream_slow dream_lease_reserve(dream_journal *journal, dream_lease *lease, uint3
         *out_line = 0;
         return DREAM_SLOW_EMPTY;
     }
+    DREAM_POINT(reserve_carved);
     reservation = share_at(journal, *out_line);
     reservation->lease = dream_journal_line(journal, lease);
     reservation->owner_pid = (uint32_t)atomic_load(&journal->pid);
@@ -346,7 +360,9 @@ dream_slow dream_lease_reserve(dream_journal *journal, dream_lease *lease, uint3
     atomic_store(&reservation->slow_at_ns, serial);
     atomic_store(&reservation->quota, units);
     atomic_store(&reservation->next, atomic_load(&lease->reservations));
+    DREAM_POINT(reserve_filled);
     atomic_store(&lease->reservations, *out_line);
+    DREAM_POINT(reserve_linked);
     return DREAM_SLOW_SPENT;
 }
 
@@ -378,12 +394,18 @@ static void fold(dream_journal *journal, dream_lease *lease, dream_share *reserv
             return; /* stays where it is, and is summed up with the rest */
         }
         atomic_store(&lease->fold_from, word);
+        DREAM_POINT(fold_begun);
     } while (!atomic_compare_exchange_strong(&lease->main.word, &word, dream_word_next_generation(word) + units));
+    DREAM_POINT(fold_counted);
     atomic_store(&reservation->word, DREAM_SEALED);
+    DREAM_POINT(fold_sealed);
     atomic_store(&lease->fold_from, 0);
+    DREAM_POINT(fold_over);
     /* Only now: the count is there, so the room for it and for what was not booked may follow. */
     raise_quota(&lease->main, atomic_load(&reservation->quota), true);
+    DREAM_POINT(fold_raised);
     unlink_reservation(journal, lease, dream_journal_line(journal, reservation));
+    DREAM_POINT(fold_unlinked);
     dream_journal_give(journal, dream_journal_line(journal, reservation));
 }
 
@@ -395,6 +417,7 @@ bool dream_reservation_end(dream_journal *journal, dream_share *reservation, uin
 
     if (!atomic_compare_exchange_strong(&reservation->word, &open, DREAM_SEALED | booked))
         return false;
+    DREAM_POINT(commit_booked);
     fold(journal, dream_journal_at(journal, reservation->lease), reservation);
     return true;
 }
@@ -405,11 +428,13 @@ static void seal_share(dream_share *share, void *context)
 {
     (void)context;
     atomic_fetch_or(&share->word, DREAM_SEALED);
+    DREAM_POINT(seal_begun);
 }
 
 void dream_lease_seal(dream_journal *journal, dream_lease *lease)
 {
     for_shares(journal, lease, seal_share, NULL);
+    DREAM_POINT(seal_shares);
     if (atomic_load(&lease->state) == DREAM_LEASE_ACTIVE)
         atomic_store(&lease->state, DREAM_LEASE_SEALED);
 }
@@ -453,6 +478,7 @@ void dream_lease_free(dream_journal *journal, dream_lease *lease)
     dream_line line = atomic_load(&lease->reservations);
     dream_line fan = atomic_load(&lease->fan);
 
+    DREAM_POINT(free_begun);
     while (line != 0) {
         dream_line next = atomic_load(&share_at(journal, line)->next);
         dream_journal_give(journal, line);
@@ -460,7 +486,9 @@ void dream_lease_free(dream_journal *journal, dream_lease *lease)
     }
     if (fan != 0)
         dream_journal_give(journal, fan);
+    DREAM_POINT(free_parts);
     dream_journal_give(journal, dream_journal_line(journal, lease));
+    DREAM_POINT(free_done);
 }
 
 /* ---- refunds ---- */

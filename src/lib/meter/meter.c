@@ -7,6 +7,7 @@
 
 #include "lib/error.h"
 #include "lib/meter/metering.h"
+#include "lib/meter/point.h"
 #include "lib/params.h"
 #include "lib/text.h"
 
@@ -201,7 +202,9 @@ static dreamapi_status record_refund(dream_metering *metering, const unsigned ch
     memcpy(refund->id, id, sizeof(id));
     memcpy(refund->lease_id, lease_id, 16);
     refund->units = units;
+    DREAM_POINT(refund_written);
     refund->state = 1;
+    DREAM_POINT(refund_recorded);
     atomic_store(&metering->has_refunds, true);
     return DREAMAPI_OK;
 }
