@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The metering engine under SIGKILL: several threads and processes spend from one journal, are killed at random moments and at
+each marked point of the engine (src/lib/meter/point.h), and so is the service. Afterwards what is billed lies within what an outside
+witness saw: exact, but for one operation a killed thread. A failure prints its seed; DREAMAPI_CRASH_SEED repeats it.
+DREAMAPI_LONG=1 kills 500 times and more, at every point alone and among others."""
+
+import os
+import random
+import shutil
+
+import pytest
+
+import crash
+import daemon
+import stage as stages
+import tenant
+
+IS_LONG = os.environ.get("DREAMAPI_LONG") == "1"
+TIERS = [tenant.tier("free", 900, rateLimit=None), tenant.tier("slow", None, rateLimit=150),
+         tenant.tier("max", None, rateLimit=None, meters={"tokens": {"limit": 2000}})]
+ENV = {"DREAMAPID_LEASE_TTL_MS": "2000", "DREAMAPID_LEASE_GRACE_MS": "1000"}
+POINTS = crash.points() if os.path.exists(crash.program()) else []
+
+
+class Field:
+    """A service, and one journal at a time with the accounts that are spent from it."""
+
+    def __init__(self, folder, seed):
+        self.folder, self.seed, self.random = folder, seed, random.Random(seed)
+        self.stage = stages.Stage(folder, tiers=TIERS, env=ENV)
+        self.books, self.workers, self.kills, self.service_kills, self.forks = crash.Books(self.stage.db), [], 0, 0, 0
+        self._journals = 0
+        self.new_journal()
+
+    def new_journal(self):
+        self._journals += 1
+        self.journal = self.folder / f"journal-{self._journals}"
+        self.workers.clear()
+        users = {plan: self.stage.new_customer(plan=plan) for plan in ("free", "slow", "max")}
+        self.accounts = [(users["max"], "default", "wait"), (users["free"], "default", "wait"), (users["slow"], "default", "wait"),
+                         (users["max"], "tokens", "wait"), (self.stage.new_customer(plan="max"), "default", "allow")]
+
+    def words(self):
+        return ["/".join(account) for account in self.accounts]
+
+    def start(self, *, threads=2, forks=False, operations=0, kill_at=None):
+        witness = crash.Witness(self.folder / f"witness-{self._journals}-{len(self.workers)}")
+        worker = crash.Worker(self.stage, witness, "run", self.journal, witness.path, self.random.getrandbits(40), threads, int(forks),
+                              operations, *self.words(), kill_at=kill_at)
+        self.workers.append(worker)
+        return worker
+
+    def kill(self, worker):
+        worker.kill()
+        self.kills += 1
+
+    def kill_service(self):
+        """And starts it again where it was: a journal belongs to one address."""
+        serve = self.stage.serve
+        serve.kill()
+        ports = [word for part in ("api", "admin") for word in (f"--listen-{part}", serve.urls[part].removeprefix("http://"))]
+        self.stage.serve = daemon.Daemon(self.folder, "--db", self.stage.db, *ports, env=self.stage.env)
+        self.service_kills += 1
+
+    def stop(self):
+        """Ends all that run, as a program ends."""
+        running = [worker for worker in self.workers if not worker.process.stdout.closed]
+        for worker in running:
+            worker.witness.stop()
+        for worker in running:
+            was_killed = worker.finish() == -9
+            assert was_killed or worker.process.returncode == 0, f"seed {self.seed}: {worker.process.returncode}: {worker.errors}"
+            self.kills += was_killed
+
+    def settle(self, kill_at=None):
+        """A clean client settles what is in the journal. True unless it was killed."""
+        witness = crash.Witness(self.folder / f"witness-{self._journals}-{len(self.workers)}")
+        worker = crash.Worker(self.stage, witness, "settle", self.journal, witness.path, *self.words(), kill_at=kill_at)
+        self.workers.append(worker)
+        status = worker.finish()
+        assert status == 0 or (status == -9 and kill_at), f"seed {self.seed}: settle ended with {status}: {worker.errors}"
+        self.kills += status == -9
+        return status == 0
+
+    def compare(self, lost=0):
+        """The books with the witnesses."""
+        bounds = [worker.witness.bounds() for worker in self.workers]
+        for worker in self.workers:
+            assert worker.witness.failed == 0, f"seed {self.seed}: status {worker.witness.failed}"
+        for number, (user_id, meter, _) in enumerate(self.accounts):
+            least, most = (sum(bound[number][side] for bound in bounds) for side in (0, 1))
+            used, held, gone = self.books.of(user_id, meter)
+            assert least <= used <= most and held == 0 and gone == lost, (
+                f"seed {self.seed}: account {number} ({meter}): used {used}, held {held}, lost {gone}; seen: {least} to {most}")
+
+    def end_round(self):
+        self.stop()
+        assert self.settle()
+        self.compare()
+        self.forks += sum(worker.witness.forks for worker in self.workers)
+        for worker in self.workers:
+            worker.witness.close()
+        self.new_journal()
+
+    def close(self):
+        for worker in self.workers:
+            if not worker.process.stdout.closed:
+                worker.kill()
+        self.stage.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind:
+            print(f"DREAMAPI_CRASH_SEED={self.seed}")
+        self.close()
+
+
+def seed():
+    return int(os.environ.get("DREAMAPI_CRASH_SEED") or random.SystemRandom().getrandbits(32))
+
+
+def after(field, worker, operations):
+    """Until a worker did so many operations more, or ended."""
+    wanted = worker.witness.operations() + operations
+    crash.wait_until(lambda: worker.witness.operations() >= wanted or worker.has_ended or worker.witness.failed)
+
+
+# ---- at random ----
+
+
+def random_round(field, kills):
+    """A few workers; one after the other is killed and replaced, now and then the service."""
+    count = field.random.randint(1, 3)
+    running = [field.start(threads=field.random.randint(1, 3), forks=field.random.random() < 0.4) for _ in range(count)]
+    for _ in range(kills):
+        victim = field.random.choice(running)
+        after(field, victim, field.random.randint(0, 250))
+        if field.random.random() < 0.12:
+            field.kill_service()
+        running.remove(victim)
+        field.kill(victim)
+        if field.random.random() < 0.3:
+            for other in running:
+                field.kill(other)
+            running.clear()
+        if field.random.random() < 0.7 or not running:
+            running.append(field.start(threads=field.random.randint(1, 3), forks=field.random.random() < 0.4))
+    if field.random.random() < 0.5:
+        for other in running:
+            field.kill(other)
+    field.end_round()
+
+
+def test_units_billed_are_those_a_witness_saw_admitted(tmp_path):
+    """I2 at random moments."""
+    wanted = 500 if IS_LONG else 30
+    with Field(tmp_path, seed()) as field:
+        while field.kills < wanted:
+            random_round(field, field.random.randint(2, 8))
+        assert field.forks > 0 and field.service_kills > 0
+
+
+# ---- at each marked point ----
+
+
+def dies_at(field, point, passes, has_company):
+    """True if a process got to the point. First one that works, then one that settles what the others left."""
+    company = field.start() if has_company else None
+    if company:
+        after(field, company, 20)
+    victim = field.start(threads=3, operations=150, kill_at=f"{point}:{passes}")
+    crash.wait_until(lambda: victim.has_ended or victim.witness.failed, 60)
+    has_died = victim.process.returncode == -9
+    if company:
+        after(field, company, 100)
+        if field.random.random() < 0.5:
+            field.kill(company)
+    field.stop()
+    if not has_died and not has_company:
+        has_died = not field.settle(f"{point}:1")
+    elif not has_company and point.startswith(("recover", "record", "close")):
+        field.settle(f"{point}:1")
+    field.end_round()
+    return has_died
+
+
+@pytest.mark.skipif(not IS_LONG, reason="the long run")
+@pytest.mark.parametrize("point", POINTS)
+def test_a_kill_at_the_point_bills_exactly(tmp_path, point):
+    with Field(tmp_path, seed()) as field:
+        reached = [dies_at(field, point, passes, has_company) for passes in (1, 2, 7) for has_company in (False, True)]
+        assert any(reached), f"nothing passes {point}"
