@@ -26,7 +26,7 @@
 
 enum {
     THREADS_MAX = 16,
-    WAIT_MS = 300,
+    WAIT_MS = 40,
     ALLOW_UNITS = 40,
     SETTLE_MS = 20000,
     CLOSE_MS = 3000,

@@ -50,7 +50,6 @@ static void remember_settled(booking *b, const dream_lease *lease, const dream_i
     if (line == 0)
         return; /* no room: a restore within the hour would count these units as lost */
     settled = at(b->metering, line);
-    settled->account = lease->account;
     memcpy(settled->lease_id, lease->lease_id, sizeof(settled->lease_id));
     memcpy(settled->request_id, lease->request_id, sizeof(settled->request_id));
     settled->granted = atomic_load(&lease->granted);
@@ -60,6 +59,7 @@ static void remember_settled(booking *b, const dream_lease *lease, const dream_i
     settled->flags = ((lease->flags & DREAM_LEASE_IS_UNPROVEN) != 0 ? DREAM_SETTLED_UNPROVEN : 0)
                      | ((uint32_t)(b->now_ns / 1000000000) & DREAM_SETTLED_SECONDS);
     DREAM_POINT(settle_written);
+    settled->account = lease->account; /* last: without it the record is none */
     if (header->settled_last == 0)
         atomic_store(&header->settled_first, line);
     else
@@ -427,9 +427,9 @@ static void book_recalls(booking *b)
 static void book_epoch(booking *b)
 {
     dream_journal_header *header = dream_journal_header_of(b->metering->journal);
-    int64_t known = atomic_exchange(&header->store_epoch, b->answer->store_epoch);
+    int64_t known = atomic_load(&header->store_epoch);
 
-    if (known == 0 || known == b->answer->store_epoch)
+    if (known == b->answer->store_epoch)
         return;
     for (dream_line line = 0; (line = dream_journal_next(b->metering->journal, line)) != 0;) {
         uint32_t *tag = at(b->metering, line);
@@ -438,6 +438,9 @@ static void book_epoch(booking *b)
         else if (dream_tag_kind(*tag) == DREAM_TAG_REFUND)
             ((dream_refund *)tag)->state = 1;
     }
+    /* Last: whoever is killed before does it all again. */
+    DREAM_POINT(epoch_marked);
+    atomic_store(&header->store_epoch, b->answer->store_epoch);
     b->metering->next_sweep_ns = 0;
 }
 

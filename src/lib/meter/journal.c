@@ -106,23 +106,30 @@ static void adopt_in_child(dream_journal *journal)
     journal->fd = fd;
     if (fd >= 0)
         (void)lock_byte(fd, LOCK_USERS, F_RDLCK, true);
-    /* A thread that held it does not exist here. */
+    /* It is held by the thread that forked, whose copy this is. */
     (void)pthread_mutex_init(&journal->mutex, NULL);
     journal->process_start = 0;
     atomic_store(&journal->was_forked, true);
     atomic_store(&journal->pid, getpid());
 }
 
+/* No thread is in the middle of a change then: the child's copy of what is not in the file (tables, lists) is whole, too. */
 static void before_fork(void)
 {
     (void)pthread_mutex_lock(&open_lock);
+    for (size_t i = 0; i < OPEN_MAX; i++) {
+        if (open_journals[i] != NULL)
+            (void)pthread_mutex_lock(&open_journals[i]->mutex);
+    }
 }
 
 static void after_fork_in_parent(void)
 {
     for (size_t i = 0; i < OPEN_MAX; i++) {
-        if (open_journals[i] != NULL)
-            atomic_store(&open_journals[i]->was_forked, true);
+        if (open_journals[i] == NULL)
+            continue;
+        atomic_store(&open_journals[i]->was_forked, true);
+        (void)pthread_mutex_unlock(&open_journals[i]->mutex);
     }
     (void)pthread_mutex_unlock(&open_lock);
 }
@@ -179,19 +186,33 @@ bool dream_process_is_dead(const dream_journal *journal, uint32_t pid, uint64_t 
 
 /* ---- the lock ---- */
 
+/* What the last one to hold the lock was killed in is mended before anything else: a later change could hide it. */
+static void begin_change(dream_journal *journal)
+{
+    _Atomic uint32_t *is_changing = &dream_journal_header_of(journal)->is_changing;
+
+    if (atomic_exchange_explicit(is_changing, 1, memory_order_relaxed) != 0)
+        dream_recover_mend(journal);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
 bool dream_journal_lock(dream_journal *journal)
 {
     (void)pthread_mutex_lock(&journal->mutex);
     if (journal->process_start == 0)
         journal->process_start = identify_process(getpid());
-    if (journal->fd >= 0 && lock_byte(journal->fd, LOCK_WRITER, F_WRLCK, true))
+    if (journal->fd >= 0 && lock_byte(journal->fd, LOCK_WRITER, F_WRLCK, true)) {
+        begin_change(journal);
         return true;
+    }
     (void)pthread_mutex_unlock(&journal->mutex);
     return false;
 }
 
 void dream_journal_unlock(dream_journal *journal)
 {
+    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(&dream_journal_header_of(journal)->is_changing, 0, memory_order_release);
     (void)lock_byte(journal->fd, LOCK_WRITER, F_UNLCK, false);
     (void)pthread_mutex_unlock(&journal->mutex);
 }
@@ -241,7 +262,7 @@ static dream_line *free_list(dream_journal *journal, uint32_t lines)
     }
 }
 
-/* A killed process loses at most this one record, until the next recovery finds it. */
+/* A record that is on no list belongs to whoever is killed next, until that is mended. */
 static dream_line take_free(dream_journal *journal, uint32_t lines)
 {
     dream_line *first = free_list(journal, lines);
@@ -254,7 +275,8 @@ static dream_line take_free(dream_journal *journal, uint32_t lines)
 }
 
 /* A thread may still look at what the record was: its words are stored one by one. A share's word goes on from its old
- * generation, so that a swap which was prepared then fails now. */
+ * generation, so that a swap which was prepared then fails now. The first word, with the tag, is left for the end: until then the
+ * record is free, and its size is known. */
 static void clear_record(unsigned char *record, dream_tag kind, uint32_t lines, bool is_new)
 {
     enum { WORD = offsetof(dream_share, word) / sizeof(uint64_t) };
@@ -262,7 +284,7 @@ static void clear_record(unsigned char *record, dream_tag kind, uint32_t lines, 
     uint32_t shares = kind == DREAM_TAG_LEASE ? 1 : kind == DREAM_TAG_FAN ? lines : 0;
     uint64_t old;
 
-    for (size_t i = 0; i < (size_t)lines * DREAM_LINE / sizeof(uint64_t); i++) {
+    for (size_t i = 1; i < (size_t)lines * DREAM_LINE / sizeof(uint64_t); i++) {
         bool is_share_word = i % (DREAM_LINE / sizeof(uint64_t)) == WORD && i / (DREAM_LINE / sizeof(uint64_t)) < shares;
         old = is_share_word && !is_new ? atomic_load(&words[i]) : 0;
         atomic_store_explicit(&words[i], is_share_word ? DREAM_SEALED | (dream_word_next_generation(old) & DREAM_GENERATIONS) : 0,
@@ -277,9 +299,13 @@ static uint32_t lines_of(size_t size)
 
 static void make_record(dream_journal *journal, dream_line line, uint32_t tag, bool is_new)
 {
+    const uint32_t head[2] = { tag, 0 };
+    uint64_t word;
+
+    memcpy(&word, head, sizeof(word));
     clear_record(dream_journal_at(journal, line), dream_tag_kind(tag), dream_tag_lines(tag), is_new);
     DREAM_POINT(record_cleared);
-    *(uint32_t *)dream_journal_at(journal, line) = tag;
+    atomic_store((_Atomic uint64_t *)dream_journal_at(journal, line), word);
 }
 
 dream_line dream_journal_take_new(dream_journal *journal, dream_tag kind, size_t size)
@@ -323,6 +349,7 @@ void dream_journal_give(dream_journal *journal, dream_line line)
     if (first == NULL)
         return;
     record->next = *first;
+    atomic_signal_fence(memory_order_seq_cst);
     record->tag = dream_tag_make(DREAM_TAG_FREE, lines);
     DREAM_POINT(record_given);
     *first = line;
@@ -506,6 +533,7 @@ static dreamapi_status take_over(dream_journal *journal, dreamapi_error *error)
     DREAM_POINT(recover_done);
     put_identity(journal, &here);
     DREAM_POINT(recover_named);
+    atomic_store(&header->is_changing, 0);
     atomic_store(&header->is_clean, 0);
     /* Before the first admission: else a delayed settlement of the clean close could meet units that are spent again. */
     if (journal->path != NULL && msync(journal->base, sizeof(*header), MS_SYNC) != 0)

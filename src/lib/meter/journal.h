@@ -4,8 +4,8 @@
  *
  * The file is mapped once, at its largest size, so records never move; blocks are allocated before they are used, so a full
  * disk is an error and never a SIGBUS. One lock guards every change but the counts themselves: a mutex between the threads of a process and an
- * open-file-description lock between processes. The kernel drops that one when its owner dies, so changes
- * under it are ordered such that each prefix of them is a valid journal. */
+ * open-file-description lock between processes. The kernel drops that one when its owner dies, so changes under it are ordered such
+ * that each prefix of them can be mended by the one who gets the lock next (journal_recover.c). */
 #ifndef DREAM_LIB_METER_JOURNAL_H
 #define DREAM_LIB_METER_JOURNAL_H
 
@@ -47,6 +47,8 @@ typedef struct dream_journal_header {
     _Atomic dream_line settled_first;
     dream_line settled_last;
     _Atomic uint32_t settled_count;
+    _Atomic uint32_t is_changing; /* set under the lock: who finds it set finds what a killed process left half done */
+    uint32_t unused;
     dream_identity identities[2];
 } dream_journal_header;
 

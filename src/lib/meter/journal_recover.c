@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* journal_recover.c - run while nobody else has the file open.
+/* journal_recover.c - run while nobody else has the file open; dream_recover_mend also when a process was killed in a change.
  *
  * After a kill, the pages are as the process left them: counts are exact, and leases settle as proven. After a reboot
  * without a clean close, pages may be torn or older than others: leases settle as unproven, which bills what they show and returns
@@ -16,14 +16,25 @@ typedef struct recovery_walk {
     dream_journal *journal;
     const dream_recovery *recovery;
     unsigned char *starts; /* one bit a line: a record begins there */
+    unsigned char *seen;   /* the same: a list names it */
     bool is_proven;
 } recovery_walk;
+
+static bool has_bit(const unsigned char *bits, dream_line line)
+{
+    return (bits[line / 8] >> line % 8 & 1) != 0;
+}
+
+static void set_bit(unsigned char *bits, dream_line line)
+{
+    bits[line / 8] |= (unsigned char)(1u << line % 8);
+}
 
 static bool is_kind(const recovery_walk *walk, dream_line line, dream_tag kind)
 {
     uint32_t used = atomic_load(&dream_journal_header_of(walk->journal)->used);
 
-    return line >= DREAM_JOURNAL_FIRST && line < used && (walk->starts[line / 8] >> line % 8 & 1) != 0
+    return line >= DREAM_JOURNAL_FIRST && line < used && has_bit(walk->starts, line)
            && dream_tag_kind(*(const uint32_t *)dream_journal_at(walk->journal, line)) == kind;
 }
 
@@ -68,9 +79,10 @@ static bool find_starts(recovery_walk *walk)
     uint32_t used = atomic_load(&header->used);
     dream_line line = DREAM_JOURNAL_FIRST;
 
-    walk->starts = calloc(used / 8 + 1, 1);
+    walk->starts = calloc(used / 8 + 1, 2);
     if (walk->starts == NULL)
         return false;
+    walk->seen = walk->starts + used / 8 + 1;
     while (line < used) {
         if (!is_sound(walk->journal, line, used)) {
             if (walk->is_proven)
@@ -78,7 +90,7 @@ static bool find_starts(recovery_walk *walk)
             atomic_store(&header->used, line);
             return true;
         }
-        walk->starts[line / 8] |= (unsigned char)(1u << line % 8);
+        set_bit(walk->starts, line);
         line += dream_tag_lines(*(const uint32_t *)dream_journal_at(walk->journal, line));
     }
     return line == used;
@@ -95,7 +107,7 @@ static void recover_account(dream_account *account)
     account->next_try_ns = 0;
 }
 
-/* Keeps only those that are there, and breaks circles: at most as many as there are lines. */
+/* Keeps only those that are there, and breaks circles. */
 static void mend_reservations(const recovery_walk *walk, dream_lease *lease)
 {
     _Atomic dream_line *link = &lease->reservations;
@@ -103,28 +115,37 @@ static void mend_reservations(const recovery_walk *walk, dream_lease *lease)
 
     for (dream_line line; (line = atomic_load(link)) != 0;) {
         dream_share *reservation = dream_journal_at(walk->journal, line);
-        if (!is_kind(walk, line, DREAM_TAG_RESERVATION) || reservation->lease != own) {
+        if (!is_kind(walk, line, DREAM_TAG_RESERVATION) || reservation->lease != own || has_bit(walk->seen, line)) {
             atomic_store(link, 0);
             return;
         }
-        reservation->lease = 0; /* seen; set again below */
-        link = &reservation->next;
-    }
-    DREAM_POINT(recover_reservations);
-    for (dream_line line = atomic_load(&lease->reservations); line != 0;) {
-        dream_share *reservation = dream_journal_at(walk->journal, line);
-        reservation->lease = own;
+        set_bit(walk->seen, line);
         /* Nobody is left who could commit it. */
         atomic_fetch_or(&reservation->word, DREAM_SEALED);
-        line = atomic_load(&reservation->next);
+        DREAM_POINT(recover_reservations);
+        link = &reservation->next;
     }
+}
+
+static void mend_fold(const recovery_walk *walk, dream_lease *lease)
+{
+    if (!is_kind(walk, lease->fold_share, DREAM_TAG_RESERVATION))
+        atomic_store(&lease->fold_from, 0);
+    dream_lease_mend(walk->journal, lease);
+}
+
+/* If the lease was opened, its count began with the units of the debt that it pays. */
+static void finish_debt(const recovery_walk *walk, const dream_lease *lease)
+{
+    if (atomic_load(&lease->state) != DREAM_LEASE_PENDING && dream_word_units(atomic_load(&lease->main.word)) >= lease->debt_paid)
+        dream_account_lower_debt(dream_journal_at(walk->journal, lease->account), lease);
 }
 
 static void recover_lease(recovery_walk *walk, dream_lease *lease)
 {
     dream_line fan = atomic_load(&lease->fan);
 
-    if (!is_kind(walk, lease->account, DREAM_TAG_ACCOUNT)
+    if (!is_kind(walk, lease->account, DREAM_TAG_ACCOUNT) || atomic_load(&lease->state) == 0
         || (walk->recovery->is_copy && atomic_load(&lease->state) == DREAM_LEASE_PENDING)) {
         atomic_store(&lease->fan, 0);
         atomic_store(&lease->reservations, 0);
@@ -135,13 +156,10 @@ static void recover_lease(recovery_walk *walk, dream_lease *lease)
                      || ((dream_share *)dream_journal_at(walk->journal, fan))->lease
                             != dream_journal_line(walk->journal, lease)))
         atomic_store(&lease->fan, 0);
-    if (!is_kind(walk, lease->fold_share, DREAM_TAG_RESERVATION))
-        atomic_store(&lease->fold_from, 0);
-    dream_lease_mend(walk->journal, lease);
+    mend_fold(walk, lease);
     mend_reservations(walk, lease);
     DREAM_POINT(recover_lease);
-    if (atomic_load(&lease->state) != DREAM_LEASE_PENDING)
-        dream_account_lower_debt(dream_journal_at(walk->journal, lease->account), lease);
+    finish_debt(walk, lease);
     lease->flags |= DREAM_LEASE_IS_OLD | (walk->is_proven ? 0 : DREAM_LEASE_IS_UNPROVEN);
     lease->asked_at_ns = 0;
     dream_lease_seal(walk->journal, lease);
@@ -169,6 +187,13 @@ static void recover_settled(recovery_walk *walk, dream_line line)
     atomic_fetch_add(&header->settled_count, 1);
 }
 
+/* Its state is stored last: without one, nobody was told that the refund is recorded. */
+static void recover_refund(dream_refund *refund)
+{
+    if (refund->state == 0)
+        refund->tag = dream_tag_make(DREAM_TAG_FREE, 1);
+}
+
 static void recover_record(recovery_walk *walk, dream_line line)
 {
     void *record = dream_journal_at(walk->journal, line);
@@ -177,6 +202,7 @@ static void recover_record(recovery_walk *walk, dream_line line)
     case DREAM_TAG_ACCOUNT: recover_account(record); break;
     case DREAM_TAG_LEASE: recover_lease(walk, record); break;
     case DREAM_TAG_SETTLED: recover_settled(walk, line); break;
+    case DREAM_TAG_REFUND: recover_refund(record); break;
     default: break;
     }
 }
@@ -201,18 +227,25 @@ static void collect_free(recovery_walk *walk, dream_line line)
     DREAM_POINT(recover_collected);
 }
 
-bool dream_recover(dream_journal *journal, const dream_recovery *recovery)
+/* They are made anew from the records. */
+static void forget_lists(dream_journal *journal)
 {
     dream_journal_header *header = dream_journal_header_of(journal);
-    recovery_walk walk = { journal, recovery, NULL, !recovery->is_copy && (recovery->is_same_boot || recovery->is_clean) };
+
+    header->free_line = header->free_lease = header->free_fan = 0;
+    atomic_store(&header->settled_first, 0);
+    header->settled_last = 0;
+    atomic_store(&header->settled_count, 0);
+    DREAM_POINT(recover_emptied);
+}
+
+bool dream_recover(dream_journal *journal, const dream_recovery *recovery)
+{
+    recovery_walk walk = { journal, recovery, NULL, NULL, !recovery->is_copy && (recovery->is_same_boot || recovery->is_clean) };
     bool is_sound = find_starts(&walk);
 
     if (is_sound) {
-        header->free_line = header->free_lease = header->free_fan = 0;
-        atomic_store(&header->settled_first, 0);
-        header->settled_last = 0;
-        atomic_store(&header->settled_count, 0);
-        DREAM_POINT(recover_emptied);
+        forget_lists(journal);
         for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;)
             recover_record(&walk, line);
         for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;)
@@ -220,6 +253,45 @@ bool dream_recover(dream_journal *journal, const dream_recovery *recovery)
     }
     free(walk.starts);
     return is_sound;
+}
+
+/* Others may be spending from this lease. */
+static void mend_lease(const recovery_walk *walk, dream_lease *lease)
+{
+    if (atomic_load(&lease->state) == 0 || !is_kind(walk, lease->account, DREAM_TAG_ACCOUNT)) {
+        lease->main.tag = dream_tag_make(DREAM_TAG_FREE, sizeof(*lease) / DREAM_LINE);
+        return;
+    }
+    mend_fold(walk, lease);
+    finish_debt(walk, lease);
+}
+
+static void mend_record(recovery_walk *walk, dream_line line)
+{
+    void *record = dream_journal_at(walk->journal, line);
+
+    switch (dream_tag_kind(*(uint32_t *)record)) {
+    case DREAM_TAG_LEASE: mend_lease(walk, record); break;
+    case DREAM_TAG_SETTLED: recover_settled(walk, line); break;
+    case DREAM_TAG_REFUND: recover_refund(record); break;
+    default: break;
+    }
+}
+
+void dream_recover_mend(dream_journal *journal)
+{
+    static const dream_recovery as_it_is = { true, false, false };
+    recovery_walk walk = { journal, &as_it_is, NULL, NULL, true };
+
+    /* Without memory lists stay as they are: each prefix of a change to them is a list, only records may be missing from it. */
+    if (find_starts(&walk)) {
+        forget_lists(journal);
+        for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;)
+            mend_record(&walk, line);
+        for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;)
+            collect_free(&walk, line);
+    }
+    free(walk.starts);
 }
 
 bool dream_recover_has_debts(const dream_journal *journal)

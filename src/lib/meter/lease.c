@@ -478,6 +478,8 @@ void dream_lease_free(dream_journal *journal, dream_lease *lease)
     dream_line line = atomic_load(&lease->reservations);
     dream_line fan = atomic_load(&lease->fan);
 
+    /* From here on it is no lease to anybody who finds it: its parts may soon be another one's. */
+    atomic_store(&lease->state, 0);
     DREAM_POINT(free_begun);
     while (line != 0) {
         dream_line next = atomic_load(&share_at(journal, line)->next);

@@ -67,6 +67,7 @@
     X(free_begun)                                                                                                      \
     X(free_parts)                                                                                                      \
     X(free_done)                                                                                                       \
+    X(epoch_marked)                                                                                                    \
     X(answer_booked)
 
 typedef enum dream_point {
