@@ -5,7 +5,7 @@
  *   worker run JOURNAL WITNESS SEED THREADS FORKS OPERATIONS ACCOUNT...
  *   worker settle JOURNAL WITNESS ACCOUNT...          settles what the journal holds; ends with 0 when nothing is left
  *   worker prefork JOURNAL WITNESS SEED CHILDREN OPERATIONS ACCOUNT...
- *       uses meters opened before the fork; the children end by themselves, the parent settles
+ *       uses meters opened before the fork, in itself and, until told to stop, in the children; starts a child anew that was killed, and settles in the end
  *
  * ACCOUNT is USER/METER/POLICY; POLICY is wait or allow. OPERATIONS (each thread's) 0: until told to stop. Where the service is and its
  * key come from the environment. */
@@ -26,11 +26,14 @@
 
 enum {
     THREADS_MAX = 16,
+    CHILDREN_MAX = 16,
     WAIT_MS = 40,
     ALLOW_UNITS = 40,
     SETTLE_MS = 20000,
+    BESIDE_MS = 300,
     CLOSE_MS = 3000,
     CHILD_OPERATIONS = 40,
+    IDLE_METERS = 440,
     FEW_UNITS = 5,
     MANY_UNITS = 60,
     BURST = 400,
@@ -46,6 +49,7 @@ static struct {
     long operations;
     bool forks;
 } all;
+static pid_t children[CHILDREN_MAX];
 
 typedef struct thread {
     witness_slot *slot;
@@ -291,6 +295,21 @@ static bool open_all(const char *journal, char **accounts)
     return all.accounts > 0;
 }
 
+/* Fills most of what a new journal has allocated, so that it grows while units are spent. */
+static bool open_idle(void)
+{
+    dreamapi_meter *meter;
+    char user[32];
+
+    for (int i = 0; i < IDLE_METERS; i++) {
+        (void)snprintf(user, sizeof(user), "idle-%d", i);
+        if (dreamapi_meter_open(all.client, user, NULL, &meter, NULL) != DREAMAPI_OK)
+            return false;
+        dreamapi_meter_close(meter);
+    }
+    return true;
+}
+
 static void close_all(void)
 {
     for (size_t i = 0; i < all.accounts; i++)
@@ -340,7 +359,7 @@ static int run(char **arguments)
     all.seed = strtoull(arguments[2], NULL, 10);
     all.forks = atoi(arguments[4]) != 0;
     all.operations = atol(arguments[5]);
-    if (!map_witness(arguments[1]) || !open_all(arguments[0], arguments + 6))
+    if (!map_witness(arguments[1]) || !open_all(arguments[0], arguments + 6) || !open_idle())
         return 2;
     run_threads(atoi(arguments[3]));
     close_all();
@@ -376,34 +395,67 @@ static int settle(char **arguments)
     return is_settled ? 0 : 3;
 }
 
+/* A child of the server; the pid is printed, as the test kills some. */
+static bool start_child(int number)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        all.seed += (uint64_t)getpid();
+        all.operations = 0;
+        run_threads(2);
+        _exit(0);
+    }
+    (void)printf("%d %d\n", number, (int)child);
+    (void)fflush(stdout);
+    children[number] = child;
+    return child > 0;
+}
+
+/* Starts one anew for each that was killed, until all have ended by themselves. */
+static bool mind_children(int count)
+{
+    bool is_good = true;
+    int status;
+    pid_t ended;
+
+    while ((ended = wait(&status)) > 0) {
+        for (int i = 0; i < count; i++) {
+            if (children[i] == ended && WIFSIGNALED(status))
+                is_good = start_child(i) && is_good;
+        }
+        is_good = is_good && (WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 0);
+    }
+    return is_good;
+}
+
+static void *run_beside(void *unused)
+{
+    (void)unused;
+    run_threads(2);
+    (void)dreamapi_client_flush(all.client, BESIDE_MS, NULL); /* the children go on, so it need not succeed */
+    return NULL;
+}
+
 static int prefork(char **arguments)
 {
-    int children = atoi(arguments[3]);
-    int status;
-    bool is_settled;
+    int count = atoi(arguments[3]);
+    pthread_t beside;
+    bool is_good = count <= CHILDREN_MAX;
 
     all.seed = strtoull(arguments[2], NULL, 10);
     all.operations = atol(arguments[4]);
     if (!map_witness(arguments[1]) || !open_all(arguments[0], arguments + 5))
         return 2;
-    for (int i = 0; i < children; i++) {
-        pid_t child = fork();
-        if (child == 0) {
-            all.seed += 1000 + (uint64_t)i;
-            run_threads(2);
-            _exit(0);
-        }
-        (void)printf("%d\n", (int)child);
-        (void)fflush(stdout);
-    }
-    run_threads(2);
-    /* While the children go on. */
-    is_settled = flush();
-    while (wait(&status) > 0)
-        ;
-    is_settled = flush() && is_settled;
+    for (int i = 0; i < count && is_good; i++)
+        is_good = start_child(i);
+    if (!is_good || pthread_create(&beside, NULL, run_beside, NULL) != 0)
+        return 2;
+    is_good = mind_children(count);
+    (void)pthread_join(beside, NULL);
+    is_good = flush() && is_good;
     close_all();
-    return !is_settled ? 3 : atomic_load(&all.witness->failed) == 0 ? 0 : 1;
+    return is_good && atomic_load(&all.witness->failed) == 0 ? 0 : 1;
 }
 
 static int list_points(char **arguments)

@@ -286,7 +286,7 @@ static void sweep_pending(builder *b, dream_lease *lease)
                      || dream_process_is_dead(b->metering->journal, lease->main.owner_pid, lease->main.owner_start);
     int64_t again_ns = lease->asked_at_ns + ms_to_ns(ORPHAN_MS);
 
-    if (lease->asked_at_ns == 0 || (is_orphan && b->now_ns >= again_ns) || b->now_ns >= again_ns + ms_to_ns(ORPHAN_MS)) {
+    if (lease->asked_at_ns == 0 || (is_orphan && (b->now_ns >= again_ns || atomic_load(&b->metering->is_flushing))) || b->now_ns >= again_ns + ms_to_ns(ORPHAN_MS)) {
         if (is_full(b))
             wake_at(b, b->now_ns);
         else
