@@ -221,8 +221,12 @@ typedef struct dreamapi_meter_stats {
     int64_t journal_used_bytes;
     /** Meters that are open. */
     int64_t meters_open;
+    /** Without leases: units of cached meters that the server is yet to count. */
+    int64_t units_unreported;
+    /** Without leases: units whose report may have been counted or not. They are not sent again: billed once or never. */
+    int64_t units_doubtful;
     /** Zero; room to grow. */
-    int64_t reserved[8];
+    int64_t reserved[6];
 } dreamapi_meter_stats;
 
 /** Fills `out_stats`. DREAMAPI_OK, DREAMAPI_INVALID or DREAMAPI_FORKED. */

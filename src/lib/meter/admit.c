@@ -237,6 +237,7 @@ static dreamapi_status repeat_denial(dream_metering *metering, const dream_accou
     int64_t until_ns = atomic_load_explicit(&account->denied_until_ns, memory_order_relaxed);
 
     describe_account(metering, account, now_ns, out);
+    out->source = DREAMAPI_SOURCE_CACHE; /* the refusal, even if no numbers came with it */
     out->retry_after_ms = until_ns > now_ns ? (until_ns - now_ns) / NS_PER_MS + 1 : 1;
     return refuse(metering, reason, status_of_reason[reason], out);
 }
@@ -325,6 +326,14 @@ static void wait_a_little(dream_metering *metering, uint32_t seen, int64_t left_
         dream_engine_drive(metering->client, left_ms < DRIVE_MS ? left_ms : DRIVE_MS);
 }
 
+/* The server has no leases. */
+static dreamapi_status admit_directly(admission *a, int64_t until_ns)
+{
+    if (a->reservation != NULL)
+        return refuse(a->metering, DREAMAPI_REASON_REFUSED, DREAMAPI_UNSUPPORTED, a->out);
+    return dream_direct_admit(a->meter, a->units, until_ns, a->out);
+}
+
 static dreamapi_status admit_slowly(admission *a)
 {
     int64_t until_ns = a->now_ns + a->meter->wait_ms * NS_PER_MS;
@@ -332,6 +341,8 @@ static dreamapi_status admit_slowly(admission *a)
 
     for (;;) {
         uint32_t seen = dream_journal_events(a->metering->journal);
+        if (dream_direct_is_on(a->metering))
+            return admit_directly(a, until_ns);
         status = look(a);
         if (status != DREAMAPI_PENDING)
             return status;
@@ -431,7 +442,29 @@ dreamapi_status dream_admit_check(const dreamapi_meter *meter, int64_t units, dr
     }
     if (is_denied(meter->account, now_ns))
         return repeat_denial(metering, meter->account, now_ns, out);
+    if (dream_direct_is_on(metering))
+        return dream_direct_check(meter, units, now_ns, out);
     describe_account(metering, meter->account, now_ns, out);
     out->reason = trouble_reason(metering, &status);
     return status;
+}
+
+/* ---- for direct.c ---- */
+
+void dream_admit_from_account(const dream_metering *metering, const dream_account *account, int64_t now_ns,
+                              dreamapi_decision *out)
+{
+    describe_account(metering, account, now_ns, out);
+}
+
+dreamapi_status dream_admit_refuse(dream_metering *metering, dreamapi_reason reason, dreamapi_status status,
+                                   dreamapi_decision *out)
+{
+    return refuse(metering, reason, status, out);
+}
+
+dreamapi_status dream_admit_repeat(dream_metering *metering, const dream_account *account, int64_t now_ns,
+                                   dreamapi_decision *out)
+{
+    return repeat_denial(metering, account, now_ns, out);
 }

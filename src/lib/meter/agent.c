@@ -248,6 +248,14 @@ static void take_wish(builder *b, dream_line line)
         atomic_store(&b->metering->trouble, DREAMAPI_JOURNAL);
 }
 
+static void drop_first(dream_lines *lines, size_t count)
+{
+    if (count == 0)
+        return; /* an empty list has no memory to move */
+    memmove(lines->items, lines->items + count, (lines->count - count) * sizeof(*lines->items));
+    lines->count -= count;
+}
+
 /* Two places at the most go to each. */
 static void take_wanted(builder *b)
 {
@@ -256,9 +264,7 @@ static void take_wanted(builder *b)
 
     while (taken < wanted->count && b->request->count + 2 <= DREAM_LEASE_ITEMS_MAX)
         take_wish(b, wanted->items[taken++]);
-    if (taken > 0) /* an empty list has no items to point to */
-        memmove(wanted->items, wanted->items + taken, (wanted->count - taken) * sizeof(*wanted->items));
-    wanted->count -= taken;
+    drop_first(wanted, taken);
     if (wanted->count > 0)
         atomic_store(&b->metering->is_wanted, true);
 }
@@ -273,9 +279,7 @@ static void take_ended(builder *b)
         if (dream_tag_kind(lease->main.tag) == DREAM_TAG_LEASE && atomic_load(&lease->state) == DREAM_LEASE_SEALED)
             settle(b, lease);
     }
-    if (taken > 0) /* an empty list has no items to point to */
-        memmove(ended->items, ended->items + taken, (ended->count - taken) * sizeof(*ended->items));
-    ended->count -= taken;
+    drop_first(ended, taken);
 }
 
 /* ---- the sweep ---- */
@@ -535,7 +539,11 @@ void dream_agent_work(dream_metering *metering)
     int64_t now_ns = dream_metering_now_ns(metering);
     dream_agent_request *agent_request;
     dream_request request = { 0 };
+    bool has_leases = !dream_direct_learn(metering);
 
+    dream_direct_work(metering);
+    if (!has_leases)
+        return;
     if (metering->request != NULL || now_ns < metering->not_before_ns)
         return;
     if (atomic_exchange(&metering->has_refunds, false))
@@ -562,16 +570,24 @@ void dream_agent_work(dream_metering *metering)
     send(metering, agent_request, &request);
 }
 
-int64_t dream_agent_due_ms(const dream_metering *metering)
+static int64_t lease_due_ns(const dream_metering *metering)
 {
     int64_t due_ns = metering->next_sweep_ns;
 
-    if (metering->request != NULL)
-        return -1;
+    if (metering->request != NULL || dream_direct_is_on(metering))
+        return never_ns;
     if (atomic_load(&metering->is_wanted) || atomic_load(&metering->is_flushing))
         due_ns = 0;
-    if (due_ns < metering->not_before_ns)
-        due_ns = metering->not_before_ns;
+    return due_ns < metering->not_before_ns ? metering->not_before_ns : due_ns;
+}
+
+int64_t dream_agent_due_ms(const dream_metering *metering)
+{
+    int64_t due_ns = lease_due_ns(metering);
+    int64_t direct_ns = dream_direct_due_ns(metering);
+
+    if (direct_ns < due_ns)
+        due_ns = direct_ns;
     /* Rounded up: a little early would be once more for nothing. The coarse clock is up to a tick behind. */
     return due_ns == never_ns ? -1 : (due_ns + NS_PER_MS - 1) / NS_PER_MS;
 }

@@ -28,6 +28,8 @@ struct dream_agent_request {
     dream_item items[DREAM_LEASE_ITEMS_MAX];
 };
 
+/* The record of a plan's name, made if there is none; 0 for NULL, "" and without room. The journal's lock is held. */
+dream_line dream_agent_find_plan(dream_metering *metering, const dream_account *account, const char *plan);
 /* The call ended. Driver. */
 void dream_agent_answered(dreamapi_call *call, void *metering);
 /* It could not even be started. */

@@ -164,9 +164,9 @@ static void book_settlements(booking *b)
 /* ---- grants ---- */
 
 /* A plan's name, once in the journal for all that name it. */
-static dream_line plan_line(booking *b, const char *plan)
+static dream_line plan_line(dream_metering *metering, const char *plan)
 {
-    dream_journal *journal = b->metering->journal;
+    dream_journal *journal = metering->journal;
     size_t size = plan == NULL ? 0 : strlen(plan);
     dream_text_record *record;
     dream_line line;
@@ -174,14 +174,14 @@ static dream_line plan_line(booking *b, const char *plan)
     if (size == 0)
         return 0;
     for (line = 0; (line = dream_journal_next(journal, line)) != 0;) {
-        record = at(b->metering, line);
+        record = at(metering, line);
         if (dream_tag_kind(record->tag) == DREAM_TAG_TEXT && record->size == size && memcmp(record->text, plan, size) == 0)
             return line;
     }
     line = dream_journal_take_new(journal, DREAM_TAG_TEXT, sizeof(*record) + size + 1);
     if (line == 0)
         return 0;
-    record = at(b->metering, line);
+    record = at(metering, line);
     record->size = (uint32_t)size;
     memcpy(record->text, plan, size + 1);
     dream_journal_publish_new(journal, line);
@@ -189,17 +189,17 @@ static dream_line plan_line(booking *b, const char *plan)
 }
 
 /* Grants of one answer are often of one plan, and so was the account's last one. */
-static dream_line find_plan(booking *b, const dream_account *account, const char *plan)
+dream_line dream_agent_find_plan(dream_metering *metering, const dream_account *account, const char *plan)
 {
     dream_line last = atomic_load(&account->plan);
 
-    if (last != 0 && plan != NULL && strcmp(((dream_text_record *)at(b->metering, last))->text, plan) == 0)
+    if (last != 0 && plan != NULL && strcmp(((dream_text_record *)at(metering, last))->text, plan) == 0)
         return last;
-    last = b->metering->last_plan;
-    if (last != 0 && plan != NULL && strcmp(((dream_text_record *)at(b->metering, last))->text, plan) == 0)
+    last = metering->last_plan;
+    if (last != 0 && plan != NULL && strcmp(((dream_text_record *)at(metering, last))->text, plan) == 0)
         return last;
-    b->metering->last_plan = plan_line(b, plan);
-    return b->metering->last_plan;
+    metering->last_plan = plan_line(metering, plan);
+    return metering->last_plan;
 }
 
 static int64_t left_of(const dream_grant_answer *grant)
@@ -216,7 +216,7 @@ static void note_numbers(booking *b, dream_account *account, const dream_grant_a
 {
     if (grant->limit < 0)
         return;
-    atomic_store(&account->plan, find_plan(b, account, grant->plan));
+    atomic_store(&account->plan, dream_agent_find_plan(b->metering, account, grant->plan));
     atomic_store(&account->limit, grant->limit);
     atomic_store(&account->used, grant->used);
     atomic_store(&account->left, left_of(grant));
@@ -292,7 +292,7 @@ static dream_grant describe(booking *b, const dream_account *account, const drea
         .left = left_of(answer),
         .period_start_day = answer->period_start_day,
         .period_end_day = answer->period_end_day,
-        .plan = find_plan(b, account, answer->plan),
+        .plan = dream_agent_find_plan(b->metering, account, answer->plan),
         .window_ms = answer->has_rate ? (uint32_t)answer->window_ms : 0,
         .rate_calls = answer->rate_granted > DREAM_MAX_CALLS ? DREAM_MAX_CALLS : (uint32_t)answer->rate_granted,
         /* The window turned at some moment between sending and receiving, plus what it had left; and the coarse clock lags. */
@@ -459,6 +459,33 @@ static void put_back(dream_metering *metering, const dream_agent_request *reques
     }
 }
 
+/* Whoever waits for units asks directly instead. A wish that may have been granted once stays, to be handed back if leases return. */
+static void drop_wishes(dream_metering *metering, const dream_agent_request *request)
+{
+    for (size_t i = 0; i < request->count; i++) {
+        const dream_item *item = &request->items[i];
+        dream_lease *lease = at(metering, item->line);
+        dream_account *account;
+        if (item->kind != DREAM_ITEM_ACQUIRE || dream_tag_kind(lease->main.tag) != DREAM_TAG_LEASE
+            || memcmp(lease->request_id, item->id, sizeof(item->id)) != 0
+            || (lease->flags & (DREAM_LEASE_IS_OLD | DREAM_LEASE_WAS_SENT)) != 0)
+            continue;
+        account = at(metering, lease->account);
+        if (atomic_load(&account->pending) == item->line)
+            atomic_store(&account->pending, 0);
+        dream_lease_free(metering->journal, lease);
+    }
+}
+
+static void note_sent(dream_metering *metering, const dream_agent_request *request)
+{
+    for (size_t i = 0; i < request->count; i++) {
+        dream_lease *lease = at(metering, request->items[i].line);
+        if (request->items[i].kind == DREAM_ITEM_ACQUIRE && dream_tag_kind(lease->main.tag) == DREAM_TAG_LEASE)
+            lease->flags |= DREAM_LEASE_WAS_SENT;
+    }
+}
+
 static void back_off(dream_metering *metering, int64_t retry_after_ms)
 {
     int64_t wait_ms = BACKOFF_FIRST_MS;
@@ -474,16 +501,23 @@ static void back_off(dream_metering *metering, int64_t retry_after_ms)
 void dream_agent_failed(dream_metering *metering, const dreamapi_error *error)
 {
     dream_agent_request *request = metering->request;
+    bool has_no_leases = error->status == DREAMAPI_UNSUPPORTED && error->local;
 
     metering->request = NULL;
     metering->last_error = *error;
     atomic_store(&metering->trouble, error->status);
     atomic_fetch_add_explicit(&metering->requests_failed, 1, memory_order_relaxed);
     if (dream_journal_lock(metering->journal)) {
+        if (has_no_leases)
+            drop_wishes(metering, request);
+        else
+            note_sent(metering, request);
         put_back(metering, request);
         dream_journal_unlock(metering->journal);
     }
     free(request);
+    if (has_no_leases)
+        dream_direct_begin(metering);
     back_off(metering, error->retry_after_ms);
     atomic_store(&metering->is_wanted, true);
     dream_journal_notify(metering->journal);

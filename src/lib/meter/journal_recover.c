@@ -59,6 +59,7 @@ static bool is_sound(const dream_journal *journal, dream_line line, uint32_t use
     case DREAM_TAG_ACCOUNT:
         return (size_t)lines * DREAM_LINE > sizeof(dream_account) && is_sound_account((const dream_account *)tag, lines);
     case DREAM_TAG_LEASE: return lines == sizeof(dream_lease) / DREAM_LINE;
+    case DREAM_TAG_DIRECT: return lines == sizeof(dream_direct) / DREAM_LINE;
     case DREAM_TAG_FAN: return lines == DREAM_FAN;
     case DREAM_TAG_RESERVATION:
     case DREAM_TAG_SETTLED:
@@ -96,8 +97,10 @@ static bool find_starts(recovery_walk *walk)
     return line == used;
 }
 
-static void recover_account(dream_account *account)
+static void recover_account(const recovery_walk *walk, dream_account *account)
 {
+    if (!is_kind(walk, atomic_load(&account->direct), DREAM_TAG_DIRECT))
+        atomic_store(&account->direct, 0);
     atomic_store(&account->current, 0);
     atomic_store(&account->pending, 0);
     atomic_store(&account->flags, 0);
@@ -165,6 +168,35 @@ static void recover_lease(recovery_walk *walk, dream_lease *lease)
     dream_lease_seal(walk->journal, lease);
 }
 
+/* A report that was under way stays so if the server remembers its id; else nobody knows, and it is never sent again. A copy's
+ * original may still report; pages that are older than others may show what was reported since: both bill nothing. */
+static void recover_direct(const recovery_walk *walk, dream_line line)
+{
+    dream_direct *direct = dream_journal_at(walk->journal, line);
+    uint32_t waiting = dream_direct_waiting(direct);
+    uint32_t reporting = dream_direct_reporting(direct);
+    uint32_t doubtful = 0;
+
+    direct->next_ns = 0;
+    direct->owner_pid = 0;
+    direct->owner_start = 0;
+    if (!is_kind(walk, direct->account, DREAM_TAG_ACCOUNT)) {
+        direct->account = 0;
+        dream_direct_set(direct, 0, 0);
+        return;
+    }
+    if (walk->recovery->is_copy) {
+        dream_direct_set(direct, 0, 0);
+    } else {
+        doubtful += walk->is_proven ? 0 : waiting;
+        doubtful += (direct->flags & DREAM_DIRECT_IS_REPEATABLE) != 0 ? 0 : reporting;
+        atomic_fetch_add(&direct->doubtful, doubtful);
+        dream_direct_set(direct, walk->is_proven ? waiting : 0,
+                         (direct->flags & DREAM_DIRECT_IS_REPEATABLE) != 0 ? reporting : 0);
+    }
+    atomic_store(&((dream_account *)dream_journal_at(walk->journal, direct->account))->direct, line);
+}
+
 static void recover_settled(recovery_walk *walk, dream_line line)
 {
     dream_journal_header *header = dream_journal_header_of(walk->journal);
@@ -199,7 +231,8 @@ static void recover_record(recovery_walk *walk, dream_line line)
     void *record = dream_journal_at(walk->journal, line);
 
     switch (dream_tag_kind(*(uint32_t *)record)) {
-    case DREAM_TAG_ACCOUNT: recover_account(record); break;
+    case DREAM_TAG_ACCOUNT: recover_account(walk, record); break;
+    case DREAM_TAG_DIRECT: recover_direct(walk, line); break;
     case DREAM_TAG_LEASE: recover_lease(walk, record); break;
     case DREAM_TAG_SETTLED: recover_settled(walk, line); break;
     case DREAM_TAG_REFUND: recover_refund(record); break;
@@ -302,6 +335,10 @@ bool dream_recover_has_debts(const dream_journal *journal)
         case DREAM_TAG_LEASE: return true;
         case DREAM_TAG_ACCOUNT:
             if (atomic_load(&((const dream_account *)record)->debt) != 0)
+                return true;
+            break;
+        case DREAM_TAG_DIRECT:
+            if (atomic_load(&((const dream_direct *)record)->units) != 0)
                 return true;
             break;
         case DREAM_TAG_REFUND:

@@ -50,6 +50,33 @@ static void set_up(dreamapi_meter *meter, dream_metering *metering, const dreama
     meter->policy = params->policy;
     meter->wait_ms = params->wait_ms;
     meter->allow_units = (uint32_t)params->allow_units;
+    meter->params = params;
+}
+
+static void free_params(const dreamapi_meter_params *params)
+{
+    dreamapi_meter_params *own = (dreamapi_meter_params *)params;
+
+    if (own == NULL)
+        return;
+    dream_free_secret((char *)own->user_token);
+    free(own);
+}
+
+/* What an open meter keeps of its caller's parameters. */
+static const dreamapi_meter_params *keep_params(const dreamapi_meter_params *params)
+{
+    dreamapi_meter_params *own = malloc(sizeof(*own));
+
+    if (own == NULL)
+        return NULL;
+    *own = *params;
+    own->meter = NULL;
+    own->user_token = params->user_token == NULL ? NULL : strdup(params->user_token);
+    if (params->user_token == NULL || own->user_token != NULL)
+        return own;
+    free(own);
+    return NULL;
 }
 
 static dreamapi_status find_account(dream_metering *metering, const char *user_id, const char *meter,
@@ -87,14 +114,18 @@ dreamapi_status dreamapi_meter_open(dreamapi_client *client, const char *user_id
     if (meter == NULL)
         return dream_error_nomem(error);
     set_up(meter, metering, &read);
-    status = find_account(metering, user_id, read.meter, &meter->account, error);
+    meter->params = keep_params(&read);
+    status = meter->params == NULL ? dream_error_nomem(error)
+                                   : find_account(metering, user_id, read.meter, &meter->account, error);
     if (status != DREAMAPI_OK) {
+        free_params(meter->params);
         free(meter);
         return status;
     }
     dream_client_hold(client);
     meter->client = client;
     atomic_fetch_add(&metering->meters_open, 1);
+    dream_direct_opened(meter);
     dream_error_clear(error);
     *out_meter = meter;
     return DREAMAPI_OK;
@@ -110,6 +141,7 @@ void dreamapi_meter_close(dreamapi_meter *meter)
     if (metering != NULL)
         atomic_fetch_sub(&metering->meters_open, 1);
     dream_client_release(meter->client);
+    free_params(meter->params);
     free(meter);
 }
 

@@ -78,6 +78,7 @@ bool dream_metering_adopt(dream_metering *metering)
         metering->is_leader = false;
         metering->next_sweep_ns = 0;
         metering->not_before_ns = 0;
+        dream_direct_adopt(&metering->direct);
         metering->inherited_from = metering->client;
         metering->client = own;
         atomic_store(&own->metering, metering);
@@ -98,6 +99,7 @@ bool dream_agent_is_settled(dream_metering *metering)
     for (dream_line line = 0; is_settled && (line = dream_journal_next(metering->journal, line)) != 0;) {
         const uint32_t *tag = dream_journal_at(metering->journal, line);
         if (dream_tag_kind(*tag) == DREAM_TAG_LEASE
+            || (dream_tag_kind(*tag) == DREAM_TAG_DIRECT && atomic_load(&((const dream_direct *)tag)->units) != 0)
             || (dream_tag_kind(*tag) == DREAM_TAG_REFUND && ((const dream_refund *)tag)->state == 1))
             is_settled = false;
     }
@@ -121,15 +123,17 @@ static dreamapi_status flush(dream_metering *metering, int64_t timeout_ms, bool 
     int64_t until_ms = dream_settings_now_ms(&client->settings) + timeout_ms;
     int64_t failed = atomic_load(&metering->requests_failed);
     int64_t left_ms = timeout_ms;
+    dreamapi_status stuck = DREAMAPI_OK;
 
     atomic_store(&metering->is_flushing, true);
+    atomic_store(&metering->direct.is_wanted, true);
     dream_metering_wake(metering);
     while (!dream_agent_is_settled(metering)) {
         uint32_t seen = dream_journal_events(metering->journal);
         /* A server that is out of reach does not get back within a close; the journal has it all. */
         bool is_hopeless = is_closing && metering->journal->path != NULL
                            && atomic_load(&metering->requests_failed) > failed + 2;
-        if (left_ms <= 0 || is_hopeless)
+        if (left_ms <= 0 || is_hopeless || dream_direct_is_stuck(metering, &stuck))
             break;
         if (!atomic_load(&metering->is_flushing)) {
             atomic_store(&metering->is_flushing, true);
@@ -141,6 +145,10 @@ static dreamapi_status flush(dream_metering *metering, int64_t timeout_ms, bool 
     atomic_store(&metering->is_flushing, false);
     if (dream_agent_is_settled(metering))
         return DREAMAPI_OK;
+    if (stuck == DREAMAPI_OK)
+        stuck = (dreamapi_status)atomic_load(&metering->direct.trouble);
+    if (stuck != DREAMAPI_OK)
+        return stuck;
     return atomic_load(&metering->trouble) != DREAMAPI_OK ? (dreamapi_status)atomic_load(&metering->trouble)
                                                           : DREAMAPI_TIMEOUT;
 }
@@ -193,9 +201,16 @@ void dream_metering_close(dreamapi_client *client)
     free(metering->request);
     free(metering->wanted.items);
     free(metering->ended.items);
+    dream_direct_clear(&metering->direct);
     dream_accounts_clear(&metering->accounts);
     dream_journal_close(metering->journal);
     free(metering);
+}
+
+static void count_direct(const dream_direct *direct, dreamapi_meter_stats *out)
+{
+    out->units_unreported += (int64_t)dream_direct_waiting(direct) + dream_direct_reporting(direct);
+    out->units_doubtful += atomic_load(&direct->doubtful);
 }
 
 static void count_record(dream_metering *metering, dream_line line, int64_t now_ns, dreamapi_meter_stats *out)
@@ -203,6 +218,8 @@ static void count_record(dream_metering *metering, dream_line line, int64_t now_
     const dream_lease *lease = dream_journal_at(metering->journal, line);
     int64_t lag_ms;
 
+    if (dream_tag_kind(lease->main.tag) == DREAM_TAG_DIRECT)
+        count_direct(dream_journal_at(metering->journal, line), out);
     if (dream_tag_kind(lease->main.tag) != DREAM_TAG_LEASE)
         return;
     switch ((dream_lease_state)atomic_load(&lease->state)) {

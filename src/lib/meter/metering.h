@@ -12,6 +12,7 @@
 
 #include "lib/client.h"
 #include "lib/meter/accounts.h"
+#include "lib/meter/direct.h"
 #include "lib/meter/lease.h"
 
 /* A growing list of places. Guarded by the journal's lock. */
@@ -44,6 +45,7 @@ typedef struct dream_metering {
     /* What users' threads go by when no unit is at hand. */
     _Atomic int trouble;       /* dreamapi_status of the last request that failed; DREAMAPI_OK after one that did not */
     _Atomic bool has_no_leases; /* the server announces none */
+    dream_direct_book direct;   /* what is done then */
 
     /* The driver's. */
     dream_agent_request *request; /* under way; NULL: none */
@@ -71,7 +73,7 @@ struct dreamapi_meter {
     dreamapi_policy policy;
     uint32_t allow_units;
     int64_t wait_ms;
-    struct dream_meter_direct *direct; /* what only direct requests need; NULL: nothing */
+    const dreamapi_meter_params *params; /* for direct requests; owned by an open meter */
 };
 
 /* The client's metering, made at the first use. */
@@ -108,6 +110,14 @@ dreamapi_status dream_admit_reserve(const dreamapi_meter *meter, int64_t units, 
 /* Fills an allowed decision from a lease; `decision` may be NULL. The journal's lock is held. */
 void dream_admit_describe(const dreamapi_meter *meter, const dream_lease *lease, int64_t units,
                           dreamapi_decision *decision);
+
+/* For direct.c: a decision from what the server last said, a refusal that is counted, one that is remembered. */
+void dream_admit_from_account(const dream_metering *metering, const dream_account *account, int64_t now_ns,
+                              dreamapi_decision *out);
+dreamapi_status dream_admit_refuse(dream_metering *metering, dreamapi_reason reason, dreamapi_status status,
+                                   dreamapi_decision *out);
+dreamapi_status dream_admit_repeat(dream_metering *metering, const dream_account *account, int64_t now_ns,
+                                   dreamapi_decision *out);
 
 /* ---- agent.c: the driver's part ---- */
 

@@ -31,7 +31,8 @@ typedef enum dream_tag {
     DREAM_TAG_SETTLED = 5,     /* what is remembered of a lease whose end the server confirmed */
     DREAM_TAG_REFUND = 6,      /* a refund event: for a lease that is settled */
     DREAM_TAG_TEXT = 7,        /* a plan's name */
-    DREAM_TAG_FREE = 8
+    DREAM_TAG_FREE = 8,
+    DREAM_TAG_DIRECT = 9 /* what an account admitted before a server without leases counted it */
 } dream_tag;
 
 /* tag = kind << 24 | lines */
@@ -93,7 +94,8 @@ typedef enum dream_lease_state {
 
 enum {
     DREAM_LEASE_IS_UNPROVEN = 1u << 0, /* its counts may be torn or rolled back: settled as such */
-    DREAM_LEASE_IS_OLD = 1u << 1       /* of an earlier run: a grant that still comes is not spent */
+    DREAM_LEASE_IS_OLD = 1u << 1,      /* of an earlier run: a grant that still comes is not spent */
+    DREAM_LEASE_WAS_SENT = 1u << 2     /* pending: it may have been granted */
 };
 
 /* Four lines. */
@@ -161,6 +163,8 @@ typedef struct dream_account {
     int64_t next_try_ns;    /* the server is not asked before */
     uint32_t want;          /* what to ask for next */
     _Atomic uint32_t clash; /* swaps that failed */
+    _Atomic dream_line direct; /* 0: nothing was ever admitted ahead of a server without leases */
+    uint32_t unused;
     char names[];
 } dream_account;
 
@@ -191,6 +195,44 @@ typedef struct dream_refund {
     uint64_t spare;
 } dream_refund;
 
+/* Two lines, never freed; guarded by the journal's lock. A report takes units from the low half of `units` to the high one, and
+ * takes them out, each in one store: after a kill none is missing and none is there twice. Its id, owner and flags are written before,
+ * and count only while the high half is not zero. */
+typedef struct dream_direct {
+    uint32_t tag;
+    dream_line account;
+    _Atomic uint64_t units; /* low half: to be reported; high half: in a report that may have been sent */
+    _Atomic uint32_t doubtful; /* of reports whose outcome nobody knows; never sent again */
+    uint32_t flags;
+    unsigned char id[16];
+    uint32_t owner_pid;
+    uint32_t most; /* units that one report may hold, after more were refused; 0: any */
+    uint64_t owner_start;
+    int64_t at_ms; /* wall time */
+    /* line 2 */
+    int64_t next_ns; /* no report is begun before */
+    int64_t counted; /* the server's count, as the last report that it counted was told */
+    _Atomic uint32_t refusal; /* dreamapi_status of the last report, if the server refused it */
+    uint32_t spare[11];
+} dream_direct;
+enum {
+    DREAM_DIRECT_IS_REPEATABLE = 1u << 0, /* the server remembers the report by its id */
+    DREAM_DIRECT_IS_BATCH = 1u << 1       /* its id is an event's, not an idempotency key */
+};
+
+static inline uint32_t dream_direct_waiting(const dream_direct *direct)
+{
+    return (uint32_t)atomic_load(&direct->units);
+}
+static inline uint32_t dream_direct_reporting(const dream_direct *direct)
+{
+    return (uint32_t)(atomic_load(&direct->units) >> 32);
+}
+static inline void dream_direct_set(dream_direct *direct, uint32_t waiting, uint32_t reporting)
+{
+    atomic_store(&direct->units, (uint64_t)reporting << 32 | waiting);
+}
+
 typedef struct dream_text_record {
     uint32_t tag;
     uint32_t size; /* without the NUL */
@@ -208,5 +250,6 @@ _Static_assert(sizeof(dream_share) == DREAM_LINE, "a share is a line");
 _Static_assert(sizeof(dream_lease) == 4 * DREAM_LINE, "a lease is four lines");
 _Static_assert(sizeof(dream_settled) == DREAM_LINE, "a settled lease is a line");
 _Static_assert(sizeof(dream_refund) == DREAM_LINE, "a refund is a line");
+_Static_assert(sizeof(dream_direct) == 2 * DREAM_LINE, "what was admitted directly is two lines");
 
 #endif

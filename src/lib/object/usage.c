@@ -2,7 +2,7 @@
 /* usage.c - dreamapi_usage_*: the calls, and the object they bring.
  * GET /api/usage answers with all fields at the top; POST /api/data with
  * {"success","data":{"message"},"usage":{"count","limit","plan"}}. */
-#include <dreamapi/usage.h>
+#include "lib/object/usage.h"
 
 #include <stdlib.h>
 
@@ -124,7 +124,7 @@ static dreamapi_status parse(const char *body, size_t size, void **out_object, c
     return status;
 }
 
-static const dream_noun noun = { "usage", parse, release };
+const dream_noun dream_noun_usage = { "usage", parse, release };
 
 /* ---- calls ---- */
 
@@ -132,7 +132,7 @@ static dreamapi_status run(dreamapi_client *client, const char *name, dream_requ
                            dreamapi_usage **out_usage, dreamapi_error *error)
 {
     void *object;
-    dreamapi_status status = dream_call_run(client, name, &noun, request, &object, error);
+    dreamapi_status status = dream_call_run(client, name, &dream_noun_usage, request, &object, error);
 
     if (out_usage != NULL)
         *out_usage = object;
@@ -141,8 +141,8 @@ static dreamapi_status run(dreamapi_client *client, const char *name, dream_requ
     return status;
 }
 
-static void build_get(dream_request *request, const dreamapi_client *client, const char *user_id,
-                      const dreamapi_call_options *options)
+void dream_usage_build_get(dream_request *request, const dreamapi_client *client, const char *user_id,
+                           const dreamapi_call_options *options)
 {
     dream_request_begin(request, client, "GET", "/api/usage", options);
     dream_request_on_behalf(request, client, user_id);
@@ -153,7 +153,7 @@ dreamapi_status dreamapi_usage_get(dreamapi_client *client, const char *user_id,
 {
     dream_request request;
 
-    build_get(&request, client, user_id, options);
+    dream_usage_build_get(&request, client, user_id, options);
     return run(client, "usage_get", &request, out_usage, error);
 }
 
@@ -163,12 +163,12 @@ dreamapi_status dreamapi_usage_get_start(dreamapi_client *client, const char *us
 {
     dream_request request;
 
-    build_get(&request, client, user_id, options);
-    return dream_call_start(client, "usage_get", &noun, &request, out_call, error);
+    dream_usage_build_get(&request, client, user_id, options);
+    return dream_call_start(client, "usage_get", &dream_noun_usage, &request, out_call, error);
 }
 
-static void build_track(dream_request *request, const dreamapi_client *client, const char *user_id,
-                        const dreamapi_usage_track_params *given, const dreamapi_call_options *options)
+void dream_usage_build_track(dream_request *request, const dreamapi_client *client, const char *user_id,
+                             const dreamapi_usage_track_params *given, const dreamapi_call_options *options)
 {
     dreamapi_usage_track_params params;
 
@@ -183,7 +183,7 @@ dreamapi_status dreamapi_usage_track(dreamapi_client *client, const char *user_i
 {
     dream_request request;
 
-    build_track(&request, client, user_id, params, options);
+    dream_usage_build_track(&request, client, user_id, params, options);
     return run(client, "usage_track", &request, out_usage, error);
 }
 
@@ -194,14 +194,14 @@ dreamapi_status dreamapi_usage_track_start(dreamapi_client *client, const char *
 {
     dream_request request;
 
-    build_track(&request, client, user_id, params, options);
-    return dream_call_start(client, "usage_track", &noun, &request, out_call, error);
+    dream_usage_build_track(&request, client, user_id, params, options);
+    return dream_call_start(client, "usage_track", &dream_noun_usage, &request, out_call, error);
 }
 
 dreamapi_status dreamapi_usage_result(dreamapi_call *call, dreamapi_usage **out_usage, dreamapi_error *error)
 {
     void *object = NULL;
-    dreamapi_status status = dream_call_take(call, &noun, out_usage == NULL ? NULL : &object, error);
+    dreamapi_status status = dream_call_take(call, &dream_noun_usage, out_usage == NULL ? NULL : &object, error);
 
     if (out_usage != NULL)
         *out_usage = object;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* usage_batch.c - dreamapi_usage_batch and dreamapi_usage_outcomes_*: the call, and the list it brings. */
-#include <dreamapi/usage_batch.h>
+#include "lib/object/usage.h"
 
 #include <stdlib.h>
 
@@ -46,7 +46,7 @@ static dreamapi_status parse(const char *body, size_t size, void **out_object, c
     return dream_object_make(body, size, sizeof(dreamapi_usage_outcomes), read_outcomes, release, out_object, problem);
 }
 
-static const dream_noun noun = { "list of outcomes", parse, release };
+const dream_noun dream_noun_usage_outcomes = { "list of outcomes", parse, release };
 
 /* ---- calls ---- */
 
@@ -82,8 +82,8 @@ static void add_event(dream_request *request, const dreamapi_client *client, con
     dream_request_item_end(request);
 }
 
-static void build_batch(dream_request *request, const dreamapi_client *client, const dreamapi_usage_event *events,
-                        size_t count, const dreamapi_call_options *options)
+void dream_usage_build_batch(dream_request *request, const dreamapi_client *client, const dreamapi_usage_event *events,
+                             size_t count, const dreamapi_call_options *options)
 {
     bool is_named = true;
 
@@ -111,8 +111,8 @@ dreamapi_status dreamapi_usage_batch(dreamapi_client *client, const dreamapi_usa
     void *object;
     dreamapi_status status;
 
-    build_batch(&request, client, events, count, options);
-    status = dream_call_run(client, "usage_batch", &noun, &request, &object, error);
+    dream_usage_build_batch(&request, client, events, count, options);
+    status = dream_call_run(client, "usage_batch", &dream_noun_usage_outcomes, &request, &object, error);
     if (out_outcomes != NULL)
         *out_outcomes = object;
     else
@@ -126,15 +126,15 @@ dreamapi_status dreamapi_usage_batch_start(dreamapi_client *client, const dreama
 {
     dream_request request;
 
-    build_batch(&request, client, events, count, options);
-    return dream_call_start(client, "usage_batch", &noun, &request, out_call, error);
+    dream_usage_build_batch(&request, client, events, count, options);
+    return dream_call_start(client, "usage_batch", &dream_noun_usage_outcomes, &request, out_call, error);
 }
 
 dreamapi_status dreamapi_usage_outcomes_result(dreamapi_call *call, dreamapi_usage_outcomes **out_outcomes,
                                                dreamapi_error *error)
 {
     void *object = NULL;
-    dreamapi_status status = dream_call_take(call, &noun, out_outcomes == NULL ? NULL : &object, error);
+    dreamapi_status status = dream_call_take(call, &dream_noun_usage_outcomes, out_outcomes == NULL ? NULL : &object, error);
 
     if (out_outcomes != NULL)
         *out_outcomes = object;
