@@ -510,8 +510,6 @@ void dream_agent_failed(dream_metering *metering, const dreamapi_error *error)
     if (dream_journal_lock(metering->journal)) {
         if (has_no_leases)
             drop_wishes(metering, request);
-        else
-            note_sent(metering, request);
         put_back(metering, request);
         dream_journal_unlock(metering->journal);
     }
@@ -548,6 +546,10 @@ void dream_agent_answered(dreamapi_call *call, void *context)
     if (status == DREAMAPI_OK && !dream_journal_lock(metering->journal))
         (void)dream_error_refuse(&error, status = DREAMAPI_JOURNAL, "the journal cannot be locked");
     if (status != DREAMAPI_OK) {
+        if (call->tries > 0 && dream_journal_lock(metering->journal)) {
+            note_sent(metering, metering->request);
+            dream_journal_unlock(metering->journal);
+        }
         dream_agent_failed(metering, &error);
     } else {
         book(metering, answer, sent_ms);

@@ -161,6 +161,8 @@ static dreamapi_status book_refusal(const dreamapi_meter *meter, const dreamapi_
     dream_admit_from_account(metering, meter->account, dream_metering_now_ns(metering), out);
     if (error->http_status != 0)
         out->source = DREAMAPI_SOURCE_SERVER;
+    else if (error->status == DREAMAPI_RATE_LIMITED)
+        out->source = DREAMAPI_SOURCE_CACHE;
     out->retry_after_ms = error->retry_after_ms;
     if (out->retry_after_ms < 0 && is_remembered(reason))
         out->retry_after_ms = DENIAL_MS;
@@ -180,8 +182,10 @@ static dreamapi_status ask(const dreamapi_meter *meter, int64_t until_ns, dreama
     if (status != DREAMAPI_OK)
         return refuse(meter, status, out);
     options.timeout_ms = (until_ns - dream_metering_now_ns(metering)) / NS_PER_MS;
-    if (options.timeout_ms < 1)
-        options.timeout_ms = 1;
+    if (options.timeout_ms < 1) {
+        dream_free_secret(token);
+        return refuse(meter, DREAMAPI_TIMEOUT, out); /* an answer that nobody waits for would count all the same */
+    }
     options.user_token = token;
     /* Without a token: says which of token, key and extension is missing. */
     status = dreamapi_usage_track(metering->client, token == NULL ? dream_account_user(meter->account) : NULL, NULL,
@@ -290,7 +294,7 @@ static dreamapi_status bring_token(const dreamapi_meter *meter, dreamapi_decisio
         entry->token = token;
         entry->token_at_ns = now_ns;
         /* What was refused with the last one is asked again. */
-        if (is_other && direct->refusal == DREAMAPI_AUTH)
+        if (is_other && atomic_load(&direct->refusal) == DREAMAPI_AUTH)
             direct->next_ns = 0;
         entry->is_token_spent = false;
         token = NULL;
@@ -315,20 +319,27 @@ static dreamapi_status decide(const dreamapi_meter *meter, uint32_t units, int64
     dream_direct_entry *entry =
         direct == NULL ? NULL : dream_direct_entry_of(metering, dream_journal_line(metering->journal, direct));
     uint64_t pending = unconfirmed(direct);
+    bool is_fresh;
 
     if (entry == NULL)
         return refuse(meter, DREAMAPI_JOURNAL, out);
     if (now_ns < atomic_load(&account->denied_until_ns))
         return dream_admit_repeat(metering, account, now_ns, out);
-    if (direct->refusal != 0 && dream_direct_waiting(direct) > 0) {
+    if (atomic_load(&direct->refusal) == DREAMAPI_AUTH && entry->is_token_spent && !is_by_id(meter))
+        return refuse(meter, DREAMAPI_AUTH, out);
+    if (atomic_load(&direct->refusal) != 0 && dream_direct_waiting(direct) > 0) {
         /* The server's last word was no. Reported again, which is both the question and the count. */
         direct->next_ns = 0;
         return DREAMAPI_PENDING;
     }
-    if (pending + units > (uint64_t)meter->params->cached_units)
+    is_fresh = now_ns - atomic_load(&account->answered_at_ns) < (int64_t)DENIAL_MS * NS_PER_MS;
+    if (pending + units > (uint64_t)meter->params->cached_units) {
+        /* With nothing left to report, only a new period makes room. */
+        entry->wants_numbers = entry->wants_numbers || (!is_fresh && atomic_load(&direct->units) == 0);
         return DREAMAPI_PENDING;
+    }
     if (known_left(account, pending) < units) {
-        if (now_ns - atomic_load(&account->answered_at_ns) < (int64_t)DENIAL_MS * NS_PER_MS && !entry->wants_numbers) {
+        if (is_fresh && !entry->wants_numbers) {
             describe_cached(meter, now_ns, out);
             out->retry_after_ms = DENIAL_MS;
             return refuse(meter, DREAMAPI_LIMIT, out);
@@ -350,8 +361,8 @@ static dreamapi_status give_up_cached(const dreamapi_meter *meter, dreamapi_deci
     const dream_direct *direct = direct_of(meter);
 
     describe_cached(meter, dream_metering_now_ns(meter->metering), out);
-    if (direct != NULL && direct->refusal != 0)
-        trouble = (dreamapi_status)direct->refusal;
+    if (direct != NULL && atomic_load(&direct->refusal) != 0)
+        trouble = (dreamapi_status)atomic_load(&direct->refusal);
     return refuse(meter, trouble == DREAMAPI_OK ? DREAMAPI_TIMEOUT : trouble, out);
 }
 

@@ -102,8 +102,9 @@ dream_direct_entry *dream_direct_entry_of(dream_metering *metering, dream_line l
 
 void dream_direct_adopt(dream_direct_book *book)
 {
-    for (size_t i = 0; i < book->count; i++)
-        book->entries[i].is_busy = false;
+    /* The parent may have been changing them: left alone, and found again. */
+    book->entries = NULL;
+    book->count = book->capacity = 0;
     book->calls = 0;
     book->is_batch_under_way = false;
     book->next_ns = 0;
@@ -261,8 +262,8 @@ static void refused(const booking *b)
     }
     if (reason == DREAMAPI_REASON_LIMIT)
         dream_direct_note(b->metering, account, &numbers);
-    if (error->status == DREAMAPI_AUTH && b->entry != NULL)
-        b->entry->is_token_spent = true;
+    if (error->status == DREAMAPI_AUTH && !has(b->metering, DREAM_EXTENSION_SERVER_SIDE) && b->entry != NULL)
+        b->entry->is_token_spent = true; /* the next use brings another one */
     else
         dream_direct_deny(b->metering, account, reason, error->retry_after_ms);
 }
@@ -437,6 +438,14 @@ static void on_reported(dreamapi_call *call, void *context)
     free(sent);
 }
 
+/* The same of a question, if no report was or came in between; other processes may ask, too, so the count is not kept. */
+static void look_for_new_period(dream_direct *direct, const report_item *asked, int64_t count)
+{
+    if (asked->units == 0 && dream_direct_reporting(direct) == 0
+        && memcmp(direct->id, asked->id, sizeof(asked->id)) == 0 && count < direct->counted)
+        atomic_store(&direct->doubtful, 0);
+}
+
 static void on_numbers(dreamapi_call *call, void *context)
 {
     report *sent = context;
@@ -457,7 +466,7 @@ static void on_numbers(dreamapi_call *call, void *context)
             dream_direct_note(metering, account_of(metering, direct),
                               &(dream_numbers){ dreamapi_usage_plan(usage), dreamapi_usage_count(usage),
                                                 dreamapi_usage_limit(usage), dreamapi_usage_remaining(usage) });
-            note_count(direct, dreamapi_usage_count(usage));
+            look_for_new_period(direct, &sent->items[0], dreamapi_usage_count(usage));
             if (dreamapi_usage_remaining(usage) > 0 && atomic_load(&direct->refusal) == DREAMAPI_LIMIT)
                 direct->next_ns = 0;
         } else if (error.local || judge(call, &error) == OUTCOME_REFUSED) {
@@ -646,6 +655,8 @@ static void pick_report(picker *p, dream_direct_entry *entry, dream_direct *dire
     if (!is_begun && !begin_report(p, direct))
         return;
     entry->is_busy = put_in(p, direct, entry->line);
+    if (!entry->is_busy && !is_begun)
+        dream_direct_set(direct, dream_direct_waiting(direct) + dream_direct_reporting(direct), 0); /* no memory */
 }
 
 static void pick_numbers(picker *p, dream_direct_entry *entry, const dream_direct *direct)

@@ -334,6 +334,70 @@ static void test_cached__a_report_with_no_clear_outcome_is_never_sent_again(void
     dreamapi_meter_close(meter);
 }
 
+static void test_cached__a_bound_full_of_doubt_is_freed_by_a_new_period(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter;
+    dreamapi_decision decision;
+
+    fixture_extensions(f, NO_EXTENSIONS);
+    fixture_answer(f, "/api/data", 200, NULL, COUNTED(3));
+    fixture_fail(f, "/api/data", DREAMAPI_FAILURE_RESET, 1);
+    meter = open_meter(f, "jwt-1", 1);
+    fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK);
+    fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK);
+    pass(f, 5000);
+    assert_int_equal(stats_of(f).units_doubtful, 1);
+    fixture_answer(f, "/api/usage", 200, NULL, USED(3));
+    assert_int_not_equal(dreamapi_meter_use(meter, 1, &decision), DREAMAPI_OK);
+    assert_int_equal(decision.allowed, 0);
+    pass(f, 5000);
+    fixture_answer(f, "/api/usage", 200, NULL, USED(0));
+    fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK);
+    dreamapi_meter_close(meter);
+}
+
+static void test_cached__a_token_that_stays_refused_is_no_reason_to_wait(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter;
+    int64_t began_ms;
+
+    fixture_extensions(f, NO_EXTENSIONS);
+    fixture_answer(f, "/api/data", 401, NULL, "{\"error\":\"Invalid or missing end-user token\"}");
+    fixture_answer(f, "/api/data", 401, NULL, "{\"error\":\"Invalid or missing end-user token\"}");
+    meter = open_meter(f, "jwt-1", 5);
+    fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK);
+    pass(f, 10);
+    began_ms = fixture_now_ms(f);
+    fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_AUTH);
+    assert_in_range(fixture_now_ms(f) - began_ms, 0, 100);
+    assert_int_equal(fixture_count(f, "/api/data"), 2);
+    dreamapi_meter_close(meter);
+}
+
+static void test_strict__a_server_that_was_down_first_leaves_nothing_unsettled(void **state)
+{
+    fixture *f = *state;
+    dreamapi_test_answer health = DREAMAPI_TEST_ANSWER_INIT;
+    dreamapi_meter *meter;
+
+    health.path = "/health";
+    health.http_status = 0;
+    health.failure = DREAMAPI_FAILURE_CONNECT;
+    health.maybe_sent = 0;
+    health.times = 20;
+    assert_int_equal(dreamapi_test_transport_add(f->transport, &health), DREAMAPI_OK);
+    fixture_extensions(f, NO_EXTENSIONS);
+    fixture_answer(f, "/api/data", 200, NULL, COUNTED(1));
+    meter = open_meter(f, "jwt-1", 0);
+    (void)dreamapi_meter_use(meter, 1, NULL);
+    pass(f, 120000);
+    fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK);
+    fixture_expect(f, dreamapi_client_flush(f->client, 1000, &f->error), DREAMAPI_OK);
+    dreamapi_meter_close(meter);
+}
+
 static void test_cached__a_server_that_knows_keys_gets_the_same_report_again(void **state)
 {
     fixture *f = *state;
@@ -653,6 +717,9 @@ int main(void)
         WITH_CLIENT(test_cached__a_use_is_admitted_at_once_and_reported_once),
         WITH_CLIENT(test_cached__no_more_than_the_bound_is_admitted_unconfirmed),
         WITH_CLIENT(test_cached__a_report_with_no_clear_outcome_is_never_sent_again),
+        WITH_CLIENT(test_cached__a_bound_full_of_doubt_is_freed_by_a_new_period),
+        WITH_CLIENT(test_cached__a_token_that_stays_refused_is_no_reason_to_wait),
+        WITH_CLIENT(test_strict__a_server_that_was_down_first_leaves_nothing_unsettled),
         WITHOUT_CLIENT(test_cached__a_server_that_knows_keys_gets_the_same_report_again),
         WITH_CLIENT(test_cached__a_refusal_stops_admissions_and_is_asked_about_again),
         WITH_CLIENT(test_cached__the_known_rest_of_the_plan_is_not_passed),
