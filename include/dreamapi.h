@@ -20,6 +20,7 @@
 #include <dreamapi/portal.h>
 #include <dreamapi/product.h>
 #include <dreamapi/tier.h>
+#include <dreamapi/tier_check.h>
 #include <dreamapi/transport.h>
 #include <dreamapi/usage.h>
 #include <dreamapi/usage_batch.h>

@@ -66,7 +66,9 @@ typedef enum dreamapi_source {
     /** From the server, asked for this decision. */
     DREAMAPI_SOURCE_SERVER = 3,
     /** From the meter's policy, as nothing better was at hand (DREAMAPI_POLICY_ALLOW). */
-    DREAMAPI_SOURCE_FALLBACK = 4
+    DREAMAPI_SOURCE_FALLBACK = 4,
+    /** From the caller (dreamapi_tier_check). */
+    DREAMAPI_SOURCE_CALLER = 5
 } dreamapi_source;
 
 /** What a use does when no unit is at hand and the server was not heard. A refusal by the server is never waited out. */

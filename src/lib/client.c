@@ -66,6 +66,7 @@ void dream_client_release(dreamapi_client *client)
     if (atomic_fetch_sub_explicit(&client->holds, 1, memory_order_acq_rel) != 1)
         return;
     dream_metering_close(client);
+    dream_tier_cache_clear(&client->tiers, dream_client_is_foreign(client));
     /* In a child the lock may be held, and the condition count waiters, of threads that do not exist there. */
     if (!dream_client_is_foreign(client)) {
         pthread_cond_destroy(&client->role_changed);
@@ -90,8 +91,11 @@ static bool init_locks(dreamapi_client *client)
     if (!is_done)
         return false;
     if (pthread_mutex_init(&client->metering_lock, NULL) == 0) {
-        if (pthread_mutex_init(&client->lock, NULL) == 0)
-            return true;
+        if (pthread_mutex_init(&client->lock, NULL) == 0) {
+            if (dream_tier_cache_init(&client->tiers))
+                return true;
+            pthread_mutex_destroy(&client->lock);
+        }
         pthread_mutex_destroy(&client->metering_lock);
     }
     pthread_cond_destroy(&client->role_changed);

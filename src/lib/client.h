@@ -25,6 +25,7 @@
 #include "lib/rate_cache.h"
 #include "lib/retry.h"
 #include "lib/settings.h"
+#include "lib/tier_cache.h"
 #include "lib/timers.h"
 
 struct dream_metering;
@@ -36,6 +37,7 @@ struct dreamapi_client {
     _Atomic(struct dream_metering *) metering;
     pthread_mutex_t metering_lock;
     bool is_metering_borrowed; /* in a forked child: of the client that was inherited */
+    dream_tier_cache tiers;    /* has a lock of its own */
 
     /* Fixed. */
     pid_t pid;

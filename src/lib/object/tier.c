@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tier.c - dreamapi_tier_* and dreamapi_tiers_*: the call, and the list it brings. */
-#include <dreamapi/tier.h>
+#include "lib/object/tier.h"
 
 #include <stdlib.h>
 
@@ -69,7 +69,7 @@ static dreamapi_status parse(const char *body, size_t size, void **out_object, c
     return dream_object_make(body, size, sizeof(dreamapi_tiers), read_tiers, release, out_object, problem);
 }
 
-static const dream_noun noun = { "list of tiers", parse, release };
+const dream_noun dream_noun_tiers = { "list of tiers", parse, release };
 
 /* ---- calls ---- */
 
@@ -81,7 +81,7 @@ dreamapi_status dreamapi_tier_list(dreamapi_client *client, const dreamapi_call_
     dreamapi_status status;
 
     dream_request_begin(&request, client, "GET", "/api/tiers", options);
-    status = dream_call_run(client, "tier_list", &noun, &request, &object, error);
+    status = dream_call_run(client, "tier_list", &dream_noun_tiers, &request, &object, error);
     if (out_tiers != NULL)
         *out_tiers = object;
     else
@@ -95,13 +95,13 @@ dreamapi_status dreamapi_tier_list_start(dreamapi_client *client, const dreamapi
     dream_request request;
 
     dream_request_begin(&request, client, "GET", "/api/tiers", options);
-    return dream_call_start(client, "tier_list", &noun, &request, out_call, error);
+    return dream_call_start(client, "tier_list", &dream_noun_tiers, &request, out_call, error);
 }
 
 dreamapi_status dreamapi_tiers_result(dreamapi_call *call, dreamapi_tiers **out_tiers, dreamapi_error *error)
 {
     void *object = NULL;
-    dreamapi_status status = dream_call_take(call, &noun, out_tiers == NULL ? NULL : &object, error);
+    dreamapi_status status = dream_call_take(call, &dream_noun_tiers, out_tiers == NULL ? NULL : &object, error);
 
     if (out_tiers != NULL)
         *out_tiers = object;
