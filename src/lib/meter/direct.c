@@ -225,33 +225,40 @@ static dream_direct *make_direct(const dreamapi_meter *meter)
     return direct;
 }
 
-static uint64_t unconfirmed(const dream_direct *direct)
+/* Units that the server is yet to count. */
+static int64_t uncounted(const dream_direct *direct)
 {
-    return direct == NULL ? 0
-                          : (uint64_t)dream_direct_waiting(direct) + dream_direct_reporting(direct)
-                                + atomic_load(&direct->doubtful);
+    uint64_t units = direct == NULL ? 0 : atomic_load(&direct->units);
+
+    return (int64_t)(units & UINT32_MAX) + (int64_t)(units >> 32);
 }
 
-/* Units that the plan has left as far as known here; the server does not know of the unconfirmed ones yet. */
-static int64_t known_left(const dream_account *account, uint64_t pending)
+/* What the meter's bound is about: those, and the ones that the server may never have counted. */
+static int64_t unconfirmed(const dream_direct *direct)
+{
+    return direct == NULL ? 0 : uncounted(direct) + atomic_load(&direct->doubtful);
+}
+
+/* Units that the plan has left, as far as known here. Doubtful ones are not taken off: were they counted, the server's number has them. */
+static int64_t known_left(const dream_account *account, const dream_direct *direct)
 {
     int64_t left = atomic_load(&account->left);
 
     if (atomic_load(&account->answered_at_ns) == 0 || atomic_load(&account->limit) < 0 || left == DREAMAPI_UNLIMITED)
         return DREAMAPI_UNLIMITED;
-    return left > (int64_t)pending ? left - (int64_t)pending : 0;
+    return left > uncounted(direct) ? left - uncounted(direct) : 0;
 }
 
 static void describe_cached(const dreamapi_meter *meter, int64_t now_ns, dreamapi_decision *out)
 {
-    uint64_t pending = unconfirmed(direct_of(meter));
+    const dream_direct *direct = direct_of(meter);
 
     dream_admit_from_account(meter->metering, meter->account, now_ns, out);
     out->max_over = meter->params->cached_units;
     if (out->limit < 0)
         return;
-    out->used += (int64_t)pending;
-    out->remaining = known_left(meter->account, pending);
+    out->used += uncounted(direct);
+    out->remaining = known_left(meter->account, direct);
 }
 
 /* A token to report with, which the use brings along. DREAMAPI_OK if there is one, or none is needed. */
@@ -318,7 +325,6 @@ static dreamapi_status decide(const dreamapi_meter *meter, uint32_t units, int64
     dream_direct *direct = make_direct(meter);
     dream_direct_entry *entry =
         direct == NULL ? NULL : dream_direct_entry_of(metering, dream_journal_line(metering->journal, direct));
-    uint64_t pending = unconfirmed(direct);
     bool is_fresh;
 
     if (entry == NULL)
@@ -333,18 +339,20 @@ static dreamapi_status decide(const dreamapi_meter *meter, uint32_t units, int64
         return DREAMAPI_PENDING;
     }
     is_fresh = now_ns - atomic_load(&account->answered_at_ns) < (int64_t)DENIAL_MS * NS_PER_MS;
-    if (pending + units > (uint64_t)meter->params->cached_units) {
+    if (unconfirmed(direct) + units > meter->params->cached_units) {
         /* With nothing left to report, only a new period makes room. */
         entry->wants_numbers = entry->wants_numbers || (!is_fresh && atomic_load(&direct->units) == 0);
         return DREAMAPI_PENDING;
     }
-    if (known_left(account, pending) < units) {
-        if (is_fresh && !entry->wants_numbers) {
+    if (known_left(account, direct) < units) {
+        bool is_sure = is_fresh && direct->is_guessed == 0 && dream_direct_reporting(direct) == 0;
+        if (is_sure && !entry->wants_numbers) {
             describe_cached(meter, now_ns, out);
             out->retry_after_ms = DENIAL_MS;
             return refuse(meter, DREAMAPI_LIMIT, out);
         }
-        entry->wants_numbers = true;
+        /* A report that is under way may be in the server's numbers or not. */
+        entry->wants_numbers = entry->wants_numbers || dream_direct_reporting(direct) == 0;
         return DREAMAPI_PENDING;
     }
     dream_direct_set(direct, dream_direct_waiting(direct) + units, dream_direct_reporting(direct));
@@ -442,18 +450,18 @@ dreamapi_status dream_direct_admit(const dreamapi_meter *meter, int64_t units, i
 dreamapi_status dream_direct_check(const dreamapi_meter *meter, int64_t units, int64_t now_ns, dreamapi_decision *out)
 {
     bool is_cached = meter->params->cached_units > 0;
-    uint64_t pending = is_cached ? unconfirmed(direct_of(meter)) : 0;
+    const dream_direct *direct = direct_of(meter);
 
     if (!is_possible(meter, units)) {
         out->reason = DREAMAPI_REASON_REFUSED;
         return DREAMAPI_UNSUPPORTED;
     }
     describe_cached(meter, now_ns, out);
-    if (out->limit >= 0 && known_left(meter->account, pending) < units) {
+    if (out->limit >= 0 && known_left(meter->account, direct) < units) {
         out->reason = DREAMAPI_REASON_LIMIT;
         return DREAMAPI_LIMIT;
     }
-    if (out->limit < 0 || (is_cached && pending + (uint64_t)units > (uint64_t)meter->params->cached_units)) {
+    if (out->limit < 0 || (is_cached && unconfirmed(direct) + units > meter->params->cached_units)) {
         out->reason = DREAMAPI_REASON_EMPTY;
         return DREAMAPI_TIMEOUT;
     }

@@ -32,10 +32,11 @@ typedef struct dream_direct_book {
     _Atomic unsigned announced; /* the server's extensions as last heard, and: */
     _Atomic bool is_known;      /* they were heard */
     _Atomic bool is_wanted;     /* the driver has something to do */
+    _Atomic bool is_ending;     /* nothing new is begun */
+    _Atomic unsigned calls;     /* under way */
     _Atomic int trouble; /* dreamapi_status of the last call, if the server did not answer it; else DREAMAPI_OK */
 
     /* The driver's. */
-    unsigned calls; /* under way */
     bool is_batch_under_way;
     int64_t next_ns;
     int64_t next_scan_ns;

@@ -236,6 +236,7 @@ static void count_here(const booking *b)
     dream_account *account = account_of(b->metering, b->direct);
     int64_t left = atomic_load(&account->left);
 
+    b->direct->is_guessed = 1;
     if (atomic_load(&account->limit) < 0) {
         if (b->entry != NULL)
             b->entry->wants_numbers = true;
@@ -322,6 +323,7 @@ static void book_single(booking *b)
                           &(dream_numbers){ dreamapi_usage_plan(usage), dreamapi_usage_count(usage),
                                             dreamapi_usage_limit(usage), dreamapi_usage_remaining(usage) });
         note_count(b->direct, dreamapi_usage_count(usage));
+        b->direct->is_guessed = 0;
         counted(b);
         dreamapi_usage_free(usage);
         break;
@@ -391,7 +393,7 @@ static void note_call(dream_metering *metering, const dreamapi_error *error)
 
 static void end_call(dream_metering *metering, const dreamapi_error *error)
 {
-    metering->direct.calls--;
+    atomic_fetch_sub(&metering->direct.calls, 1);
     if (error->status != DREAMAPI_OK)
         atomic_fetch_add_explicit(&metering->requests_failed, 1, memory_order_relaxed);
     note_call(metering, error);
@@ -438,11 +440,14 @@ static void on_reported(dreamapi_call *call, void *context)
     free(sent);
 }
 
-/* The same of a question, if no report was or came in between; other processes may ask, too, so the count is not kept. */
-static void look_for_new_period(dream_direct *direct, const report_item *asked, int64_t count)
+/* Numbers that no report came between: they have all that was reported. Other processes may ask, too, so the count is not kept. */
+static void look_at_numbers(dream_direct *direct, const report_item *asked, int64_t count)
 {
-    if (asked->units == 0 && dream_direct_reporting(direct) == 0
-        && memcmp(direct->id, asked->id, sizeof(asked->id)) == 0 && count < direct->counted)
+    if (asked->units != 0 || dream_direct_reporting(direct) != 0
+        || memcmp(direct->id, asked->id, sizeof(asked->id)) != 0)
+        return;
+    direct->is_guessed = 0;
+    if (count < direct->counted)
         atomic_store(&direct->doubtful, 0);
 }
 
@@ -466,7 +471,7 @@ static void on_numbers(dreamapi_call *call, void *context)
             dream_direct_note(metering, account_of(metering, direct),
                               &(dream_numbers){ dreamapi_usage_plan(usage), dreamapi_usage_count(usage),
                                                 dreamapi_usage_limit(usage), dreamapi_usage_remaining(usage) });
-            look_for_new_period(direct, &sent->items[0], dreamapi_usage_count(usage));
+            look_at_numbers(direct, &sent->items[0], dreamapi_usage_count(usage));
             if (dreamapi_usage_remaining(usage) > 0 && atomic_load(&direct->refusal) == DREAMAPI_LIMIT)
                 direct->next_ns = 0;
         } else if (error.local || judge(call, &error) == OUTCOME_REFUSED) {
@@ -730,7 +735,6 @@ static void start(report *sent, const char *name, const dream_noun *noun, dream_
     dream_metering *metering = sent->metering;
     dreamapi_error error;
 
-    metering->direct.calls++;
     if (sent->is_batch)
         metering->direct.is_batch_under_way = true;
     atomic_fetch_add_explicit(&metering->requests, 1, memory_order_relaxed);
@@ -824,13 +828,15 @@ void dream_direct_work(dream_metering *metering)
         atomic_store(&book->is_wanted, true);
         return;
     }
-    pick_all(&p);
+    if (!atomic_load(&book->is_ending))
+        pick_all(&p);
     for (size_t i = 0; i < p.single_count; i++)
         write_single(metering, p.singles[i], false, &requests[count++]);
     for (size_t i = 0; i < p.number_count; i++)
         write_single(metering, p.numbers[i], true, &requests[count++]);
     if (p.batch != NULL)
         write_batch(metering, p.batch, &requests[count++]);
+    atomic_fetch_add(&book->calls, (unsigned)count);
     dream_journal_unlock(metering->journal);
 
     count = 0;
@@ -847,6 +853,8 @@ int64_t dream_direct_due_ns(const dream_metering *metering)
     const dream_direct_book *book = &metering->direct;
     int64_t due_ns = atomic_load(&book->is_wanted) ? 0 : book->next_ns;
 
+    if (atomic_load(&book->is_ending))
+        return never_ns;
     return due_ns < book->not_before_ns ? book->not_before_ns : due_ns;
 }
 

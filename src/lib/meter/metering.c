@@ -175,12 +175,31 @@ dreamapi_status dreamapi_client_flush(dreamapi_client *client, int64_t timeout_m
     return status;
 }
 
+/* A report that is cut off may never be billed, so the last ones are waited for. */
+static void end_reports(dream_metering *metering, int64_t until_ms)
+{
+    /* Under the lock: whatever is begun is counted before it is let go. */
+    if (!dream_journal_lock(metering->journal))
+        return;
+    atomic_store(&metering->direct.is_ending, true);
+    dream_journal_unlock(metering->journal);
+    for (;;) {
+        uint32_t seen = dream_journal_events(metering->journal);
+        int64_t left_ms = until_ms - dream_settings_now_ms(&metering->client->settings);
+        if (left_ms <= 0 || atomic_load(&metering->direct.calls) == 0)
+            return;
+        wait_for_agent(metering, seen, left_ms);
+    }
+}
+
 void dream_metering_settle_at_close(dreamapi_client *client)
 {
     dream_metering *metering = atomic_load(&client->metering);
+    int64_t until_ms;
 
     if (metering == NULL || client->is_metering_borrowed)
         return;
+    until_ms = dream_settings_now_ms(&client->settings) + client->settings.close_timeout_ms;
     if (client->settings.close_timeout_ms == 0)
         goto closed;
     /* Leases that other processes of this journal spend are theirs to settle. */
@@ -188,6 +207,7 @@ void dream_metering_settle_at_close(dreamapi_client *client)
         goto closed;
     (void)flush(metering, client->settings.close_timeout_ms, true);
 closed:
+    end_reports(metering, until_ms);
     atomic_store(&metering->is_closed, true);
 }
 

@@ -213,7 +213,8 @@ typedef struct dream_direct {
     int64_t next_ns; /* no report is begun before */
     int64_t counted; /* the server's count, as the last report that it counted was told */
     _Atomic uint32_t refusal; /* dreamapi_status of the last report, if the server refused it */
-    uint32_t spare[11];
+    uint32_t is_guessed; /* the account's numbers were changed here since the server told them */
+    uint32_t spare[10];
 } dream_direct;
 enum {
     DREAM_DIRECT_IS_REPEATABLE = 1u << 0, /* the server remembers the report by its id */
