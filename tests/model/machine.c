@@ -116,7 +116,7 @@ static void change_boot(unsigned char *bytes)
     dream_journal_header *header = (dream_journal_header *)(void *)bytes;
     dream_identity *identity = &header->identities[atomic_load(&header->identity) & 1];
 
-    identity->boot[0] ^= 0xFF;
+    identity->boot[0]++;
     identity->crc = crc_of(identity);
 }
 

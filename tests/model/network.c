@@ -237,9 +237,11 @@ static int64_t timeout_ms(void *instance)
     int64_t next_ms = NEVER;
 
     for (const letter *message = to->model->network.first; message; message = message->next) {
-        if (message->exchange && message->machine == to->machine && message->process == to->process
-            && message->answered_ms < next_ms)
-            next_ms = message->answered_ms;
+        /* What is still on its way to the server is looked for when its answer should be here. */
+        int64_t at_ms = message->arrives_ms == NEVER || message->is_failed ? message->answered_ms
+                                                                           : message->arrives_ms + message->delay_ms;
+        if (message->exchange && message->machine == to->machine && message->process == to->process && at_ms < next_ms)
+            next_ms = at_ms;
     }
     if (next_ms == NEVER)
         return -1;

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* 2026-01-01T00:00:10Z */
 #define FIRST_MS INT64_C(1767225610000)
@@ -239,8 +238,7 @@ static void jump(model *m)
     int64_t ms = model_chance(m, 60) ? model_draw(m, 31 * DAY_MS) : model_draw(m, 4000000);
 
     model_say(m, "nothing happens for %lld s", (long long)ms / 1000);
-    m->now_ms += ms;
-    network_deliver(m);
+    model_advance(m, ms, false);
 }
 
 static void happen(model *m, const scenario *s)

@@ -164,6 +164,8 @@ void truth_settled(model *m, const cJSON *settled)
         lease->is_final = true;
     else if (strcmp(state, "closed") == 0)
         lease->is_inexact = true;
+    else if (strcmp(state, "unproven") == 0 && m->truth.was_rebooted[lease->machine])
+        lease->is_unproven = true;
     else if (strcmp(state, "invalid") == 0 && !lease->is_unproven)
         model_fail(m, "the server finds a report of lease %s invalid", lease->id);
 }
@@ -435,8 +437,8 @@ static sums sum_up(const model *m, const count_row *of, const count_row *counts,
         if (!is_in(m, counts[i].user, counts[i].start_day, of))
             continue;
         s.used += counts[i].used;
-        s.held += counts[i].held;
-        s.lost += counts[i].lost;
+        s.held += counts[i].is_closed ? 0 : counts[i].held;
+        s.lost += counts[i].is_closed ? 0 : counts[i].lost;
     }
     return s;
 }
@@ -451,9 +453,9 @@ static void check_count(model *m, const count_row *of, const sums *s, bool is_at
     if (s->used < s->exact || s->used > s->exact + s->loose)
         model_fail(m, "I2: user_%d is billed %lld units in the period from day %d; %lld to %lld were admitted", of->user,
                    (long long)s->used, (int)of->start_day, (long long)s->exact, (long long)(s->exact + s->loose));
-    if (s->held > 0 && !of->is_closed)
+    if (s->held > 0)
         model_fail(m, "I3: %lld units of user_%d are held by nobody", (long long)s->held, of->user);
-    if (s->lost > s->granted && !of->is_closed)
+    if (s->lost > s->granted)
         model_fail(m, "I3: %lld units of user_%d are lost, of %lld whose holder could not tell", (long long)s->lost,
                    of->user, (long long)s->granted);
 }
