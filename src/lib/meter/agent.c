@@ -288,15 +288,18 @@ static void sweep_pending(builder *b, dream_lease *lease)
 {
     bool is_orphan = (lease->flags & DREAM_LEASE_IS_OLD) != 0
                      || dream_process_is_dead(b->metering->journal, lease->main.owner_pid, lease->main.owner_start);
-    int64_t again_ns = lease->asked_at_ns + ms_to_ns(ORPHAN_MS);
+    int64_t patience_ns = ms_to_ns(is_orphan ? ORPHAN_MS : 2 * ORPHAN_MS);
 
-    if (lease->asked_at_ns == 0 || (is_orphan && (b->now_ns >= again_ns || atomic_load(&b->metering->is_flushing))) || b->now_ns >= again_ns + ms_to_ns(ORPHAN_MS)) {
+    /* Whoever flushes does not wait for its turn. */
+    if (is_orphan && atomic_load(&b->metering->is_flushing))
+        patience_ns = 0;
+    if (lease->asked_at_ns == 0 || b->now_ns >= lease->asked_at_ns + patience_ns) {
         if (is_full(b))
             wake_at(b, b->now_ns);
         else
             ask(b, lease);
     }
-    wake_at(b, lease->asked_at_ns + ms_to_ns(ORPHAN_MS));
+    wake_at(b, lease->asked_at_ns + patience_ns);
 }
 
 /* A lease that nobody used since the last check-in is handed back. */
@@ -508,9 +511,7 @@ static void build(dream_metering *metering, dream_agent_request *request, dream_
     take_ended(&b);
     if (b.now_ns >= metering->next_sweep_ns || atomic_load(&metering->is_flushing))
         sweep(&b);
-    else
-        wake_at(&b, metering->next_sweep_ns);
-    if (b.next_ns < metering->next_sweep_ns)
+    else if (b.next_ns < metering->next_sweep_ns)
         metering->next_sweep_ns = b.next_ns;
     qsort(request->items, request->count, sizeof(request->items[0]), compare_items);
     drop_repeats(request);
