@@ -4,6 +4,7 @@
  * A kill is played by keeping the file's bytes over the client's end, which puts back whatever the end changed. A reboot
  * also changes the boot id that the journal carries, and gives each page either as it was or as it was when last synced. */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -341,6 +342,19 @@ void machines_clear(model *m)
 
 /* ---- work ---- */
 
+static bool is_woken(const dreamapi_client *client)
+{
+    struct pollfd entry = { .fd = dreamapi_client_fd(client), .events = POLLIN };
+
+    return poll(&entry, 1, 0) == 1;
+}
+
+/* As an event loop does: -1 never, 0 at once. */
+static int64_t left_ms_of(dreamapi_client *client)
+{
+    return is_woken(client) ? 0 : dreamapi_client_timeout_ms(client);
+}
+
 bool machines_work(model *m)
 {
     bool has_worked = false;
@@ -348,7 +362,7 @@ bool machines_work(model *m)
     for (int i = 0; i < MACHINES * PROCESSES; i++) {
         host *self = &m->machines[i / PROCESSES];
         dreamapi_client *client = self->processes[i % PROCESSES].client;
-        if (!client || is_asleep(m, self) || dreamapi_client_timeout_ms(client) != 0)
+        if (!client || is_asleep(m, self) || left_ms_of(client) != 0)
             continue;
         (void)dreamapi_client_perform(client);
         has_worked = true;
@@ -363,7 +377,7 @@ int64_t machines_next_ms(model *m)
     for (int i = 0; i < MACHINES * PROCESSES; i++) {
         host *self = &m->machines[i / PROCESSES];
         dreamapi_client *client = self->processes[i % PROCESSES].client;
-        int64_t left_ms = client ? dreamapi_client_timeout_ms(client) : -1;
+        int64_t left_ms = client ? left_ms_of(client) : -1;
         int64_t at_ms = m->now_ms + left_ms;
         if (left_ms < 0)
             continue;

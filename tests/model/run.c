@@ -342,6 +342,8 @@ bool run_seed(const run_order *order, char problem[512])
     m->seed = m->random = order->seed;
     m->now_ms = FIRST_MS;
     m->is_verbose = order->is_verbose;
+    for (int i = 0; i < MACHINES; i++)
+        m->machines[i].booted_ms = FIRST_MS - i * INT64_C(3600000);
     (void)snprintf(m->folder, sizeof m->folder, "%s", order->folder);
     current_model = m;
     play(m, order->steps);
