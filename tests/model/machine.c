@@ -413,7 +413,7 @@ static int some_process(model *m, const host *self)
     return -1;
 }
 
-void machine_use(model *m, int machine, int user, int64_t units)
+dreamapi_reason machine_use(model *m, int machine, int user, int64_t units)
 {
     host *self = &m->machines[machine];
     int process = some_process(m, self);
@@ -421,16 +421,17 @@ void machine_use(model *m, int machine, int user, int64_t units)
     dreamapi_status status;
 
     if (process < 0)
-        return;
+        return DREAMAPI_REASON_NONE;
     status = dreamapi_meter_use(self->processes[process].meters[user], units, &decision);
     model_say(m, "%d.%d uses %lld of user_%d: status %d, reason %d", machine, process, (long long)units, user, (int)status,
               (int)decision.reason);
     if ((status == DREAMAPI_OK) != (decision.allowed != 0))
         model_fail(m, "a use returned %d and says allowed %d", (int)status, decision.allowed);
     if (status != DREAMAPI_OK)
-        return;
+        return decision.reason;
     truth_admitted(m, machine, user, &decision, units);
     self->decisions[self->decision_count++ % DECISIONS] = (kept_decision){ decision, user };
+    return DREAMAPI_REASON_NONE;
 }
 
 void machine_refund(model *m, int machine)

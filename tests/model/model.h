@@ -92,6 +92,7 @@ truth_lease *truth_find(model *m, const char *lease_id);
 /* The server granted, or repeated a grant. */
 void truth_granted(model *m, int machine, const cJSON *grant);
 void truth_settled(model *m, const cJSON *settled);
+void truth_refund_answered(model *m, const cJSON *refunded);
 /* The holder has this answer. */
 void truth_delivered(model *m, int machine, const char *body);
 /* A lease decided; `units` 0: a reservation. Counts a call of the rate. */
@@ -283,7 +284,8 @@ void machine_sync(model *m, int machine);
 void machine_suspend(model *m, int machine, int64_t ms);
 /* The journal of `from` also turns up at `to`. */
 void machine_copy(model *m, int from, int to);
-void machine_use(model *m, int machine, int user, int64_t units);
+/* What came of it; NONE also if nothing runs there. */
+dreamapi_reason machine_use(model *m, int machine, int user, int64_t units);
 void machine_refund(model *m, int machine);
 void machine_reserve(model *m, int machine, int user, int64_t units);
 void machine_commit(model *m, int machine);

@@ -9,7 +9,7 @@
 
 /* 2026-01-01T00:00:10Z */
 #define FIRST_MS INT64_C(1767225610000)
-enum { ROUNDS_MAX = 12, CHECK_EVERY = 8, STORE_CHECK_EVERY = 64 };
+enum { ROUNDS_MAX = 12, CHECK_EVERY = 8, STORE_CHECK_EVERY = 64, SOON_MS = 500 };
 
 /* ---- chance, and what is said ---- */
 
@@ -282,6 +282,19 @@ static void settle(model *m, int machine, int process)
         machine_close(m, machine, process);
 }
 
+/* Who asks a service that answers hears from it at once, if only a refusal. */
+static void find_stuck(model *m)
+{
+    for (int i = 0; i < MACHINES * USERS && !m->is_over; i++) {
+        dreamapi_reason reason;
+        (void)machine_use(m, i / USERS, i % USERS, 1);
+        model_advance(m, SOON_MS, true);
+        reason = machine_use(m, i / USERS, i % USERS, 1);
+        if (reason == DREAMAPI_REASON_EMPTY || reason == DREAMAPI_REASON_UNAVAILABLE)
+            model_fail(m, "machine %d hears nothing about user_%d: reason %d", i / USERS, i % USERS, (int)reason);
+    }
+}
+
 /* Everything works from here on: whatever was begun comes to its end. */
 static void come_to_rest(model *m)
 {
@@ -300,11 +313,14 @@ static void come_to_rest(model *m)
     }
     /* Past reservations, the wait after a restore and the grace of the silent. */
     model_advance(m, 2 * (TTL_MS + GRACE_MS) + 200000, true);
+    find_stuck(m);
     for (int i = 0; i < MACHINES * PROCESSES && !m->is_over; i++) {
         if (m->machines[i / PROCESSES].processes[i % PROCESSES].client)
             settle(m, i / PROCESSES, i % PROCESSES);
     }
     network_drain(m);
+    /* Somebody may have been granted units by a request that a reboot made it forget. */
+    model_advance(m, TTL_MS + GRACE_MS + 1, false);
     server_sweep(m);
 }
 

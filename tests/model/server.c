@@ -297,6 +297,10 @@ static void spy(model *m, int machine, const char *body)
     {
         truth_settled(m, entry);
     }
+    cJSON_ArrayForEach(entry, dream_json_get(json, "refunded"))
+    {
+        truth_refund_answered(m, entry);
+    }
     cJSON_Delete(json);
 }
 

@@ -12,7 +12,7 @@
 #include "common/timefmt.h"
 #include "model.h"
 
-enum { WINDOW_MS = 60000, RETENTION_MS = 3500000, RATE_QUIET_MS = 180000, STATE_FINAL = 3 };
+enum { WINDOW_MS = 60000, RETENTION_MS = 3500000, RATE_QUIET_MS = 180000, ASKED_MAX_MS = 600000 /* from a wish to its grant */, STATE_FINAL = 3 };
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -122,6 +122,7 @@ static void learn_lease(model *m, int machine, const cJSON *grant)
     lease->user = atoi(user + sizeof "user_" - 1);
     lease->machine = machine;
     lease->is_unproven = m->server.is_orphan && m->truth.was_rebooted[machine];
+    lease->was_asleep = m->now_ms < m->machines[machine].asleep_until_ms + ASKED_MAX_MS;
     (void)dream_day_parse(dream_json_string(grant, "periodStart"), &lease->start_day);
     (void)dream_day_parse(dream_json_string(grant, "periodEnd"), &lease->end_day);
     (void)dream_json_int(grant, "granted", &lease->granted);
@@ -168,6 +169,14 @@ void truth_settled(model *m, const cJSON *settled)
         lease->is_unproven = true;
     else if (strcmp(state, "invalid") == 0 && !lease->is_unproven)
         model_fail(m, "the server finds a report of lease %s invalid", lease->id);
+}
+
+void truth_refund_answered(model *m, const cJSON *refunded)
+{
+    truth_lease *lease = truth_find(m, dream_json_string(refunded, "leaseId"));
+
+    if (lease && strcmp(dream_json_string(refunded, "state"), "closed") == 0)
+        lease->is_inexact = true;
 }
 
 static void tell(model *m, const cJSON *json, const char *list)
