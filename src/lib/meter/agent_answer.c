@@ -226,7 +226,7 @@ static void note_numbers(booking *b, dream_account *account, const dream_grant_a
 /* A refusal counts for a second, so that an upgrade shows; one for the rate until its window ends. */
 static void deny(booking *b, dream_account *account, const dream_grant_answer *grant, dreamapi_reason reason)
 {
-    int64_t wait_ms = grant->retry_after_ms < 0 ? DENIAL_MS : grant->retry_after_ms;
+    int64_t wait_ms = grant->retry_after_ms <= 0 ? DENIAL_MS : grant->retry_after_ms;
 
     if (reason != DREAMAPI_REASON_RATE && wait_ms > DENIAL_MS)
         wait_ms = DENIAL_MS;
