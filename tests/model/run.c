@@ -286,8 +286,9 @@ static void settle(model *m, int machine, int process)
 static void find_stuck(model *m)
 {
     for (int i = 0; i < MACHINES * USERS && !m->is_over; i++) {
-        dreamapi_reason reason;
-        (void)machine_use(m, i / USERS, i % USERS, 1);
+        dreamapi_reason reason = machine_use(m, i / USERS, i % USERS, 1);
+        if (reason != DREAMAPI_REASON_EMPTY && reason != DREAMAPI_REASON_UNAVAILABLE)
+            continue;
         model_advance(m, SOON_MS, true);
         reason = machine_use(m, i / USERS, i % USERS, 1);
         if (reason == DREAMAPI_REASON_EMPTY || reason == DREAMAPI_REASON_UNAVAILABLE)

@@ -383,11 +383,20 @@ static void forget_settled(builder *b)
     }
 }
 
+/* Whoever wanted units for it may be gone, with the list that had it. Where that is not so, it is listed twice at worst: its wish is
+ * made once. */
+static void sweep_account(const builder *b, dream_account *account)
+{
+    if ((atomic_load(&account->flags) & DREAM_ACCOUNT_ASKED) != 0 && dream_journal_is_shared(b->metering->journal))
+        atomic_fetch_and(&account->flags, ~(uint32_t)DREAM_ACCOUNT_ASKED);
+}
+
 static void sweep_record(builder *b, dream_line line)
 {
     void *record = at(b->metering, line);
 
     switch (dream_tag_kind(*(const uint32_t *)record)) {
+    case DREAM_TAG_ACCOUNT: sweep_account(b, record); break;
     case DREAM_TAG_LEASE: sweep_lease(b, record); break;
     case DREAM_TAG_SETTLED: sweep_settled(b, line, record); break;
     case DREAM_TAG_REFUND: sweep_refund(b, line, record); break;
