@@ -47,17 +47,22 @@ dreamapi_status dream_metering_of(dreamapi_client *client, dream_metering **out_
 {
     dreamapi_status status = DREAMAPI_OK;
     dream_metering *metering = atomic_load(&client->metering);
+    bool is_new = false;
 
     if (metering == NULL) {
         pthread_mutex_lock(&client->metering_lock);
         metering = atomic_load(&client->metering);
         if (metering == NULL) {
             status = make(client, &metering, error);
-            if (status == DREAMAPI_OK)
+            is_new = status == DREAMAPI_OK;
+            if (is_new)
                 atomic_store(&client->metering, metering);
         }
         pthread_mutex_unlock(&client->metering_lock);
     }
+    /* What an earlier run or another process left in the file is looked at without a use. */
+    if (is_new && metering->journal->path != NULL)
+        dream_metering_wake(metering);
     *out_metering = metering;
     return status;
 }
