@@ -90,6 +90,13 @@ void dreamd_request_answer(dreamd_request *request, unsigned status, const char 
     request->answer.body = strndup(body ? body : "", size);
 }
 
+/* Bodies are whole from the start here. */
+void dreamd_request_admit(dreamd_request *request)
+{
+    (void)request;
+    abort();
+}
+
 /* ---- the store ---- */
 
 static dreamd_db_status run(dreamd_store *store, dreamd_work *work, void *arg)
