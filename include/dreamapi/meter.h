@@ -13,7 +13,9 @@
  * as far as the meter's policy lets it.
  *
  * Leases need a server that announces the extension `leases`, and a secret key. Elsewhere dreamapi_meter_use is one direct
- * request a use (strict), or counts first and reports afterwards (cached, within a stated bound).
+ * request a use (strict), or counts first and reports afterwards (cached, within a stated bound); policy and allow_units are about
+ * leases. A strict use is of one unit and of the meter "default", and waits for its answer up to wait_ms whatever the policy (0: nothing is
+ * sent); DREAMAPI_OUTCOME_UNKNOWN then says that it may have been counted. Reservations and refunds are DREAMAPI_UNSUPPORTED there.
  *
  * Any thread may use any meter at any time, but for dreamapi_meter_close. Processes that open the same journal share its leases.
  * Fork: a child may go on using the meters it inherited, on the same counts; nothing is spent or sent twice. */
@@ -100,12 +102,14 @@ typedef struct dreamapi_meter_params {
     int64_t allow_units;
     /** Where the server has no leases and takes no user ids: the user's token (a JWT). Copied. NULL: none. */
     const char *user_token;
-    /** The same from a function, for tokens that expire; asked before each request. NULL: none. */
+    /** The same from a function, for tokens that expire; asked before each request (strict), or by a use that finds none younger
+     * than 30 seconds or one that was refused (cached). NULL: none. */
     dreamapi_token_function token_function;
     /** Handed to token_function. Borrowed until the meter is closed. */
     void *token_data;
     /** Where the server has no leases: 0 (strict): each use is one request. More (cached): at most this many units are
-     * admitted before the server confirmed them; they are reported in the background. Up to DREAMAPI_MAX_UNITS. */
+     * admitted before the server confirmed them, over all threads and processes of the journal; they are reported in the
+     * background. Up to DREAMAPI_MAX_UNITS. */
     int64_t cached_units;
 } dreamapi_meter_params;
 
@@ -141,7 +145,8 @@ typedef struct dreamapi_decision {
     int64_t retry_after_ms;
     /** How old the server's part of the answer is, in milliseconds; -1 when there is none. */
     int64_t age_ms;
-    /** The most units, over all processes of this journal, that can have been admitted beyond what the server granted. 0 with a lease. */
+    /** The most units, over all processes of this journal, that can have been admitted beyond what the server granted or counted. 0 with
+     * a lease and in a strict use. */
     int64_t max_over;
     /** What dreamapi_meter_refund takes; consumed by it. Opaque. */
     uint64_t refund_token[3];
@@ -207,9 +212,9 @@ typedef struct dreamapi_meter_stats {
     int64_t units_granted;
     /** Units settled as used. */
     int64_t units_settled;
-    /** Lease requests sent. */
+    /** Requests sent for leases and for reports of cached meters. */
     int64_t requests;
-    /** Lease requests that failed. */
+    /** Those of them that failed. */
     int64_t requests_failed;
     /** Leases that are held now. */
     int64_t leases_active;

@@ -58,6 +58,8 @@ static uint64_t start_of(pid_t pid)
     char path[48];
     char text[1024];
     const char *at;
+    char state;
+    long threads = 0;
     unsigned long long start = 0;
     ssize_t size;
     int fd;
@@ -72,11 +74,14 @@ static uint64_t start_of(pid_t pid)
         return 0;
     text[size] = '\0';
     at = strrchr(text, ')'); /* the name may hold anything */
-    for (int field = 2; at != NULL && field < 22; field++)
-        at = strchr(at + 1, ' ');
-    if (at == NULL || sscanf(at, "%llu", &start) != 1)
+    if (at == NULL || sscanf(at + 1, " %c", &state) != 1)
         return 0;
-    return start;
+    for (int field = 2; at != NULL && field < 20; field++)
+        at = strchr(at + 1, ' ');
+    if (at == NULL || sscanf(at, "%ld %*d %llu", &threads, &start) != 2)
+        return 0;
+    /* Nobody waited for it yet; it runs no more. (One whose first thread alone has ended does.) */
+    return state == 'Z' && threads <= 1 ? 0 : start;
 }
 
 /* The low bits say in which PID namespace the number counts. */
