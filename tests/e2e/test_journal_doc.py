@@ -9,7 +9,7 @@ import daemon
 HEADERS = [daemon.ROOT / "src/lib/meter" / name for name in ("record.h", "journal.h")]
 # In the order of the document.
 STRUCTS = ["dream_journal_header", "dream_identity", "dream_share", "dream_lease", "dream_account", "dream_settled", "dream_refund",
-           "dream_text_record", "dream_free"]
+           "dream_text_record", "dream_direct", "dream_free"]
 
 
 def fields(struct):

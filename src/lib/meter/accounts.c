@@ -71,7 +71,7 @@ static void put(dream_account_table *table, uint64_t hash, dream_line line)
 
 static uint64_t hash_of(const dream_accounts *accounts, const dream_account *account)
 {
-    return hash_names(accounts->seed, dream_account_user(account), account->user_size, dream_account_meter(account),
+    return hash_names(accounts->seed, account->names, account->user_size, account->names + account->user_size + 1,
                       account->meter_size);
 }
 
@@ -144,9 +144,10 @@ typedef struct names {
 
 static names describe(const dream_accounts *accounts, const char *user_id, const char *meter)
 {
-    names wanted = { user_id, meter, strlen(user_id), strlen(meter), 0 };
+    names wanted = { user_id, strcmp(meter, DREAM_DEFAULT_METER) == 0 ? "" : meter, strlen(user_id), 0, 0 };
 
-    wanted.hash = hash_names(accounts->seed, user_id, wanted.user_size, meter, wanted.meter_size);
+    wanted.meter_size = strlen(wanted.meter);
+    wanted.hash = hash_names(accounts->seed, user_id, wanted.user_size, wanted.meter, wanted.meter_size);
     return wanted;
 }
 
@@ -205,8 +206,8 @@ static dream_line make_account(dream_accounts *accounts, const names *wanted)
     if (line == 0)
         return 0;
     account = dream_journal_at(accounts->journal, line);
-    account->user_size = (uint32_t)wanted->user_size;
-    account->meter_size = (uint32_t)wanted->meter_size;
+    account->user_size = (uint16_t)wanted->user_size;
+    account->meter_size = (uint16_t)wanted->meter_size;
     memcpy(account->names, wanted->user, wanted->user_size + 1);
     memcpy(account->names + wanted->user_size + 1, wanted->meter, wanted->meter_size + 1);
     atomic_store(&account->limit, -1);

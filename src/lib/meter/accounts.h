@@ -7,6 +7,8 @@
 
 #include "lib/meter/journal.h"
 
+#define DREAM_DEFAULT_METER "default"
+
 typedef struct dream_account_table dream_account_table;
 
 typedef struct dream_accounts {
@@ -34,7 +36,7 @@ static inline const char *dream_account_user(const dream_account *account)
 }
 static inline const char *dream_account_meter(const dream_account *account)
 {
-    return account->names + account->user_size + 1;
+    return account->meter_size == 0 ? DREAM_DEFAULT_METER : account->names + account->user_size + 1;
 }
 
 #endif

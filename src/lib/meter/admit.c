@@ -38,7 +38,7 @@ static inline void describe_lease(const dream_metering *metering, const dream_le
     uint64_t word = atomic_load_explicit(&share->word, memory_order_relaxed);
     /* With one share this is exact; with a fan, what other threads spent is summed up on the slow path only: looking at their
      * shares each time would cost what the fan saves. */
-    int64_t spent = share == &lease->main && atomic_load_explicit(&lease->fan, memory_order_relaxed) == 0
+    int64_t spent = share == &lease->main && atomic_load_explicit(&lease->main.lease, memory_order_relaxed) == 0
                         ? dream_word_units(word)
                         : atomic_load_explicit(&lease->spent_seen, memory_order_relaxed);
     int64_t granted = atomic_load_explicit(&lease->granted, memory_order_relaxed);
@@ -171,7 +171,7 @@ static void spread_if_crowded(const admission *a, dream_lease *lease)
 
     if ((flags & DREAM_ACCOUNT_FANNED) == 0 && atomic_load(&a->account->clash) >= CLASHES_TO_FAN_OUT)
         atomic_fetch_or(&a->account->flags, DREAM_ACCOUNT_FANNED);
-    if ((atomic_load(&a->account->flags) & DREAM_ACCOUNT_FANNED) != 0 && atomic_load(&lease->fan) == 0)
+    if ((atomic_load(&a->account->flags) & DREAM_ACCOUNT_FANNED) != 0 && atomic_load(&lease->main.lease) == 0)
         (void)dream_lease_fan_out(a->metering->journal, lease);
 }
 
@@ -226,7 +226,7 @@ static bool is_denied_in_full(const dream_lease *lease, const dream_account *acc
     word = atomic_load_explicit(&lease->main.word, memory_order_relaxed);
     if (atomic_load_explicit(&account->denied_reason, memory_order_relaxed) == DREAMAPI_REASON_RATE)
         return dream_word_calls(word) >= atomic_load_explicit(&lease->main.calls_quota, memory_order_relaxed);
-    return atomic_load_explicit(&lease->fan, memory_order_relaxed) == 0
+    return atomic_load_explicit(&lease->main.lease, memory_order_relaxed) == 0
            && dream_word_units(word) >= atomic_load_explicit(&lease->main.quota, memory_order_relaxed);
 }
 

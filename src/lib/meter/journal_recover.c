@@ -146,11 +146,11 @@ static void finish_debt(const recovery_walk *walk, const dream_lease *lease)
 
 static void recover_lease(recovery_walk *walk, dream_lease *lease)
 {
-    dream_line fan = atomic_load(&lease->fan);
+    dream_line fan = atomic_load(&lease->main.lease);
 
     if (!is_kind(walk, lease->account, DREAM_TAG_ACCOUNT) || atomic_load(&lease->state) == 0
         || (walk->recovery->is_copy && atomic_load(&lease->state) == DREAM_LEASE_PENDING)) {
-        atomic_store(&lease->fan, 0);
+        atomic_store(&lease->main.lease, 0);
         atomic_store(&lease->reservations, 0);
         lease->main.tag = dream_tag_make(DREAM_TAG_FREE, sizeof(*lease) / DREAM_LINE);
         return;
@@ -158,7 +158,7 @@ static void recover_lease(recovery_walk *walk, dream_lease *lease)
     if (fan != 0 && (!is_kind(walk, fan, DREAM_TAG_FAN)
                      || ((dream_share *)dream_journal_at(walk->journal, fan))->lease
                             != dream_journal_line(walk->journal, lease)))
-        atomic_store(&lease->fan, 0);
+        atomic_store(&lease->main.lease, 0);
     mend_fold(walk, lease);
     mend_reservations(walk, lease);
     DREAM_POINT(recover_lease);
@@ -250,7 +250,7 @@ static void collect_free(recovery_walk *walk, dream_line line)
     dream_lease *lease = is_part && is_kind(walk, share->lease, DREAM_TAG_LEASE)
                              ? dream_journal_at(walk->journal, share->lease)
                              : NULL;
-    bool is_used = kind == DREAM_TAG_FAN && lease != NULL && atomic_load(&lease->fan) == line;
+    bool is_used = kind == DREAM_TAG_FAN && lease != NULL && atomic_load(&lease->main.lease) == line;
 
     for (dream_line at = kind == DREAM_TAG_RESERVATION && lease != NULL ? atomic_load(&lease->reservations) : 0;
          at != 0 && !is_used; at = atomic_load(&((dream_share *)dream_journal_at(walk->journal, at))->next))

@@ -31,7 +31,7 @@ static uint32_t thread_number(void)
 
 dream_share *dream_lease_share(const dream_journal *journal, dream_lease *lease)
 {
-    dream_line fan = atomic_load_explicit(&lease->fan, memory_order_acquire);
+    dream_line fan = atomic_load_explicit(&lease->main.lease, memory_order_acquire);
 
     return fan == 0 ? &lease->main : share_at(journal, fan + thread_number() % DREAM_FAN);
 }
@@ -86,7 +86,7 @@ typedef void each_share(dream_share *share, void *context);
 
 static void for_shares(const dream_journal *journal, const dream_lease *lease, each_share *act, void *context)
 {
-    dream_line fan = atomic_load(&lease->fan);
+    dream_line fan = atomic_load(&lease->main.lease);
 
     act((dream_share *)&lease->main, context);
     for (uint32_t i = 0; fan != 0 && i < DREAM_FAN; i++)
@@ -125,7 +125,7 @@ bool dream_lease_fan_out(dream_journal *journal, dream_lease *lease)
 {
     dream_line line;
 
-    if (lease->window_ms != 0 || atomic_load(&lease->fan) != 0)
+    if (lease->window_ms != 0 || atomic_load(&lease->main.lease) != 0)
         return false;
     line = dream_journal_take(journal, DREAM_TAG_FAN, DREAM_FAN * DREAM_LINE);
     if (line == 0)
@@ -137,7 +137,7 @@ bool dream_lease_fan_out(dream_journal *journal, dream_lease *lease)
         atomic_store(&share->word, atomic_load(&share->word) & DREAM_GENERATIONS);
     }
     DREAM_POINT(fan_filled);
-    atomic_store(&lease->fan, line);
+    atomic_store(&lease->main.lease, line);
     DREAM_POINT(fan_named);
     return true;
 }
@@ -476,7 +476,7 @@ void dream_lease_mend(dream_journal *journal, dream_lease *lease)
 void dream_lease_free(dream_journal *journal, dream_lease *lease)
 {
     dream_line line = atomic_load(&lease->reservations);
-    dream_line fan = atomic_load(&lease->fan);
+    dream_line fan = atomic_load(&lease->main.lease);
 
     /* From here on it is no lease to anybody who finds it: its parts may soon be another one's. */
     atomic_store(&lease->state, 0);

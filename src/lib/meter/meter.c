@@ -12,7 +12,6 @@
 #include "lib/text.h"
 
 enum { METER_NAME_MAX = 64, NS_PER_MS = 1000000 };
-static const char default_meter[] = "default";
 
 static dreamapi_status check_params(const dreamapi_meter_params *params, dreamapi_error *error)
 {
@@ -86,7 +85,7 @@ static dreamapi_status find_account(dream_metering *metering, const char *user_i
 
     if (user_id == NULL || !dream_text_is_id(user_id))
         return dream_error_refuse(error, status, "user_id is no id");
-    status = dream_accounts_get(&metering->accounts, user_id, meter == NULL ? default_meter : meter, out_account);
+    status = dream_accounts_get(&metering->accounts, user_id, meter == NULL ? DREAM_DEFAULT_METER : meter, out_account);
     if (status != DREAMAPI_OK)
         return dream_error_refuse(error, status, "the journal has no room for another user");
     return DREAMAPI_OK;
@@ -192,7 +191,7 @@ dreamapi_status dreamapi_client_use(dreamapi_client *client, const char *user_id
         if (status != DREAMAPI_OK)
             return status;
     }
-    transient.account = dream_accounts_find(&metering->accounts, user_id, meter == NULL ? default_meter : meter);
+    transient.account = dream_accounts_find(&metering->accounts, user_id, meter == NULL ? DREAM_DEFAULT_METER : meter);
     if (transient.account == NULL) {
         (void)refuse_argument(decision);
         if (meter != NULL && (!dream_text_is_id(meter) || strlen(meter) > METER_NAME_MAX))

@@ -73,7 +73,7 @@ static inline uint64_t dream_word_next_generation(uint64_t word)
 /* One line. The first one of a lease, each of a fan, and a reservation. */
 typedef struct dream_share {
     uint32_t tag;
-    dream_line lease;
+    _Atomic dream_line lease; /* that it is of; in a lease's own first line: its fan, 0 for none */
     _Atomic uint64_t word;
     _Atomic uint32_t quota;       /* units that the word may reach */
     _Atomic uint32_t attention;   /* units past which an admission takes the slow path; at most quota */
@@ -118,7 +118,7 @@ typedef struct dream_lease {
     int32_t period_start_day;
     int32_t period_end_day;
     _Atomic dream_line plan;
-    _Atomic dream_line fan; /* 0: one share */
+    uint32_t unused;
     _Atomic dream_line reservations;
     uint32_t wanted;
     int64_t asked_at_ns; /* pending: when it was last sent */
@@ -143,12 +143,13 @@ enum {
     DREAM_ACCOUNT_FANNED = 1u << 1 /* many threads: leases begin with a fan */
 };
 
-/* The head of an account; its user's id and meter's name follow, each with a NUL. */
+/* The head of an account; its user's id and meter's name follow, each with a NUL. Looking one up reads its lines, so most are two. */
 typedef struct dream_account {
     uint32_t tag;
     _Atomic dream_line current; /* the lease that is spent */
     _Atomic int64_t denied_until_ns;
-    _Atomic uint32_t denied_reason; /* dreamapi_reason */
+    _Atomic uint16_t denied_reason; /* dreamapi_reason */
+    _Atomic uint16_t clash;         /* swaps that failed; may go round */
     _Atomic uint32_t flags;
     _Atomic dream_line pending; /* the lease that is asked for */
     _Atomic dream_line plan;
@@ -157,14 +158,12 @@ typedef struct dream_account {
     _Atomic int64_t left;
     _Atomic int64_t answered_at_ns;
     /* line 2 */
-    uint32_t user_size; /* without the NUL */
-    uint32_t meter_size;
+    uint16_t user_size;  /* without the NUL */
+    uint16_t meter_size; /* 0: the meter "default" */
+    uint32_t want;       /* what to ask for next */
     _Atomic uint64_t debt;  /* units admitted beyond any grant and not billed yet; above them, how often it was lowered */
     int64_t next_try_ns;    /* the server is not asked before */
-    uint32_t want;          /* what to ask for next */
-    _Atomic uint32_t clash; /* swaps that failed */
     _Atomic dream_line direct; /* 0: nothing was ever admitted ahead of a server without leases */
-    uint32_t unused;
     char names[];
 } dream_account;
 
