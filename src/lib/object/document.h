@@ -28,10 +28,11 @@ typedef enum dream_field_kind {
     DREAM_FIELD_TEXTS  /* const cJSON *, an array of texts; null counts as absent; absent: NULL */
 } dream_field_kind;
 
+/* No pointer in it: tables of these are constants that the loader need not touch. */
 typedef struct dream_field {
-    const char *name; /* on the wire */
-    dream_field_kind kind;
-    size_t offset; /* of the member that takes it */
+    char name[28];   /* on the wire */
+    uint8_t kind;    /* dream_field_kind */
+    uint16_t offset; /* of the member that takes it */
     bool is_required;
     int64_t fallback;
 } dream_field;
