@@ -171,11 +171,14 @@ void truth_settled(model *m, const cJSON *settled)
         model_fail(m, "the server finds a report of lease %s invalid", lease->id);
 }
 
+/* After the books are closed a lease is not known any more. */
 void truth_refund_answered(model *m, const cJSON *refunded)
 {
     truth_lease *lease = truth_find(m, dream_json_string(refunded, "leaseId"));
+    const char *state = dream_json_string(refunded, "state");
 
-    if (lease && strcmp(dream_json_string(refunded, "state"), "closed") == 0)
+    if (lease && (strcmp(state, "closed") == 0 || strcmp(state, "unknown") == 0)
+        && dream_day_of_ms(server_now(m)) > lease->end_day + CLOSE_DAYS)
         lease->is_inexact = true;
 }
 

@@ -108,15 +108,30 @@ static void book_resent(booking *b, const dream_item *item)
         settled->flags &= ~DREAM_SETTLED_RESEND;
 }
 
-/* The lease must be settled before: then its refund is asked for again a little later. */
-static bool is_too_early(const booking *b, const dream_item *item)
+/* True if the lease's end is still to be reported from here. */
+static bool is_reported_here(const booking *b, const unsigned char lease_id[16])
+{
+    for (dream_line line = 0; (line = dream_journal_next(b->metering->journal, line)) != 0;) {
+        const void *record = at(b->metering, line);
+        dream_tag kind = dream_tag_kind(*(const uint32_t *)record);
+        if ((kind == DREAM_TAG_LEASE && memcmp(((const dream_lease *)record)->lease_id, lease_id, 16) == 0)
+            || (kind == DREAM_TAG_SETTLED && (((const dream_settled *)record)->flags & DREAM_SETTLED_RESEND) != 0
+                && memcmp(((const dream_settled *)record)->lease_id, lease_id, 16) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* The lease must be settled before: then its refund is asked for again a little later. One whose end was confirmed, and that
+ * the server does not know all the same, was forgotten there after its books were closed: so is the refund. */
+static bool is_too_early(const booking *b, const dream_item *item, const dream_refund *refund)
 {
     unsigned char id[16];
 
     for (size_t i = 0; i < b->answer->refunded_count; i++) {
         const dream_refunded_answer *refunded = &b->answer->refunded[i];
         if (dream_lease_id_read(refunded->id, id) && memcmp(id, item->id, sizeof(id)) == 0)
-            return strcmp(refunded->state, "unknown") == 0;
+            return strcmp(refunded->state, "unknown") == 0 && is_reported_here(b, refund->lease_id);
     }
     return true;
 }
@@ -129,7 +144,7 @@ static void book_refund(booking *b, const dream_item *item)
         return;
     refund->told_at_ns = b->now_ns;
     DREAM_POINT(refund_booked);
-    refund->state = is_too_early(b, item) ? 1 : 2;
+    refund->state = is_too_early(b, item, refund) ? 1 : 2;
 }
 
 static bool answers(const dream_settled_answer *settled, const dream_item *item)

@@ -219,11 +219,14 @@ static void recover_settled(recovery_walk *walk, dream_line line)
     atomic_fetch_add(&header->settled_count, 1);
 }
 
-/* Its state is stored last: without one, nobody was told that the refund is recorded. */
-static void recover_refund(dream_refund *refund)
+/* Its state is stored last: without one, nobody was told that the refund is recorded. Times of another boot say nothing: what is
+ * confirmed is kept for a whole retention again, the rest is sent at once. */
+static void recover_refund(const recovery_walk *walk, dream_refund *refund)
 {
     if (refund->state == 0)
         refund->tag = dream_tag_make(DREAM_TAG_FREE, 1);
+    else if (!walk->recovery->is_same_boot)
+        refund->told_at_ns = refund->state == 1 ? 0 : dream_settings_now_ms(walk->journal->settings) * 1000000;
 }
 
 static void recover_record(recovery_walk *walk, dream_line line)
@@ -235,7 +238,7 @@ static void recover_record(recovery_walk *walk, dream_line line)
     case DREAM_TAG_DIRECT: recover_direct(walk, line); break;
     case DREAM_TAG_LEASE: recover_lease(walk, record); break;
     case DREAM_TAG_SETTLED: recover_settled(walk, line); break;
-    case DREAM_TAG_REFUND: recover_refund(record); break;
+    case DREAM_TAG_REFUND: recover_refund(walk, record); break;
     default: break;
     }
 }
