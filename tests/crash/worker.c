@@ -28,15 +28,17 @@ enum {
     THREADS_MAX = 16,
     CHILDREN_MAX = 16,
     WAIT_MS = 40,
+    HOLD_MS = 200,
     ALLOW_UNITS = 40,
     SETTLE_MS = 20000,
     BESIDE_MS = 300,
     CLOSE_MS = 3000,
     CHILD_OPERATIONS = 40,
-    IDLE_METERS = 440,
+    IDLE_METERS = 466,
     FEW_UNITS = 5,
     MANY_UNITS = 60,
     BURST = 400,
+    CROWD = 50, /* with one account only: so many times longer */
     KEPT = 4
 };
 
@@ -164,7 +166,7 @@ static void reserve_and_commit(thread *self, size_t account)
     int64_t needed = draw(self, (uint32_t)units + FEW_UNITS);
     dreamapi_reservation reservation;
     dreamapi_decision decision;
-    dreamapi_status status = dreamapi_meter_reserve(all.meters[account], units, 5000, &reservation, &decision);
+    dreamapi_status status = dreamapi_meter_reserve(all.meters[account], units, HOLD_MS, &reservation, &decision);
 
     judge(status);
     if (status != DREAMAPI_OK || draw(self, 20) == 0)
@@ -186,7 +188,7 @@ static void reserve_and_commit(thread *self, size_t account)
 /* Many at once, so that threads get into each other's way. */
 static void burst(thread *self, size_t account)
 {
-    for (int i = 0; i < BURST; i++) {
+    for (int i = 0; i < BURST * (all.accounts == 1 ? CROWD : 1); i++) {
         if (!use(self, account, 1, NULL))
             return;
     }
@@ -234,7 +236,7 @@ static void operate(thread *self)
             keep_or_refund(self, account, &decision);
     } else if (kind < 96) {
         reserve_and_commit(self, account);
-    } else if (kind < 99) {
+    } else if (kind < 99 || all.accounts == 1) {
         burst(self, 0);
     } else if (self->forks) {
         fork_child(self);

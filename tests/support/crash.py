@@ -104,7 +104,10 @@ class Worker:
         env = {"DREAMAPI_BASE_URL": stage.serve.api, "DREAMAPI_SECRET_KEY": stage.names["<sk-app>"]}
         if kill_at:
             env["DREAM_KILL_AT"] = kill_at
-        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", program(), *map(str, words)], env=daemon.environment(env),
+        # A forked child has a client of its own, and with it a thread.
+        env = daemon.environment(env)
+        env["TSAN_OPTIONS"] = env.get("TSAN_OPTIONS", "") + " die_after_fork=0"
+        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", program(), *map(str, words)], env=env,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         start_new_session=True)
 
