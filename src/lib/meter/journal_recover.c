@@ -97,8 +97,19 @@ static bool find_starts(recovery_walk *walk)
     return line == used;
 }
 
+/* Units that the next lease would pay. In a copy they are the original's to pay; in pages of which some are older than others, a lease may
+ * have paid them already. Moving the generation on keeps leases that paid from taking them off again. */
+static void forget_debt(dream_account *account)
+{
+    uint64_t debt = atomic_load(&account->debt);
+
+    atomic_store(&account->debt, ((debt >> 32) + 1) << 32);
+}
+
 static void recover_account(const recovery_walk *walk, dream_account *account)
 {
+    if (!walk->is_proven)
+        forget_debt(account);
     if (!is_kind(walk, atomic_load(&account->direct), DREAM_TAG_DIRECT))
         atomic_store(&account->direct, 0);
     atomic_store(&account->current, 0);
@@ -337,7 +348,7 @@ bool dream_recover_has_debts(const dream_journal *journal)
         switch (dream_tag_kind(*(const uint32_t *)record)) {
         case DREAM_TAG_LEASE: return true;
         case DREAM_TAG_ACCOUNT:
-            if (atomic_load(&((const dream_account *)record)->debt) != 0)
+            if ((uint32_t)atomic_load(&((const dream_account *)record)->debt) != 0) /* above it is how often it was lowered */
                 return true;
             break;
         case DREAM_TAG_DIRECT:
