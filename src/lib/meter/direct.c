@@ -14,9 +14,15 @@
 
 enum { NS_PER_MS = 1000000, DENIAL_MS = 1000, DRIVE_MS = 20, WAIT_MS = 100, TOKEN_FRESH_MS = 30000 };
 
+static unsigned announced(const dream_metering *metering)
+{
+    return atomic_load(&dream_journal_header_of(metering->journal)->announced);
+}
+
 bool dream_direct_is_on(const dream_metering *metering)
 {
-    return atomic_load(&metering->has_no_leases) || metering->client->settings.authorization == NULL;
+    return (announced(metering) & (DREAM_ANNOUNCED | DREAM_EXTENSION_LEASES)) == DREAM_ANNOUNCED
+           || metering->client->settings.authorization == NULL;
 }
 
 /* ---- what the server said ---- */
@@ -77,8 +83,7 @@ static bool is_by_id(const dreamapi_meter *meter)
 {
     const dream_metering *metering = meter->metering;
 
-    return metering->client->settings.authorization != NULL
-           && (atomic_load(&metering->direct.announced) & DREAM_EXTENSION_SERVER_SIDE) != 0;
+    return metering->client->settings.authorization != NULL && (announced(metering) & DREAM_EXTENSION_SERVER_SIDE) != 0;
 }
 
 /* `*out_token` is owned (dream_free_secret); NULL if the meter has none. */
@@ -421,10 +426,9 @@ static bool is_default(const dream_account *account)
 /* Direct requests are about one unit of the default meter; events may be about more, and about others. */
 static bool is_possible(const dreamapi_meter *meter, int64_t units)
 {
-    const dream_direct_book *book = &meter->metering->direct;
-    bool has_events =
-        meter->metering->client->settings.authorization != NULL
-        && (!atomic_load(&book->is_known) || (atomic_load(&book->announced) & DREAM_EXTENSION_USAGE_BATCH) != 0);
+    unsigned known = announced(meter->metering);
+    bool has_events = meter->metering->client->settings.authorization != NULL
+                      && ((known & DREAM_ANNOUNCED) == 0 || (known & DREAM_EXTENSION_USAGE_BATCH) != 0);
 
     if (meter->params->cached_units == 0)
         return units == 1 && is_default(meter->account);

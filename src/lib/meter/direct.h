@@ -29,24 +29,24 @@ typedef struct dream_direct_book {
     size_t count;
     size_t capacity;
 
-    _Atomic unsigned announced; /* the server's extensions as last heard, and: */
-    _Atomic bool is_known;      /* they were heard */
-    _Atomic bool is_wanted;     /* the driver has something to do */
-    _Atomic bool is_ending;     /* nothing new is begun */
-    _Atomic unsigned calls;     /* under way */
-    _Atomic int trouble; /* dreamapi_status of the last call, if the server did not answer it; else DREAMAPI_OK */
+    _Atomic bool is_wanted; /* the driver has something to do */
+    _Atomic bool is_ending; /* nothing new is begun */
+    _Atomic unsigned calls; /* under way */
+    _Atomic int trouble;    /* dreamapi_status of the last call, if the server did not answer it; else DREAMAPI_OK */
 
     /* The driver's. */
     bool is_batch_under_way;
     int64_t next_ns;
     int64_t next_scan_ns;
-    int64_t not_before_ns; /* after a failure */
+    int64_t heard_until_ms; /* of what was heard of the server last */
+    int64_t not_before_ns;  /* after a failure */
     unsigned failures;
 } dream_direct_book;
 
 /* ---- direct.c: users' threads ---- */
 
-/* True while uses are direct: the server is known to have no leases, or there is no secret key to ask for them. */
+/* True while uses are direct: the server is known to have no leases, or there is no secret key to ask for them. What one process hears, all
+ * of the journal go by. */
 bool dream_direct_is_on(const struct dream_metering *metering);
 /* The answer to a use; `out` is begun. Waits until `until_ns` at the latest. */
 dreamapi_status dream_direct_admit(const dreamapi_meter *meter, int64_t units, int64_t until_ns,

@@ -109,6 +109,7 @@ void dream_direct_adopt(dream_direct_book *book)
     book->is_batch_under_way = false;
     book->next_ns = 0;
     book->next_scan_ns = 0;
+    book->heard_until_ms = 0;
     book->not_before_ns = 0;
 }
 
@@ -125,7 +126,7 @@ void dream_direct_clear(dream_direct_book *book)
 
 static bool announces(const dream_metering *metering, unsigned extension)
 {
-    return (atomic_load(&metering->direct.announced) & extension) != 0;
+    return (atomic_load(&dream_journal_header_of(metering->journal)->announced) & extension) != 0;
 }
 
 static bool has_secret(const dream_metering *metering)
@@ -141,26 +142,25 @@ static bool has(const dream_metering *metering, unsigned extension)
 /* With a secret key much may be possible, so what is is asked first. */
 static bool must_learn(const dream_metering *metering)
 {
-    return has_secret(metering) && !atomic_load(&metering->direct.is_known);
+    return has_secret(metering) && !announces(metering, DREAM_ANNOUNCED);
 }
 
 bool dream_direct_learn(dream_metering *metering)
 {
     const dream_extensions *extensions = &metering->client->extensions;
+    int64_t now_ms = dream_settings_now_ms(&metering->client->settings);
 
-    if (dream_extensions_look(extensions, dream_settings_now_ms(&metering->client->settings))
-        == DREAM_EXTENSIONS_KNOWN) {
-        atomic_store(&metering->direct.announced, extensions->announced);
-        atomic_store(&metering->direct.is_known, true);
-        if ((extensions->announced & DREAM_EXTENSION_LEASES) != 0)
-            atomic_store(&metering->has_no_leases, false);
+    /* Once each time: another process may have heard something newer since. */
+    if (extensions->until_ms != metering->direct.heard_until_ms
+        && dream_extensions_look(extensions, now_ms) == DREAM_EXTENSIONS_KNOWN) {
+        metering->direct.heard_until_ms = extensions->until_ms;
+        atomic_store(&dream_journal_header_of(metering->journal)->announced, extensions->announced | DREAM_ANNOUNCED);
     }
     return dream_direct_is_on(metering);
 }
 
 void dream_direct_begin(dream_metering *metering)
 {
-    atomic_store(&metering->has_no_leases, true);
     (void)dream_direct_learn(metering);
     atomic_store(&metering->trouble, DREAMAPI_OK);
     atomic_store(&metering->direct.is_wanted, true);
@@ -559,9 +559,9 @@ static bool is_remembered(const picker *p, const dream_direct *direct)
     int64_t age_ms = dream_settings_wall_ms(&p->metering->client->settings) - direct->at_ms;
 
     return (direct->flags & DREAM_DIRECT_IS_REPEATABLE) != 0 && age_ms < (is_batch ? event_ms : key_ms)
-           && (is_batch ? has(p->metering, DREAM_EXTENSION_USAGE_BATCH)
-                        : !atomic_load(&p->metering->direct.is_known)
-                              || announces(p->metering, DREAM_EXTENSION_IDEMPOTENCY));
+           && (is_batch
+                   ? has(p->metering, DREAM_EXTENSION_USAGE_BATCH)
+                   : !announces(p->metering, DREAM_ANNOUNCED) || announces(p->metering, DREAM_EXTENSION_IDEMPOTENCY));
 }
 
 static void own(const picker *p, dream_direct *direct)

@@ -540,6 +540,7 @@ static dreamapi_status take_over(dream_journal *journal, dreamapi_error *error)
     DREAM_POINT(recover_named);
     atomic_store(&header->is_changing, 0);
     atomic_store(&header->is_clean, 0);
+    atomic_store(&header->announced, 0);
     /* Before the first admission: else a delayed settlement of the clean close could meet units that are spent again. */
     if (journal->path != NULL && msync(journal->base, sizeof(*header), MS_SYNC) != 0)
         return refuse(journal, error, "cannot be written");

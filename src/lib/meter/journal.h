@@ -50,9 +50,11 @@ typedef struct dream_journal_header {
     _Atomic uint32_t is_changing; /* set under the lock: who finds it set finds what a killed process left half done */
     uint32_t unused;
     dream_identity identities[2];
+    _Atomic uint32_t announced; /* the server's extensions, as the process that asked last heard, and DREAM_ANNOUNCED */
 } dream_journal_header;
 
 enum { DREAM_JOURNAL_FIRST = 64 };
+#define DREAM_ANNOUNCED (1u << 31) /* they were heard */
 
 typedef struct dream_journal {
     unsigned char *base;

@@ -44,8 +44,7 @@ typedef struct dream_metering {
 
     /* What users' threads go by when no unit is at hand. */
     _Atomic int trouble;       /* dreamapi_status of the last request that failed; DREAMAPI_OK after one that did not */
-    _Atomic bool has_no_leases; /* the server announces none */
-    dream_direct_book direct;   /* what is done then */
+    dream_direct_book direct;  /* what is done where the server has no leases */
 
     /* The driver's. */
     dream_agent_request *request; /* under way; NULL: none */
