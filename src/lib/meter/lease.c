@@ -53,7 +53,8 @@ static uint32_t carve(dream_share *share, uint32_t units, uint64_t call_step)
     uint32_t taken;
 
     for (;;) {
-        if ((word & DREAM_SEALED) != 0 || quota <= dream_word_units(word))
+        if ((word & DREAM_SEALED) != 0 || quota <= dream_word_units(word)
+            || (call_step != 0 && dream_word_calls(word) >= atomic_load(&share->calls_quota)))
             return 0;
         taken = quota - dream_word_units(word);
         if (taken > units)
@@ -349,7 +350,7 @@ dream_slow dream_lease_reserve(dream_journal *journal, dream_lease *lease, uint3
         raise_quota(share, taken, true);
         dream_journal_give(journal, *out_line);
         *out_line = 0;
-        return DREAM_SLOW_EMPTY;
+        return call_step != 0 && calls_left(share) == 0 ? DREAM_SLOW_RATE : DREAM_SLOW_EMPTY;
     }
     DREAM_POINT(reserve_carved);
     reservation = share_at(journal, *out_line);
