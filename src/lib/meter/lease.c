@@ -251,15 +251,13 @@ dream_slow dream_lease_spend(dream_journal *journal, dream_lease *lease, dream_s
     atomic_store(&share->slow_at_ns, atomic_load(&lease->main.slow_at_ns));
     for (;;) {
         uint32_t quota = atomic_load(&share->quota);
-        /* From here on only the quota itself is worth a look. */
+        /* From here on only the quota itself is worth a look; the time was looked at above. */
         atomic_store(&share->attention, quota);
-        if (dream_share_spend(share, units, now_ns) != DREAM_SPENT_SLOW) {
+        if (dream_share_spend(share, units, INT64_MIN) != DREAM_SPENT_SLOW) {
             atomic_store(&lease->spent_seen, dream_lease_admitted(journal, lease));
             return DREAM_SLOW_SPENT;
         }
         if ((atomic_load(&share->word) & DREAM_SEALED) != 0)
-            return DREAM_SLOW_OVER;
-        if (now_ns >= atomic_load(&share->slow_at_ns))
             return DREAM_SLOW_OVER;
         if (atomic_load(&share->call_step) != 0 && calls_left(share) == 0)
             return DREAM_SLOW_RATE;
