@@ -240,7 +240,85 @@ int64_t dream_lease_rate_wait_ms(const dream_lease *lease, int64_t now_ns)
     return at_ns <= now_ns ? 1 : (at_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
 }
 
+/* ---- reservations that end ---- */
+
+static void unlink_reservation(dream_journal *journal, dream_lease *lease, dream_line line)
+{
+    dream_line next = atomic_load(&share_at(journal, line)->next);
+    dream_line at = atomic_load(&lease->reservations);
+
+    if (at == line) {
+        atomic_store(&lease->reservations, next);
+        return;
+    }
+    while (at != 0 && atomic_load(&share_at(journal, at)->next) != line)
+        at = atomic_load(&share_at(journal, at)->next);
+    if (at != 0)
+        atomic_store(&share_at(journal, at)->next, next);
+}
+
+/* Moves the booked units of an ended reservation into the lease's own count, so that its record can serve again. */
+static void fold(dream_journal *journal, dream_lease *lease, dream_share *reservation)
+{
+    uint64_t word = atomic_load(&lease->main.word);
+    uint32_t units = dream_word_units(atomic_load(&reservation->word));
+
+    lease->fold_share = dream_journal_line(journal, reservation);
+    do {
+        if ((word & DREAM_SEALED) != 0) {
+            atomic_store(&lease->fold_from, 0);
+            return; /* stays where it is, and is summed up with the rest */
+        }
+        atomic_store(&lease->fold_from, word);
+        DREAM_POINT(fold_begun);
+    } while (!atomic_compare_exchange_strong(&lease->main.word, &word, dream_word_next_generation(word) + units));
+    DREAM_POINT(fold_counted);
+    atomic_store(&reservation->word, DREAM_SEALED);
+    DREAM_POINT(fold_sealed);
+    atomic_store(&lease->fold_from, 0);
+    DREAM_POINT(fold_over);
+    /* Only now: the count is there, so the room for it and for what was not booked may follow. */
+    raise_quota(&lease->main, atomic_load(&reservation->quota), true);
+    DREAM_POINT(fold_raised);
+    unlink_reservation(journal, lease, dream_journal_line(journal, reservation));
+    DREAM_POINT(fold_unlinked);
+    dream_journal_give(journal, dream_journal_line(journal, reservation));
+}
+
+/* Ends, with nothing, reservations whose time is over, and those of dead owners once the lease is sealed (asking for them
+ * takes too long to be done at each use). True if none is open. */
+static bool end_overdue(dream_journal *journal, dream_lease *lease, int64_t now_ns)
+{
+    bool is_sealed = atomic_load(&lease->state) == DREAM_LEASE_SEALED;
+    bool is_none_open = true;
+    dream_line line = atomic_load(&lease->reservations);
+
+    while (line != 0) {
+        dream_share *reservation = share_at(journal, line);
+        uint64_t open = 0;
+        line = atomic_load(&reservation->next);
+        if (atomic_load(&reservation->word) != 0)
+            continue;
+        if (now_ns < reservation->until_ns
+            && !(is_sealed && dream_process_is_dead(journal, reservation->owner_pid, reservation->owner_start))) {
+            is_none_open = false;
+            continue;
+        }
+        if (atomic_compare_exchange_strong(&reservation->word, &open, DREAM_SEALED))
+            fold(journal, lease, reservation);
+    }
+    return is_none_open;
+}
+
 /* ---- spending ---- */
+
+static bool has_room(dream_journal *journal, dream_lease *lease, uint32_t units, int64_t now_ns)
+{
+    if (dream_lease_spare(journal, lease) >= units)
+        return true;
+    (void)end_overdue(journal, lease, now_ns);
+    return dream_lease_spare(journal, lease) >= units;
+}
 
 dream_slow dream_lease_spend(dream_journal *journal, dream_lease *lease, dream_share *share, uint32_t units,
                              int64_t now_ns)
@@ -261,7 +339,7 @@ dream_slow dream_lease_spend(dream_journal *journal, dream_lease *lease, dream_s
             return DREAM_SLOW_OVER;
         if (atomic_load(&share->call_step) != 0 && calls_left(share) == 0)
             return DREAM_SLOW_RATE;
-        if (dream_lease_spare(journal, lease) < units)
+        if (!has_room(journal, lease, units, now_ns))
             return DREAM_SLOW_EMPTY;
         gather(journal, lease, share, units);
     }
@@ -338,6 +416,8 @@ dream_slow dream_lease_reserve(dream_journal *journal, dream_lease *lease, uint3
     turn_windows(lease, now_ns);
     if (call_step != 0 && calls_left(share) == 0)
         return DREAM_SLOW_RATE;
+    if (spare_of(share) < units && !has_room(journal, lease, units, now_ns))
+        return DREAM_SLOW_EMPTY;
     if (spare_of(share) < units)
         gather(journal, lease, share, units);
     *out_line = dream_journal_take(journal, DREAM_TAG_RESERVATION, sizeof(*reservation));
@@ -363,49 +443,6 @@ dream_slow dream_lease_reserve(dream_journal *journal, dream_lease *lease, uint3
     atomic_store(&lease->reservations, *out_line);
     DREAM_POINT(reserve_linked);
     return DREAM_SLOW_SPENT;
-}
-
-static void unlink_reservation(dream_journal *journal, dream_lease *lease, dream_line line)
-{
-    dream_line next = atomic_load(&share_at(journal, line)->next);
-    dream_line at = atomic_load(&lease->reservations);
-
-    if (at == line) {
-        atomic_store(&lease->reservations, next);
-        return;
-    }
-    while (at != 0 && atomic_load(&share_at(journal, at)->next) != line)
-        at = atomic_load(&share_at(journal, at)->next);
-    if (at != 0)
-        atomic_store(&share_at(journal, at)->next, next);
-}
-
-/* Moves the booked units of an ended reservation into the lease's own count, so that its record can serve again. */
-static void fold(dream_journal *journal, dream_lease *lease, dream_share *reservation)
-{
-    uint64_t word = atomic_load(&lease->main.word);
-    uint32_t units = dream_word_units(atomic_load(&reservation->word));
-
-    lease->fold_share = dream_journal_line(journal, reservation);
-    do {
-        if ((word & DREAM_SEALED) != 0) {
-            atomic_store(&lease->fold_from, 0);
-            return; /* stays where it is, and is summed up with the rest */
-        }
-        atomic_store(&lease->fold_from, word);
-        DREAM_POINT(fold_begun);
-    } while (!atomic_compare_exchange_strong(&lease->main.word, &word, dream_word_next_generation(word) + units));
-    DREAM_POINT(fold_counted);
-    atomic_store(&reservation->word, DREAM_SEALED);
-    DREAM_POINT(fold_sealed);
-    atomic_store(&lease->fold_from, 0);
-    DREAM_POINT(fold_over);
-    /* Only now: the count is there, so the room for it and for what was not booked may follow. */
-    raise_quota(&lease->main, atomic_load(&reservation->quota), true);
-    DREAM_POINT(fold_raised);
-    unlink_reservation(journal, lease, dream_journal_line(journal, reservation));
-    DREAM_POINT(fold_unlinked);
-    dream_journal_give(journal, dream_journal_line(journal, reservation));
 }
 
 bool dream_reservation_end(dream_journal *journal, dream_share *reservation, uint32_t units)
@@ -440,24 +477,7 @@ void dream_lease_seal(dream_journal *journal, dream_lease *lease)
 
 bool dream_lease_is_final(dream_journal *journal, dream_lease *lease, int64_t now_ns)
 {
-    dream_line line = atomic_load(&lease->reservations);
-    bool is_final = atomic_load(&lease->state) == DREAM_LEASE_SEALED;
-
-    while (line != 0) {
-        dream_share *reservation = share_at(journal, line);
-        uint64_t open = 0;
-        line = atomic_load(&reservation->next);
-        if (atomic_load(&reservation->word) != 0)
-            continue;
-        if (now_ns < reservation->until_ns
-            && !dream_process_is_dead(journal, reservation->owner_pid, reservation->owner_start)) {
-            is_final = false;
-            continue;
-        }
-        if (atomic_compare_exchange_strong(&reservation->word, &open, DREAM_SEALED))
-            fold(journal, lease, reservation);
-    }
-    return is_final;
+    return end_overdue(journal, lease, now_ns) && atomic_load(&lease->state) == DREAM_LEASE_SEALED;
 }
 
 void dream_lease_mend(dream_journal *journal, dream_lease *lease)
