@@ -587,6 +587,14 @@ static dreamapi_status open_file(dream_journal *journal, dreamapi_error *error)
     return map(journal, error);
 }
 
+/* Empty, or left by somebody who was killed while making it. A foreign file may begin with zeros, too, but hardly is of just this size. */
+static bool is_unmade(const dream_journal *journal, off_t size)
+{
+    static const char none[sizeof(magic)];
+
+    return size == 0 || (size == FIRST_BYTES && memcmp(journal->base, none, sizeof(none)) == 0);
+}
+
 static dreamapi_status enter(dream_journal *journal, dreamapi_error *error)
 {
     bool is_alone;
@@ -598,7 +606,7 @@ static dreamapi_status enter(dream_journal *journal, dreamapi_error *error)
     is_alone = lock_byte(journal->fd, LOCK_USERS, F_WRLCK, false);
     if (fstat(journal->fd, &info) != 0)
         status = refuse(journal, error, "cannot be read");
-    else if (is_alone && (info.st_size == 0 || (info.st_size >= FIRST_BYTES && journal->base[0] == '\0')))
+    else if (is_alone && is_unmade(journal, info.st_size))
         status = create(journal, error);
     if (status == DREAMAPI_OK && info.st_size > 0)
         status = check_header(journal, info.st_size, error);
