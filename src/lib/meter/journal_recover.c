@@ -115,6 +115,8 @@ static void recover_account(const recovery_walk *walk, dream_account *account)
     atomic_store(&account->current, 0);
     atomic_store(&account->pending, 0);
     atomic_store(&account->flags, 0);
+    /* The text may be gone, or another record by now; the next answer names it again. */
+    atomic_store(&account->plan, 0);
     atomic_store(&account->denied_until_ns, 0);
     atomic_store(&account->limit, -1);
     atomic_store(&account->answered_at_ns, 0);
