@@ -16,7 +16,7 @@
 #define ALL_EXTENSIONS "{\"status\":\"ok\",\"extensions\":[\"idempotency\",\"server-side\"]}"
 #define EVERY_EXTENSION                                                                                                \
     "{\"status\":\"ok\",\"extensions\":[\"idempotency\",\"server-side\",\"customer-list\",\"usage-batch\","                \
-    "\"usage-history\"]}"
+    "\"usage-history\",\"leases\"]}"
 #define SERVER_SIDE_ONLY "{\"status\":\"ok\",\"extensions\":[\"server-side\"]}"
 #define CUSTOMER "{\"success\":true,\"customer\":{\"id\":\"user_1\",\"email\":\"a@example.test\",\"plan\":\"free\"}}"
 #define TRACKED "{\"success\":true,\"data\":{\"message\":\"m\"},\"usage\":{\"count\":1,\"limit\":5,\"plan\":\"free\"}}"
