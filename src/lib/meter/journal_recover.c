@@ -322,7 +322,7 @@ static void mend_record(recovery_walk *walk, dream_line line)
     switch (dream_tag_kind(*(uint32_t *)record)) {
     case DREAM_TAG_LEASE: mend_lease(walk, record); break;
     case DREAM_TAG_SETTLED: recover_settled(walk, line); break;
-    case DREAM_TAG_REFUND: recover_refund(record); break;
+    case DREAM_TAG_REFUND: recover_refund(walk, record); break;
     default: break;
     }
 }

@@ -162,7 +162,7 @@ static uint32_t admitted(scene *s)
 static uint64_t permitted(const scene *s)
 {
     const dream_lease *lease = s->lease;
-    dream_line fan = atomic_load(&lease->fan);
+    dream_line fan = atomic_load(&lease->main.lease);
     uint64_t sum = atomic_load(&lease->main.quota);
 
     for (uint32_t i = 0; fan != 0 && i < DREAM_FAN; i++)
@@ -282,7 +282,7 @@ static void test_lease__a_fan_spends_exactly_what_was_granted(void **state)
     assert_true(dream_lease_fan_out(s->journal, lease));
     assert_false(dream_lease_fan_out(s->journal, lease));
     unlock(s);
-    fan = atomic_load(&lease->fan);
+    fan = atomic_load(&lease->main.lease);
     assert_int_equal(spare(s), 900);
     while (spend_from(s, share_at(s, fan + count % DREAM_FAN), 1, start_ns) == DREAM_SLOW_SPENT)
         count++;
@@ -300,7 +300,7 @@ static void test_lease__a_share_of_a_fan_gathers_a_part_and_leaves_the_rest_to_o
     lock(s);
     assert_true(dream_lease_fan_out(s->journal, lease));
     unlock(s);
-    first = share_at(s, atomic_load(&lease->fan));
+    first = share_at(s, atomic_load(&lease->main.lease));
     assert_int_equal(spend_from(s, first, 1, start_ns), DREAM_SLOW_SPENT);
     assert_int_equal(atomic_load(&first->quota), 100);
     assert_int_equal(atomic_load(&lease->main.quota), 1500);
@@ -318,7 +318,7 @@ static void test_lease__one_use_takes_what_lies_scattered_over_a_fan(void **stat
     lock(s);
     assert_true(dream_lease_fan_out(s->journal, lease));
     unlock(s);
-    fan = atomic_load(&lease->fan);
+    fan = atomic_load(&lease->main.lease);
     for (uint32_t i = 0; i < DREAM_FAN; i++)
         assert_int_equal(spend_from(s, share_at(s, fan + i), 1, start_ns), DREAM_SLOW_SPENT);
     assert_int_equal(spend_from(s, share_at(s, fan + 3), 144, start_ns), DREAM_SLOW_SPENT);
@@ -445,7 +445,7 @@ static void test_lease__a_reservation_gathers_units_from_a_fan(void **state)
     lock(s);
     assert_true(dream_lease_fan_out(s->journal, s->lease));
     unlock(s);
-    fan = atomic_load(&s->lease->fan);
+    fan = atomic_load(&s->lease->main.lease);
     for (uint32_t i = 0; i < DREAM_FAN; i++)
         assert_int_equal(spend_from(s, share_at(s, fan + i), 1, start_ns), DREAM_SLOW_SPENT);
     assert_true(end(s, reserve(s, 144), 100));
@@ -567,7 +567,7 @@ static void test_lease__a_sealed_one_spends_nothing_and_keeps_its_counts(void **
     dream_lease_seal(s->journal, s->lease);
     unlock(s);
     for (uint32_t i = 0; i < DREAM_FAN; i++)
-        assert_int_equal(dream_share_spend(share_at(s, atomic_load(&s->lease->fan) + i), 1, start_ns), DREAM_SPENT_SLOW);
+        assert_int_equal(dream_share_spend(share_at(s, atomic_load(&s->lease->main.lease) + i), 1, start_ns), DREAM_SPENT_SLOW);
     assert_int_equal(spend(s, 1), DREAM_SLOW_OVER);
     assert_int_equal(spare(s), 0);
     assert_int_equal(admitted(s), 14);
