@@ -180,7 +180,7 @@ dreamapi_status dreamapi_client_use(dreamapi_client *client, const char *user_id
     dream_metering *metering;
     dreamapi_status status;
 
-    if (client == NULL || user_id == NULL || !is_good(units))
+    if (client == NULL || user_id == NULL || (meter != NULL && meter[0] == '\0') || !is_good(units))
         return refuse_argument(decision);
     metering = atomic_load_explicit(&client->metering, memory_order_acquire);
     if (metering == NULL) {
