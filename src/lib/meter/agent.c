@@ -154,6 +154,7 @@ static void settle(builder *b, dream_lease *lease)
     if (b->now_ns >= lease->main.until_ns)
         check_in(b, lease);
     wake_at(b, lease->main.until_ns);
+    wake_at(b, dream_lease_overdue_at_ns(b->metering->journal, lease));
 }
 
 /* ---- wishes ---- */
@@ -201,7 +202,6 @@ static dream_lease *make_wish(builder *b, dream_account *account)
     DREAM_POINT(wish_pending);
     atomic_store(&account->pending, line);
     DREAM_POINT(wish_named);
-    account->want = 0;
     return lease;
 }
 

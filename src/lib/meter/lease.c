@@ -480,6 +480,18 @@ bool dream_lease_is_final(dream_journal *journal, dream_lease *lease, int64_t no
     return end_overdue(journal, lease, now_ns) && atomic_load(&lease->state) == DREAM_LEASE_SEALED;
 }
 
+int64_t dream_lease_overdue_at_ns(const dream_journal *journal, const dream_lease *lease)
+{
+    int64_t first_ns = INT64_MAX;
+
+    for (dream_line line = atomic_load(&lease->reservations); line != 0; line = atomic_load(&share_at(journal, line)->next)) {
+        const dream_share *reservation = share_at(journal, line);
+        if (atomic_load(&reservation->word) == 0 && reservation->until_ns < first_ns)
+            first_ns = reservation->until_ns;
+    }
+    return first_ns;
+}
+
 void dream_lease_mend(dream_journal *journal, dream_lease *lease)
 {
     uint64_t from = atomic_load(&lease->fold_from);

@@ -92,6 +92,8 @@ bool dream_reservation_end(dream_journal *journal, dream_share *reservation, uin
 void dream_lease_seal(dream_journal *journal, dream_lease *lease);
 /* True once its counts cannot change: sealed, and no reservation of a living owner is open. Ends the others. */
 bool dream_lease_is_final(dream_journal *journal, dream_lease *lease, int64_t now_ns);
+/* When the first of its open reservations is over; INT64_MAX if there is none. */
+int64_t dream_lease_overdue_at_ns(const dream_journal *journal, const dream_lease *lease);
 /* Finishes or forgets a fold that a killed process began. */
 void dream_lease_mend(dream_journal *journal, dream_lease *lease);
 /* Frees the lease and all that hangs on it. */
