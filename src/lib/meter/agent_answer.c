@@ -250,6 +250,16 @@ static void deny(booking *b, dream_account *account, const dream_grant_answer *g
     atomic_store(&account->denied_until_ns, account->next_try_ns);
 }
 
+/* A use waits for more than there is, and asking again at once would bring the same. The plan cannot cover it, or somebody has
+ * those units: this lease, perhaps. */
+static void deny_more(booking *b, dream_account *account, const dream_grant_answer *grant)
+{
+    bool is_over_limit = grant->limit >= 0 && grant->limit != DREAMAPI_UNLIMITED
+                         && (int64_t)account->want > grant->limit - grant->used - grant->lost;
+
+    deny(b, account, grant, is_over_limit ? DREAMAPI_REASON_LIMIT : DREAMAPI_REASON_HELD);
+}
+
 static dreamapi_reason reason_of(const char *error)
 {
     static const struct {
@@ -288,8 +298,11 @@ static void book_refusal(booking *b, dream_lease *lease, dream_account *account,
     /* What is still here is not refused: only more of it, for a while. */
     if (reason == DREAMAPI_REASON_RATE || spare_of_current(b, account) == 0)
         deny(b, account, grant, reason);
+    else if (account->want > spare_of_current(b, account))
+        deny_more(b, account, grant);
     else
         account->next_try_ns = b->now_ns + (int64_t)DENIAL_MS * NS_PER_MS;
+    account->want = 0;
     if (atomic_load(&account->pending) == dream_journal_line(b->metering->journal, lease))
         atomic_store(&account->pending, 0);
     dream_lease_free(b->metering->journal, lease);
@@ -374,8 +387,12 @@ static void book_grant(booking *b, dream_lease *lease, dream_account *account, c
         dream_lease_free(b->metering->journal, lease); /* settled long ago: a repeat of what was answered before */
     else if (!is_active || (lease->flags & DREAM_LEASE_IS_OLD) != 0 || grant.ends_at_ns <= b->now_ns)
         hand_back(b, lease, &grant);
-    else
+    else {
         put_in_force(b, lease, account, &grant);
+        if (account->want > grant.granted)
+            deny_more(b, account, answer);
+    }
+    account->want = 0;
 }
 
 /* The lease that this wish is, if it still waits: a second answer to it is dropped here. Answers mostly come in the order of the

@@ -121,6 +121,7 @@ static void recover_account(const recovery_walk *walk, dream_account *account)
     atomic_store(&account->limit, -1);
     atomic_store(&account->answered_at_ns, 0);
     account->next_try_ns = 0;
+    account->want = 0;
 }
 
 /* Keeps only those that are there, and breaks circles. */
