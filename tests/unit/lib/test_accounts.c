@@ -108,9 +108,20 @@ static void test_accounts__the_same_names_give_the_same_account(void **state)
 static void test_accounts__names_that_are_alike_are_told_apart(void **state)
 {
     static const char *const rows[][2] = {
-        { "a", "b" },         { "ab", "default" },  { "a", "default" },  { "default", "a" }, { "b", "a" },
-        { "user_1", "m" },    { "user_", "1m" },    { "user_1m", "m" },  { "12345678", "x" }, { "123456789", "x" },
-        { "1234567", "8x" },  { "12345678", "8x" }, { "aaaaaaaabbbbbbbb", "m" }, { "bbbbbbbbaaaaaaaa", "m" },
+        { "a", "b" },
+        { "ab", "default" },
+        { "a", "default" },
+        { "default", "a" },
+        { "b", "a" },
+        { "user_1", "m" },
+        { "user_", "1m" },
+        { "user_1m", "m" },
+        { "12345678", "x" },
+        { "123456789", "x" },
+        { "1234567", "8x" },
+        { "12345678", "8x" },
+        { "aaaaaaaabbbbbbbb", "m" },
+        { "bbbbbbbbaaaaaaaa", "m" },
         { "default", "default" },
     };
     enum { COUNT = sizeof(rows) / sizeof(rows[0]) };

@@ -54,6 +54,12 @@ static int fill(void *data, void *out, size_t size)
     return dream_random(out, size) ? 0 : -1;
 }
 
+static int64_t now_ms(void *data)
+{
+    (void)data;
+    return start_ns / 1000000;
+}
+
 static int set_up(void **state)
 {
     scene *s = calloc(1, sizeof(*s));
@@ -61,6 +67,8 @@ static int set_up(void **state)
 
     s->settings.base_url.text = (char *)"https://api.example.test";
     s->settings.random = fill;
+    s->settings.clock.monotonic_ms = now_ms;
+    s->settings.clock.wall_ms = now_ms;
     (void)snprintf(s->folder, sizeof(s->folder), "%.40s/journal-XXXXXX", base == NULL ? "/tmp" : base);
     assert_non_null(mkdtemp(s->folder));
     (void)snprintf(s->path, sizeof(s->path), "%s/a", s->folder);
@@ -127,7 +135,9 @@ static dream_account *account_of(const opened *o, const char *user)
 /* The account's current lease, with `spent` of 100 units. */
 static dream_lease *make_lease(const opened *o, dream_account *account, uint32_t spent)
 {
-    dream_grant grant = { .granted = 100, .ends_at_ns = start_ns + 60 * SECOND, .granted_at_ns = start_ns, .limit = 1000 };
+    dream_grant grant = {
+        .granted = 100, .ends_at_ns = start_ns + 60 * SECOND, .granted_at_ns = start_ns, .limit = 1000
+    };
     dream_lease *lease = NULL;
     dream_line line;
 
@@ -193,7 +203,8 @@ static void in_child(void (*function)(scene *s), scene *s, int end_signal)
         _exit(0);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (end_signal != 0 ? !WIFSIGNALED(status) || WTERMSIG(status) != end_signal : !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    if (end_signal != 0 ? !WIFSIGNALED(status) || WTERMSIG(status) != end_signal
+                        : !WIFEXITED(status) || WEXITSTATUS(status) != 0)
         fail_msg("the child ended with %d", status);
 }
 
@@ -519,8 +530,8 @@ static void test_journal__a_header_that_is_wrong_is_refused_and_kept(void **stat
         void (*change)(dream_journal_header *header);
         const char *why;
     } rows[] = {
-        { make_newer, "newer version" },      { make_older, "older version" },     { break_identity, "damaged" },
-        { use_too_much, "damaged" },          { allocate_too_much, "truncated" },  { change_lines, "damaged" },
+        { make_newer, "newer version" }, { make_older, "older version" },    { break_identity, "damaged" },
+        { use_too_much, "damaged" },     { allocate_too_much, "truncated" }, { change_lines, "damaged" },
         { break_record, "damaged" },
     };
     scene *s = *state;
@@ -568,10 +579,10 @@ static void test_journal__a_foreign_file_is_refused_and_kept(void **state)
         const char *bytes;
         size_t size, total;
     } rows[] = {
-        { text, sizeof(text), sizeof(text) },          { text, sizeof(text), FIRST_BYTES },
-        { text, sizeof(text), FIRST_BYTES * 20 },      { film, sizeof(film), sizeof(film) },
-        { film, sizeof(film), FIRST_BYTES },           { film, sizeof(film), FIRST_BYTES * 20 },
-        { image, sizeof(image), FIRST_BYTES * 20 },    { "\0", 1, 1 },
+        { text, sizeof(text), sizeof(text) },       { text, sizeof(text), FIRST_BYTES },
+        { text, sizeof(text), FIRST_BYTES * 20 },   { film, sizeof(film), sizeof(film) },
+        { film, sizeof(film), FIRST_BYTES },        { film, sizeof(film), FIRST_BYTES * 20 },
+        { image, sizeof(image), FIRST_BYTES * 20 }, { "\0", 1, 1 },
     };
     scene *s = *state;
 
@@ -720,7 +731,8 @@ static void test_journal__two_openers_see_each_others_accounts_and_leases(void *
     lease = dream_journal_at(b.journal, atomic_load(&of_b->current));
     assert_int_equal(dream_share_spend(&lease->main, 3, start_ns), DREAM_SPENT);
     assert_int_equal(dream_lease_admitted(a.journal, only_lease(&a)), 10);
-    assert_int_equal(dream_journal_line(a.journal, account_of(&a, "user_2")), dream_journal_line(b.journal, account_of(&b, "user_2")));
+    assert_int_equal(dream_journal_line(a.journal, account_of(&a, "user_2")),
+                     dream_journal_line(b.journal, account_of(&b, "user_2")));
     assert_int_equal(count_kind(&b, DREAM_TAG_ACCOUNT), 2);
     close_it(&a);
     /* Whoever goes first seals nothing. */
@@ -826,7 +838,9 @@ static void test_journal__records_that_were_given_back_serve_again(void **state)
     static const struct {
         dream_tag kind;
         size_t size;
-    } rows[] = { { DREAM_TAG_RESERVATION, DREAM_LINE }, { DREAM_TAG_LEASE, sizeof(dream_lease) }, { DREAM_TAG_FAN, DREAM_FAN * DREAM_LINE } };
+    } rows[] = { { DREAM_TAG_RESERVATION, DREAM_LINE },
+                 { DREAM_TAG_LEASE, sizeof(dream_lease) },
+                 { DREAM_TAG_FAN, DREAM_FAN * DREAM_LINE } };
     scene *s = *state;
     opened o = open_it(s);
 
@@ -982,7 +996,8 @@ static void test_journal__damage_is_refused_or_does_no_harm(void **state)
         for (uint32_t i = 1 + next_random(&seed) % 24; i > 0; i--) {
             /* Mostly small numbers: they come nearer to what is checked. */
             uint32_t value = next_random(&seed);
-            bytes[from + next_random(&seed) % (used - from)] = (unsigned char)(value % 3 == 0 ? value >> 8 : (value >> 8) % 9);
+            bytes[from + next_random(&seed) % (used - from)] =
+                (unsigned char)(value % 3 == 0 ? value >> 8 : (value >> 8) % 9);
         }
         write_file(s->path, bytes, sizeof(bytes), sizeof(bytes));
         status = dream_journal_open(s->path, &s->settings, &o.journal, &s->error);

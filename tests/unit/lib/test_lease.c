@@ -72,8 +72,9 @@ static void unlock(scene *s)
 
 static dream_grant make_grant(uint32_t granted)
 {
-    return (dream_grant){ .granted = granted, .ends_at_ns = start_ns + 60 * SECOND, .granted_at_ns = start_ns, .limit = 1000000,
-                          .left = 0 };
+    return (dream_grant){
+        .granted = granted, .ends_at_ns = start_ns + 60 * SECOND, .granted_at_ns = start_ns, .limit = 1000000, .left = 0
+    };
 }
 
 static dream_lease *install(scene *s, const dream_grant *grant)
@@ -567,7 +568,8 @@ static void test_lease__a_sealed_one_spends_nothing_and_keeps_its_counts(void **
     dream_lease_seal(s->journal, s->lease);
     unlock(s);
     for (uint32_t i = 0; i < DREAM_FAN; i++)
-        assert_int_equal(dream_share_spend(share_at(s, atomic_load(&s->lease->main.lease) + i), 1, start_ns), DREAM_SPENT_SLOW);
+        assert_int_equal(dream_share_spend(share_at(s, atomic_load(&s->lease->main.lease) + i), 1, start_ns),
+                         DREAM_SPENT_SLOW);
     assert_int_equal(spend(s, 1), DREAM_SLOW_OVER);
     assert_int_equal(spare(s), 0);
     assert_int_equal(admitted(s), 14);
@@ -760,8 +762,8 @@ static void expect_rate_kept(const rate_run *run)
             calls = of == window ? calls + 1 : 1;
             window = of;
             if (calls > run->calls)
-                fail_msg("%u calls of %u in window %lld, edge %d/16 of %u ms", calls, run->calls, (long long)window, part,
-                         run->width_ms);
+                fail_msg("%u calls of %u in window %lld, edge %d/16 of %u ms", calls, run->calls, (long long)window,
+                         part, run->width_ms);
         }
     }
 }
@@ -775,7 +777,8 @@ static void test_lease__calls_of_a_window_are_those_granted(void **state)
         assert_true(call_at(&run, start_ns + i, false));
     assert_false(call_at(&run, start_ns + SECOND, false));
     lock(run.s);
-    assert_int_equal(dream_lease_spend(run.s->journal, run.s->lease, &run.s->lease->main, 1, start_ns + SECOND), DREAM_SLOW_RATE);
+    assert_int_equal(dream_lease_spend(run.s->journal, run.s->lease, &run.s->lease->main, 1, start_ns + SECOND),
+                     DREAM_SLOW_RATE);
     unlock(run.s);
     assert_int_equal(dream_lease_rate_wait_ms(run.s->lease, start_ns + SECOND), 9020);
     assert_false(call_at(&run, start_ns + SECOND + ms(9020) - 1, false));
@@ -789,9 +792,9 @@ static void test_lease__calls_near_the_edge_count_against_both_windows(void **st
         int at_ms;
         bool is_admitted;
     } rows[] = {
-        { 900, true },   { 999, true },   { 1000, true },  { 1001, false }, { 1099, false }, { 1100, true },
-        { 1101, true },  { 1102, false }, { 1999, false }, { 2000, false }, { 2099, false }, { 2100, true },
-        { 2101, true },  { 2102, true },  { 2103, false }, { 9050, true },  { 9051, true },  { 9052, true },
+        { 900, true },   { 999, true },   { 1000, true },   { 1001, false }, { 1099, false }, { 1100, true },
+        { 1101, true },  { 1102, false }, { 1999, false },  { 2000, false }, { 2099, false }, { 2100, true },
+        { 2101, true },  { 2102, true },  { 2103, false },  { 9050, true },  { 9051, true },  { 9052, true },
         { 9053, false }, { 9100, false }, { 10000, false }, { 10100, true },
     };
     rate_run run = { .s = *state, .window_ms = 1000, .width_ms = 100, .calls = 3, .edge_ns = start_ns + ms(1000) };
@@ -833,7 +836,9 @@ static void test_lease__no_window_has_more_calls_than_granted_wherever_its_edge_
         begin_rate(&run);
         for (int i = 0; i < 300; i++) {
             uint32_t what = next_random(&seed) % 32;
-            now_ns += what == 0 ? ms(run.window_ms) * (next_random(&seed) % 4) : what < 8 ? 0 : ms(next_random(&seed) % pace);
+            now_ns += what == 0  ? ms(run.window_ms) * (next_random(&seed) % 4)
+                      : what < 8 ? 0
+                                 : ms(next_random(&seed) % pace);
             (void)call_at(&run, now_ns, what % 5 == 0);
         }
         expect_rate_kept(&run);

@@ -88,7 +88,10 @@ static void book(const cJSON *item, cJSON *out)
     row->charged = net > 0 ? net : 0;
     row->is_over = row->is_over || is_final || is_true(item, "unproven");
     cJSON_AddStringToObject(settled, "leaseId", row->id);
-    cJSON_AddStringToObject(settled, "state", is_final ? "final" : is_true(item, "unproven") ? "unproven" : server.settled_state);
+    cJSON_AddStringToObject(settled, "state",
+                            is_final                    ? "final"
+                            : is_true(item, "unproven") ? "unproven"
+                                                        : server.settled_state);
     cJSON_AddItemToArray(out, settled);
 }
 
@@ -1072,24 +1075,35 @@ static void test_meter__a_malformed_answer_is_refused_whole(void **state)
         "{\"storeEpoch\":1,\"settled\":[{\"leaseId\":1,\"state\":\"final\"}],\"grants\":[]}",
         "{\"storeEpoch\":1,\"settled\":[],\"refunded\":[1],\"grants\":[]}",
         "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{}]}",
-        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\",\"granted\":0,\"ttlMs\":1000,"
+        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\","
+        "\"granted\":0,\"ttlMs\":1000,"
         "\"periodStart\":\"2023-11-01\",\"periodEnd\":\"2023-11-30\"}]}",
-        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\",\"granted\":2147483648,"
+        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\","
+        "\"granted\":2147483648,"
         "\"ttlMs\":1000,\"periodStart\":\"2023-11-01\",\"periodEnd\":\"2023-11-30\"}]}",
-        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\",\"granted\":5,\"ttlMs\":-1,"
+        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\","
+        "\"granted\":5,\"ttlMs\":-1,"
         "\"periodStart\":\"2023-11-01\",\"periodEnd\":\"2023-11-30\"}]}",
-        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\",\"granted\":5,\"ttlMs\":1000,"
+        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\","
+        "\"granted\":5,\"ttlMs\":1000,"
         "\"periodStart\":\"2023-11-31\",\"periodEnd\":\"2023-11-30\"}]}",
-        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"zz\",\"state\":\"active\",\"granted\":5,\"ttlMs\":1000,"
+        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"zz\",\"state\":\"active\","
+        "\"granted\":5,\"ttlMs\":1000,"
         "\"periodStart\":\"2023-11-01\",\"periodEnd\":\"2023-11-30\"}]}",
-        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"granted\":5,\"ttlMs\":1000,"
+        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"granted\":5,\"ttlMs\":"
+        "1000,"
         "\"periodStart\":\"2023-11-01\",\"periodEnd\":\"2023-11-30\"}]}",
-        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\",\"granted\":5,\"ttlMs\":1000,"
+        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\","
+        "\"granted\":5,\"ttlMs\":1000,"
         "\"periodStart\":\"2023-11-01\",\"periodEnd\":\"2023-11-30\",\"rate\":5}]}",
-        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\",\"granted\":5,\"ttlMs\":1000,"
-        "\"periodStart\":\"2023-11-01\",\"periodEnd\":\"2023-11-30\",\"rate\":{\"windowMs\":0,\"windowEndsInMs\":0,\"granted\":1}}]}",
-        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\",\"granted\":5,\"ttlMs\":1000,"
-        "\"periodStart\":\"2023-11-01\",\"periodEnd\":\"2023-11-30\",\"rate\":{\"windowMs\":10,\"windowEndsInMs\":11,\"granted\":1}}]}",
+        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\","
+        "\"granted\":5,\"ttlMs\":1000,"
+        "\"periodStart\":\"2023-11-01\",\"periodEnd\":\"2023-11-30\",\"rate\":{\"windowMs\":0,\"windowEndsInMs\":0,"
+        "\"granted\":1}}]}",
+        "{\"storeEpoch\":1,\"settled\":[],\"grants\":[{\"requestId\":\"$\",\"leaseId\":\"$\",\"state\":\"active\","
+        "\"granted\":5,\"ttlMs\":1000,"
+        "\"periodStart\":\"2023-11-01\",\"periodEnd\":\"2023-11-30\",\"rate\":{\"windowMs\":10,\"windowEndsInMs\":11,"
+        "\"granted\":1}}]}",
     };
     fixture *f = *state;
     dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_DENY);
