@@ -169,8 +169,8 @@ DREAMAPI_API dreamapi_status dreamapi_meter_use(dreamapi_meter *meter, int64_t u
 /** Tells what dreamapi_meter_use would say of `units` with what is at hand now; counts nothing, waits for nothing, asks nobody. */
 DREAMAPI_API dreamapi_status dreamapi_meter_check(dreamapi_meter *meter, int64_t units, dreamapi_decision *decision);
 /** Takes an admitted use back: its units are not billed, and return to the user's allowance (not to the lease) when
- * settled. `decision` names the use and is consumed: a second refund of it is DREAMAPI_INVALID, as is one of a copy that was used
- * after the first. DREAMAPI_UNSUPPORTED for uses that were direct requests. */
+ * settled. `decision` names the use and is consumed: a second refund of it is DREAMAPI_INVALID. Copies are not told apart: refund one
+ * of them only. DREAMAPI_UNSUPPORTED for uses that were direct requests. */
 DREAMAPI_API dreamapi_status dreamapi_meter_refund(dreamapi_meter *meter, dreamapi_decision *decision);
 
 /** Units set aside for work whose size is known only afterwards. Caller-owned like a decision. */
