@@ -100,7 +100,7 @@ def test_answers_that_get_lost__nothing_is_billed_twice(tmp_path, kind):
         status, _, doubtful = run.flush()
         assert status in ("DREAMAPI_OK", "DREAMAPI_LIMIT")
         assert server.problems == []
-        assert server.counted == 400
+        assert server.counted == 400 <= run.witness.admitted
         assert run.witness.admitted - BOUND <= server.counted
         assert doubtful <= 3 if kind == "plain" else doubtful == 0
 
@@ -112,8 +112,7 @@ def test_processes_of_one_journal__together_they_stay_within_the_bound(tmp_path,
         programs = [run.start(threads=3) for _ in range(3)]
         run.kill_at(programs[0], counted=200)
         assert [program.wait(timeout=120) for program in programs[1:]] == [0, 0]
-        status, unreported, doubtful = run.flush()
-        print(status, unreported, doubtful, run.witness.admitted, run.witness.begun, server.counted)
+        _, _, doubtful = run.flush()
         assert server.problems == []
         assert server.counted == 600
         assert run.witness.admitted <= 600 + BOUND
