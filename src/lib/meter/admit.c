@@ -31,26 +31,58 @@ static const char *plan_text(const dream_metering *metering, dream_line plan)
 
 /* ---- what is said about it ---- */
 
-static inline void describe_lease(const dream_metering *metering, const dream_lease *lease, const dream_share *share,
-                           int64_t now_ns, dreamapi_decision *out)
-{
-    int64_t left = atomic_load_explicit(&lease->left_elsewhere, memory_order_relaxed);
-    uint64_t word = atomic_load_explicit(&share->word, memory_order_relaxed);
-    /* With one share this is exact; with a fan, what other threads spent is summed up on the slow path only: looking at their
-     * shares each time would cost what the fan saves. */
-    int64_t spent = share == &lease->main && atomic_load_explicit(&lease->main.lease, memory_order_relaxed) == 0
-                        ? dream_word_units(word)
-                        : atomic_load_explicit(&lease->spent_seen, memory_order_relaxed);
-    int64_t granted = atomic_load_explicit(&lease->granted, memory_order_relaxed);
+/* What a decision tells of a lease, read before the swap that admits: afterwards the record may be another lease's already. */
+typedef struct view {
+    dream_line line;
+    uint64_t lease_id[2];
+    int64_t limit, used_before, left_elsewhere, granted, granted_at_ns, spent;
+    dream_line plan;
+} view;
 
+/* Each load is an acquire, so that whoever looks at account->current afterwards knows that all of it was this lease's. `spent` is
+ * exact with one share. With a fan, what other threads spent is summed up on the slow path only: looking at their shares
+ * each time would cost what the fan saves. */
+static inline void read_lease(const dream_lease *lease, view *out)
+{
+    const _Atomic uint64_t *id = (const _Atomic uint64_t *)(const void *)lease->lease_id;
+
+    out->lease_id[0] = atomic_load_explicit(&id[0], memory_order_acquire);
+    out->lease_id[1] = atomic_load_explicit(&id[1], memory_order_acquire);
+    out->limit = atomic_load_explicit(&lease->limit, memory_order_acquire);
+    out->used_before = atomic_load_explicit(&lease->used_before, memory_order_acquire);
+    out->left_elsewhere = atomic_load_explicit(&lease->left_elsewhere, memory_order_acquire);
+    out->granted = atomic_load_explicit(&lease->granted, memory_order_acquire);
+    out->granted_at_ns = atomic_load_explicit(&lease->granted_at_ns, memory_order_acquire);
+    out->plan = atomic_load_explicit(&lease->plan, memory_order_acquire);
+    out->spent = atomic_load_explicit(&lease->main.lease, memory_order_acquire) == 0
+                     ? dream_word_units(atomic_load_explicit(&lease->main.word, memory_order_acquire))
+                     : atomic_load_explicit(&lease->spent_seen, memory_order_acquire);
+}
+
+static inline void tell_lease(const dream_metering *metering, const view *lease, int64_t now_ns, dreamapi_decision *out)
+{
     out->source = DREAMAPI_SOURCE_LEASE;
-    out->plan = plan_text(metering, atomic_load_explicit(&lease->plan, memory_order_relaxed));
-    out->limit = atomic_load_explicit(&lease->limit, memory_order_relaxed);
-    out->used = atomic_load_explicit(&lease->used_before, memory_order_relaxed) + spent;
-    out->remaining = left == DREAMAPI_UNLIMITED ? DREAMAPI_UNLIMITED : left + (granted > spent ? granted - spent : 0);
-    out->age_ms = (now_ns - atomic_load_explicit(&lease->granted_at_ns, memory_order_relaxed)) / NS_PER_MS;
-    memcpy(&out->refund_token[1], lease->lease_id, sizeof(lease->lease_id));
-    out->refund_token[0] = line_of(metering, lease);
+    out->plan = plan_text(metering, lease->plan);
+    out->limit = lease->limit;
+    out->used = lease->used_before + lease->spent;
+    out->remaining = lease->left_elsewhere == DREAMAPI_UNLIMITED
+                         ? DREAMAPI_UNLIMITED
+                         : lease->left_elsewhere + (lease->granted > lease->spent ? lease->granted - lease->spent : 0);
+    out->age_ms = (now_ns - lease->granted_at_ns) / NS_PER_MS;
+    out->refund_token[0] = lease->line;
+    out->refund_token[1] = lease->lease_id[0];
+    out->refund_token[2] = lease->lease_id[1];
+}
+
+/* The journal's lock is held. */
+static void describe_lease(const dream_metering *metering, const dream_lease *lease, int64_t now_ns,
+                           dreamapi_decision *out)
+{
+    view seen;
+
+    read_lease(lease, &seen);
+    seen.line = line_of(metering, lease);
+    tell_lease(metering, &seen, now_ns, out);
 }
 
 static void describe_account(const dream_metering *metering, const dream_account *account, int64_t now_ns,
@@ -83,15 +115,21 @@ static inline void begin_decision(dreamapi_decision *out, int64_t units)
     out->refund_token[0] = out->refund_token[1] = out->refund_token[2] = 0;
 }
 
-static inline void allow_from_lease(const dream_metering *metering, const dream_lease *lease, const dream_share *share,
-                                    int64_t now_ns, dreamapi_decision *out)
+static inline void allow(dreamapi_decision *out)
 {
     out->allowed = 1;
     out->reason = DREAMAPI_REASON_NONE;
     out->reserved = 0;
     out->retry_after_ms = 0;
     out->max_over = 0;
-    describe_lease(metering, lease, share, now_ns, out);
+}
+
+/* The journal's lock is held. */
+static void allow_from_lease(const dream_metering *metering, const dream_lease *lease, int64_t now_ns,
+                             dreamapi_decision *out)
+{
+    allow(out);
+    describe_lease(metering, lease, now_ns, out);
 }
 
 static const dreamapi_status status_of_reason[] = {
@@ -152,7 +190,7 @@ typedef struct admission {
 /* The rate of a lease is used up for this window, and no other lease came. */
 static dreamapi_status refuse_rate(admission *a, const dream_lease *lease)
 {
-    describe_lease(a->metering, lease, &lease->main, a->now_ns, a->out);
+    describe_lease(a->metering, lease, a->now_ns, a->out);
     a->out->retry_after_ms = dream_lease_rate_wait_ms(lease, a->now_ns);
     return refuse(a->metering, DREAMAPI_REASON_RATE, DREAMAPI_RATE_LIMITED, a->out);
 }
@@ -248,12 +286,12 @@ void dream_admit_describe(const dreamapi_meter *meter, const dream_lease *lease,
     if (decision == NULL)
         return;
     decision->units = units;
-    allow_from_lease(meter->metering, lease, &lease->main, dream_metering_now_ns(meter->metering), decision);
+    allow_from_lease(meter->metering, lease, dream_metering_now_ns(meter->metering), decision);
 }
 
 static void admitted_slowly(admission *a, const dream_lease *lease)
 {
-    allow_from_lease(a->metering, lease, &lease->main, a->now_ns, a->out);
+    allow_from_lease(a->metering, lease, a->now_ns, a->out);
     atomic_fetch_add_explicit(&a->metering->slow_admitted, 1, memory_order_relaxed);
 }
 
@@ -383,27 +421,65 @@ static dreamapi_status __attribute__((noinline)) deny_again(const dreamapi_meter
     return repeat_denial(meter->metering, meter->account, now_ns, out);
 }
 
+/* Spends from the account's current lease. A thread may stand still anywhere in here while the lease is settled and its record
+ * taken for another account's: so after the word, and whatever else was read, it is asked once more whether this lease is current
+ * and this its fan. If so, all was read of this lease, and should it be gone by the swap, the word's generation has moved on. */
+static inline dream_spent spend_current(const dreamapi_meter *meter, uint32_t units, int64_t now_ns, view *out_seen)
+{
+    const dream_journal *journal = meter->metering->journal;
+    const dream_account *account = meter->account;
+    dream_line line = atomic_load_explicit(&account->current, memory_order_acquire);
+    dream_lease *lease = dream_journal_at(journal, line);
+    bool is_clash = false;
+    dream_line fan;
+    dream_share *share;
+    uint64_t word, next;
+
+    if (line == 0)
+        return DREAM_SPENT_SLOW;
+    fan = atomic_load_explicit(&lease->main.lease, memory_order_acquire);
+    share = fan == 0 ? &lease->main : dream_fan_share(journal, fan);
+    word = atomic_load_explicit(&share->word, memory_order_acquire);
+    for (;;) {
+        next = dream_share_next(share, word, units, now_ns);
+        if (next == 0)
+            return DREAM_SPENT_SLOW;
+        if (out_seen != NULL)
+            read_lease(lease, out_seen);
+        if (atomic_load_explicit(&account->current, memory_order_acquire) != line
+            || atomic_load_explicit(&lease->main.lease, memory_order_acquire) != fan)
+            return DREAM_SPENT_SLOW;
+        if (atomic_compare_exchange_weak_explicit(&share->word, &word, next, memory_order_acq_rel, memory_order_acquire))
+            break;
+        is_clash = true;
+    }
+    if (out_seen != NULL) {
+        out_seen->line = line;
+        if (fan == 0)
+            out_seen->spent = dream_word_units(next);
+    }
+    return is_clash ? DREAM_SPENT_CLASH : DREAM_SPENT;
+}
+
 dreamapi_status dream_admit(const dreamapi_meter *meter, int64_t units, dreamapi_decision *decision)
 {
     dream_metering *metering = meter->metering;
     dream_account *account = meter->account;
-    dream_lease *lease = current_of(metering, account);
     int64_t now_ns = dream_metering_now_ns(metering);
+    view seen;
+    dream_spent spent = spend_current(meter, (uint32_t)units, now_ns, decision == NULL ? NULL : &seen);
 
-    if (lease != NULL) {
-        dream_share *share = dream_lease_share(metering->journal, lease);
-        dream_spent spent = dream_share_spend(share, (uint32_t)units, now_ns);
-        if (spent != DREAM_SPENT_SLOW) {
-            if (spent == DREAM_SPENT_CLASH)
-                atomic_fetch_add_explicit(&account->clash, 1, memory_order_relaxed);
-            if (decision != NULL) {
-                decision->units = units;
-                allow_from_lease(metering, lease, share, now_ns, decision);
-            }
-            return DREAMAPI_OK;
+    if (spent != DREAM_SPENT_SLOW) {
+        if (spent == DREAM_SPENT_CLASH)
+            atomic_fetch_add_explicit(&account->clash, 1, memory_order_relaxed);
+        if (decision != NULL) {
+            decision->units = units;
+            allow(decision);
+            tell_lease(metering, &seen, now_ns, decision);
         }
+        return DREAMAPI_OK;
     }
-    if (is_denied(account, now_ns) && is_denied_in_full(lease, account))
+    if (is_denied(account, now_ns) && is_denied_in_full(current_of(metering, account), account))
         return deny_again(meter, units, now_ns, decision);
     return admit_with_care(meter, units, now_ns, decision);
 }
@@ -425,21 +501,44 @@ dreamapi_status dream_admit_reserve(const dreamapi_meter *meter, int64_t units, 
     return admit_slowly(&a);
 }
 
+/* True, with the decision filled, if the current lease has the units. No lock: what was read counts if the lease is still current
+ * afterwards. */
+static bool has_units(const dreamapi_meter *meter, int64_t units, int64_t now_ns, dreamapi_decision *out)
+{
+    const dream_metering *metering = meter->metering;
+    dream_line line;
+    bool is_there;
+    view seen;
+
+    do {
+        const dream_lease *lease;
+        line = atomic_load(&meter->account->current);
+        if (line == 0)
+            return false;
+        lease = dream_journal_at(metering->journal, line);
+        read_lease(lease, &seen);
+        is_there = now_ns < atomic_load(&lease->ends_at_ns)
+                   && dream_lease_spare(metering->journal, lease) >= (uint32_t)units;
+    } while (atomic_load(&meter->account->current) != line);
+    if (!is_there)
+        return false;
+    seen.line = 0; /* nothing was counted that could be refunded */
+    allow(out);
+    tell_lease(metering, &seen, now_ns, out);
+    return true;
+}
+
 dreamapi_status dream_admit_check(const dreamapi_meter *meter, int64_t units, dreamapi_decision *decision)
 {
     dream_metering *metering = meter->metering;
-    dream_lease *lease = current_of(metering, meter->account);
     int64_t now_ns = dream_metering_now_ns(metering);
     dreamapi_decision own;
     dreamapi_decision *out = decision == NULL ? &own : decision;
     dreamapi_status status;
 
     begin_decision(out, units);
-    if (lease != NULL && now_ns < lease->ends_at_ns && dream_lease_spare(metering->journal, lease) >= (uint32_t)units) {
-        allow_from_lease(metering, lease, &lease->main, now_ns, out);
-        out->refund_token[0] = 0;
+    if (has_units(meter, units, now_ns, out))
         return DREAMAPI_OK;
-    }
     if (is_denied(meter->account, now_ns))
         return repeat_denial(metering, meter->account, now_ns, out);
     if (dream_direct_is_on(metering))

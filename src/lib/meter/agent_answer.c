@@ -334,7 +334,7 @@ static dream_grant describe(booking *b, const dream_account *account, const drea
 
 static void hand_back(booking *b, dream_lease *lease, const dream_grant *grant)
 {
-    memcpy(lease->lease_id, grant->lease_id, sizeof(lease->lease_id));
+    dream_lease_set_id(lease, grant->lease_id);
     atomic_store(&lease->granted, grant->granted);
     lease->period_start_day = grant->period_start_day;
     lease->period_end_day = grant->period_end_day;

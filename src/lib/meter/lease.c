@@ -29,11 +29,16 @@ static uint32_t thread_number(void)
     return this_thread;
 }
 
+dream_share *dream_fan_share(const dream_journal *journal, dream_line fan)
+{
+    return share_at(journal, fan + thread_number() % DREAM_FAN);
+}
+
 dream_share *dream_lease_share(const dream_journal *journal, dream_lease *lease)
 {
     dream_line fan = atomic_load_explicit(&lease->main.lease, memory_order_acquire);
 
-    return fan == 0 ? &lease->main : share_at(journal, fan + thread_number() % DREAM_FAN);
+    return fan == 0 ? &lease->main : dream_fan_share(journal, fan);
 }
 
 static uint32_t spare_of(const dream_share *share)
@@ -358,6 +363,17 @@ void dream_account_lower_debt(dream_account *account, const dream_lease *lease)
     }
 }
 
+/* In words: a thread that comes late may be reading it as another lease's. */
+void dream_lease_set_id(dream_lease *lease, const unsigned char id[16])
+{
+    _Atomic uint64_t *words = (_Atomic uint64_t *)(void *)lease->lease_id;
+    uint64_t halves[2];
+
+    memcpy(halves, id, sizeof(halves));
+    atomic_store_explicit(&words[0], halves[0], memory_order_relaxed);
+    atomic_store_explicit(&words[1], halves[1], memory_order_relaxed);
+}
+
 void dream_lease_install(dream_lease *lease, const dream_grant *grant, dream_account *account)
 {
     dream_share *share = &lease->main;
@@ -365,7 +381,7 @@ void dream_lease_install(dream_lease *lease, const dream_grant *grant, dream_acc
     uint64_t debt = atomic_load(&account->debt);
     uint64_t owed = debt & DEBT_UNITS;
 
-    memcpy(lease->lease_id, grant->lease_id, sizeof(lease->lease_id));
+    dream_lease_set_id(lease, grant->lease_id);
     DREAM_POINT(install_begun);
     atomic_store(&lease->granted, grant->granted);
     lease->ends_at_ns = grant->ends_at_ns;

@@ -14,21 +14,31 @@ typedef enum dream_spent {
     DREAM_SPENT_CLASH /* admitted, but other threads got in between */
 } dream_spent;
 
-/* Admits `units` from a share. Any thread, no lock: the operation that an admission is. */
+/* What the word becomes when `units` are admitted; 0: something is to be looked at first. */
+static inline uint64_t dream_share_next(const dream_share *share, uint64_t word, uint32_t units, int64_t now_ns)
+{
+    uint64_t step = (uint64_t)atomic_load_explicit(&share->call_step, memory_order_relaxed) * DREAM_CALL;
+
+    if ((word & DREAM_SEALED) != 0
+        || (uint64_t)dream_word_units(word) + units > atomic_load_explicit(&share->attention, memory_order_relaxed)
+        || now_ns >= atomic_load_explicit(&share->slow_at_ns, memory_order_relaxed)
+        || (step != 0 && dream_word_calls(word) >= atomic_load_explicit(&share->calls_quota, memory_order_relaxed)))
+        return 0;
+    return word + units + step;
+}
+
+/* Admits `units` from a share that surely is still the lease's: its journal's lock is held, or nobody can free it. */
 static inline dream_spent dream_share_spend(dream_share *share, uint32_t units, int64_t now_ns)
 {
     uint64_t word = atomic_load_explicit(&share->word, memory_order_acquire);
     bool is_clash = false;
+    uint64_t next;
 
     for (;;) {
-        uint64_t step = (uint64_t)atomic_load_explicit(&share->call_step, memory_order_relaxed) * DREAM_CALL;
-        if ((word & DREAM_SEALED) != 0
-            || (uint64_t)dream_word_units(word) + units > atomic_load_explicit(&share->attention, memory_order_relaxed)
-            || now_ns >= atomic_load_explicit(&share->slow_at_ns, memory_order_relaxed)
-            || (step != 0
-                && dream_word_calls(word) >= atomic_load_explicit(&share->calls_quota, memory_order_relaxed)))
+        next = dream_share_next(share, word, units, now_ns);
+        if (next == 0)
             return DREAM_SPENT_SLOW;
-        if (atomic_compare_exchange_weak_explicit(&share->word, &word, word + units + step, memory_order_acq_rel,
+        if (atomic_compare_exchange_weak_explicit(&share->word, &word, next, memory_order_acq_rel,
                                                   memory_order_acquire))
             return is_clash ? DREAM_SPENT_CLASH : DREAM_SPENT;
         is_clash = true;
@@ -74,11 +84,14 @@ typedef struct dream_grant {
     unsigned char lease_id[16];
 } dream_grant;
 void dream_lease_install(dream_lease *lease, const dream_grant *grant, dream_account *account);
+void dream_lease_set_id(dream_lease *lease, const unsigned char id[16]);
 /* Takes what the lease paid off the debt, unless that was done. */
 void dream_account_lower_debt(dream_account *account, const dream_lease *lease);
 
 /* Gives the lease a share for each of many threads. False without room; a lease with a rate has one share. */
 bool dream_lease_fan_out(dream_journal *journal, dream_lease *lease);
+/* This thread's share of a fan. */
+dream_share *dream_fan_share(const dream_journal *journal, dream_line fan);
 /* The share that this thread spends from. */
 dream_share *dream_lease_share(const dream_journal *journal, dream_lease *lease);
 

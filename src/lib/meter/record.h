@@ -109,7 +109,7 @@ typedef struct dream_lease {
     uint32_t flags;
     _Atomic uint32_t granted;
     dream_line account;
-    int64_t ends_at_ns;
+    _Atomic int64_t ends_at_ns;
     /* line 3 */
     _Atomic int64_t limit;          /* INT64_MAX: unlimited */
     _Atomic int64_t used_before;    /* booked at the server at the grant */
