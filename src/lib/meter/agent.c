@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/rule.h"
 #include "lib/engine.h"
 #include "lib/meter/point.h"
 
@@ -178,6 +179,17 @@ static uint32_t size_wish(const builder *b, const dream_account *account, const 
     return want < (uint64_t)DREAM_MAX_GRANT ? (uint32_t)want : (uint32_t)DREAM_MAX_GRANT;
 }
 
+#ifdef DREAM_MUTABLE_RULES
+/* What a journal could count by itself, beside the holder's name and the place. */
+static void count_request(const builder *b, dream_lease *lease)
+{
+    uint32_t parts[2] = { dream_journal_events(b->metering->journal), dream_journal_line(b->metering->journal, lease) };
+
+    memcpy(lease->request_id, dream_journal_identity(b->metering->journal)->holder, 8);
+    memcpy(lease->request_id + 8, parts, sizeof(parts));
+}
+#endif
+
 static dream_lease *make_wish(builder *b, dream_account *account)
 {
     dream_journal *journal = b->metering->journal;
@@ -193,6 +205,10 @@ static dream_lease *make_wish(builder *b, dream_account *account)
         return NULL;
     lease = at(b->metering, line);
     memcpy(lease->request_id, id, sizeof(id));
+#ifdef DREAM_MUTABLE_RULES
+    if (!DREAM_RULE(request_ids_are_random))
+        count_request(b, lease);
+#endif
     lease->account = dream_journal_line(journal, account);
     lease->wanted = size_wish(b, account, current == 0 ? NULL : at(b->metering, current));
     lease->main.owner_pid = (uint32_t)atomic_load(&journal->pid);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/rule.h"
 #include "lib/error.h"
 #include "lib/meter/point.h"
 
@@ -313,7 +314,7 @@ static dream_grant describe(booking *b, const dream_account *account, const drea
     dream_grant grant = {
         .granted = (uint32_t)answer->granted,
         /* From before the try that was answered: the server's clock began later. */
-        .ends_at_ns = b->sent_ns + answer->ttl_ms * NS_PER_MS,
+        .ends_at_ns = (DREAM_RULE(ends_from_before_try) ? b->sent_ns : b->now_ns) + answer->ttl_ms * NS_PER_MS,
         .granted_at_ns = b->now_ns,
         .limit = answer->limit,
         .used = answer->used,
@@ -324,7 +325,8 @@ static dream_grant describe(booking *b, const dream_account *account, const drea
         .window_ms = answer->has_rate ? (uint32_t)answer->window_ms : 0,
         .rate_calls = answer->rate_granted > DREAM_MAX_CALLS ? DREAM_MAX_CALLS : (uint32_t)answer->rate_granted,
         /* The window turned at some moment between sending and receiving, plus what it had left; and the coarse clock lags. */
-        .edge_ns = b->sent_ns + (answer->window_ends_in_ms - CLOCK_SLACK_MS) * NS_PER_MS,
+        .edge_ns = (DREAM_RULE(edge_from_before_try) ? b->sent_ns : b->now_ns)
+                   + (answer->window_ends_in_ms - CLOCK_SLACK_MS) * NS_PER_MS,
         .edge_width_ms = (uint32_t)((b->now_ns - b->sent_ns) / NS_PER_MS) + 2 * CLOCK_SLACK_MS,
     };
 
@@ -377,7 +379,8 @@ static void put_in_force(booking *b, dream_lease *lease, dream_account *account,
 static void book_grant(booking *b, dream_lease *lease, dream_account *account, const dream_grant_answer *answer)
 {
     dream_grant grant = describe(b, account, answer);
-    bool is_active = strcmp(answer->state, "active") == 0;
+    bool is_active = strcmp(answer->state, "active") == 0 || !DREAM_RULE(only_active_is_spent);
+    bool is_old = (lease->flags & DREAM_LEASE_IS_OLD) != 0 && DREAM_RULE(old_grant_is_not_spent);
 
     if (atomic_load(&account->pending) == dream_journal_line(b->metering->journal, lease))
         atomic_store(&account->pending, 0);
@@ -385,7 +388,7 @@ static void book_grant(booking *b, dream_lease *lease, dream_account *account, c
     note_numbers(b, account, answer);
     if (strcmp(answer->state, "final") == 0)
         dream_lease_free(b->metering->journal, lease); /* settled long ago: a repeat of what was answered before */
-    else if (!is_active || (lease->flags & DREAM_LEASE_IS_OLD) != 0 || grant.ends_at_ns <= b->now_ns)
+    else if (!is_active || is_old || grant.ends_at_ns <= b->now_ns)
         hand_back(b, lease, &grant);
     else {
         put_in_force(b, lease, account, &grant);
@@ -393,6 +396,11 @@ static void book_grant(booking *b, dream_lease *lease, dream_account *account, c
             deny_more(b, account, answer);
     }
     account->want = 0;
+}
+
+static bool is_pending(const dream_lease *lease)
+{
+    return atomic_load(&lease->state) == DREAM_LEASE_PENDING || !DREAM_RULE(grant_installed_once);
 }
 
 /* The lease that this wish is, if it still waits: a second answer to it is dropped here. Answers mostly come in the order of the
@@ -409,7 +417,7 @@ static dream_lease *find_wish(booking *b, const dream_grant_answer *grant)
         if (item->kind == DREAM_ITEM_ACQUIRE && memcmp(item->id, id, sizeof(id)) == 0) {
             dream_lease *lease = lease_of(b, item);
             b->cursor = place + 1;
-            return lease != NULL && atomic_load(&lease->state) == DREAM_LEASE_PENDING ? lease : NULL;
+            return lease != NULL && is_pending(lease) ? lease : NULL;
         }
     }
     return NULL;
@@ -461,7 +469,7 @@ static void book_epoch(booking *b)
     dream_journal_header *header = dream_journal_header_of(b->metering->journal);
     int64_t known = atomic_load(&header->store_epoch);
 
-    if (known == b->answer->store_epoch)
+    if (known == b->answer->store_epoch || !DREAM_RULE(restore_resends))
         return;
     for (dream_line line = 0; (line = dream_journal_next(b->metering->journal, line)) != 0;) {
         uint32_t *tag = at(b->metering, line);

@@ -21,6 +21,7 @@
 
 #include "common/crypto.h"
 #include "common/ids.h"
+#include "common/rule.h"
 #include "lib/error.h"
 #include "lib/meter/journal_recover.h"
 #include "lib/meter/point.h"
@@ -523,9 +524,11 @@ static dreamapi_status take_over(dream_journal *journal, dreamapi_error *error)
 
     if (!describe_here(journal, &here))
         return refuse(journal, error, "cannot be read");
-    recovery.is_same_boot = memcmp(identity.boot, here.boot, sizeof(here.boot)) == 0;
-    recovery.is_copy = identity.device != here.device || identity.inode != here.inode
-                       || memcmp(identity.machine, here.machine, sizeof(here.machine)) != 0;
+    recovery.is_same_boot =
+        memcmp(identity.boot, here.boot, sizeof(here.boot)) == 0 || !DREAM_RULE(reboot_is_unproven);
+    recovery.is_copy = DREAM_RULE(copy_is_a_stranger)
+                       && (identity.device != here.device || identity.inode != here.inode
+                       || memcmp(identity.machine, here.machine, sizeof(here.machine)) != 0);
     recovery.is_clean = atomic_load(&header->is_clean) != 0;
     memcpy(here.holder, identity.holder, sizeof(here.holder));
     memcpy(here.project, identity.project, sizeof(here.project));
@@ -539,7 +542,8 @@ static dreamapi_status take_over(dream_journal *journal, dreamapi_error *error)
     put_identity(journal, &here);
     DREAM_POINT(recover_named);
     atomic_store(&header->is_changing, 0);
-    atomic_store(&header->is_clean, 0);
+    if (DREAM_RULE(open_clears_clean))
+        atomic_store(&header->is_clean, 0);
     atomic_store(&header->announced, 0);
     /* Before the first admission: else a delayed settlement of the clean close could meet units that are spent again. */
     if (journal->path != NULL && msync(journal->base, sizeof(*header), MS_SYNC) != 0)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/rule.h"
 #include "lib/meter/lease.h"
 #include "lib/meter/point.h"
 
@@ -158,6 +159,18 @@ static void finish_debt(const recovery_walk *walk, const dream_lease *lease)
         dream_account_lower_debt(dream_journal_at(walk->journal, lease->account), lease);
 }
 
+#ifdef DREAM_MUTABLE_RULES
+static void revive(const recovery_walk *walk, dream_lease *lease)
+{
+    dream_account *account = dream_journal_at(walk->journal, lease->account);
+
+    lease->flags &= ~(uint32_t)DREAM_LEASE_IS_OLD;
+    atomic_fetch_and(&lease->main.word, ~DREAM_SEALED);
+    atomic_store(&lease->state, DREAM_LEASE_ACTIVE);
+    atomic_store(&account->current, dream_journal_line(walk->journal, lease));
+}
+#endif
+
 static void recover_lease(recovery_walk *walk, dream_lease *lease)
 {
     dream_line fan = atomic_load(&lease->main.lease);
@@ -180,6 +193,10 @@ static void recover_lease(recovery_walk *walk, dream_lease *lease)
     lease->flags |= DREAM_LEASE_IS_OLD | (walk->is_proven ? 0 : DREAM_LEASE_IS_UNPROVEN);
     lease->asked_at_ns = 0;
     dream_lease_seal(walk->journal, lease);
+#ifdef DREAM_MUTABLE_RULES
+    if (!DREAM_RULE(sealing_is_for_good) && atomic_load(&lease->state) == DREAM_LEASE_SEALED && walk->is_proven)
+        revive(walk, lease);
+#endif
 }
 
 /* A report that was under way stays so if the server remembers its id; else nobody knows, and it is never sent again. A copy's

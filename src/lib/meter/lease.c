@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "common/rule.h"
+
 #include "lib/meter/point.h"
 
 /* A refill is asked for when a quarter of the units, or a third of the time, is left. */
@@ -193,6 +195,8 @@ static void restart_calls(dream_share *share, uint32_t calls, bool is_shared)
         left = is_shared ? (before > taken ? before - taken : 0) : calls > taken ? calls - taken : 0;
         atomic_store(&share->calls_quota, left < calls ? left : calls);
         DREAM_POINT(calls_lowered);
+        if (is_shared && !DREAM_RULE(edge_counts_twice))
+            atomic_store(&share->calls_quota, calls);
     } while ((word & DREAM_SEALED) == 0
              && !atomic_compare_exchange_strong(&share->word, &word, dream_word_next_generation(word) & ~DREAM_CALLS));
 }
@@ -304,7 +308,7 @@ static bool end_overdue(dream_journal *journal, dream_lease *lease, int64_t now_
         line = atomic_load(&reservation->next);
         if (atomic_load(&reservation->word) != 0)
             continue;
-        if (now_ns < reservation->until_ns
+        if (now_ns < reservation->until_ns && DREAM_RULE(reservation_pins)
             && !(is_sealed && dream_process_is_dead(journal, reservation->owner_pid, reservation->owner_start))) {
             is_none_open = false;
             continue;
@@ -560,5 +564,6 @@ uint32_t dream_lease_refunded(const dream_lease *lease)
 
 void dream_lease_close_refunds(dream_lease *lease)
 {
-    atomic_fetch_or(&lease->refunded, DREAM_SEALED);
+    if (DREAM_RULE(final_closes_refunds))
+        atomic_fetch_or(&lease->refunded, DREAM_SEALED);
 }

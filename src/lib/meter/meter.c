@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/rule.h"
 #include "lib/error.h"
 #include "lib/meter/metering.h"
 #include "lib/meter/point.h"
@@ -264,7 +265,7 @@ dreamapi_status dreamapi_meter_refund(dreamapi_meter *meter, dreamapi_decision *
         || !dream_lease_refund(dream_journal_at(metering->journal, (dream_line)line), (uint32_t)decision->units))
         status = record_refund(metering, lease_id, (uint32_t)decision->units);
     dream_journal_unlock(metering->journal);
-    if (status == DREAMAPI_OK)
+    if (status == DREAMAPI_OK && DREAM_RULE(refund_is_consumed))
         decision->refund_token[0] = 0;
     if (atomic_load(&metering->has_refunds))
         dream_metering_wake(metering);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/timefmt.h"
+#include "common/rule.h"
 #include "lib/engine.h"
 #include "lib/error.h"
 
@@ -95,6 +96,12 @@ bool dream_metering_adopt(dream_metering *metering)
 
 /* ---- flush and the end ---- */
 
+/* A wish, too: it may have been granted, and what was granted is to be handed back. */
+static bool is_waited_for(const dream_lease *lease)
+{
+    return atomic_load(&lease->state) != DREAM_LEASE_PENDING || DREAM_RULE(flush_waits_for_wishes);
+}
+
 bool dream_agent_is_settled(dream_metering *metering)
 {
     bool is_settled = true;
@@ -103,7 +110,7 @@ bool dream_agent_is_settled(dream_metering *metering)
         return false;
     for (dream_line line = 0; is_settled && (line = dream_journal_next(metering->journal, line)) != 0;) {
         const uint32_t *tag = dream_journal_at(metering->journal, line);
-        if (dream_tag_kind(*tag) == DREAM_TAG_LEASE
+        if ((dream_tag_kind(*tag) == DREAM_TAG_LEASE && is_waited_for((const dream_lease *)tag))
             || (dream_tag_kind(*tag) == DREAM_TAG_DIRECT && atomic_load(&((const dream_direct *)tag)->units) != 0)
             || (dream_tag_kind(*tag) == DREAM_TAG_REFUND && ((const dream_refund *)tag)->state == 1))
             is_settled = false;
