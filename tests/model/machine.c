@@ -395,6 +395,8 @@ bool machine_flush(model *m, int machine, int process)
     dreamapi_status status = dreamapi_client_flush(m->machines[machine].processes[process].client, FLUSH_MS, &error);
 
     model_say(m, "process %d.%d flushes: %d", machine, process, (int)status);
+    if (status == DREAMAPI_OK)
+        truth_flushed(m, machine);
     return status == DREAMAPI_OK;
 }
 

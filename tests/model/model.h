@@ -50,6 +50,7 @@ typedef struct truth_lease {
     int64_t granted;
     int64_t gross;    /* admitted */
     int64_t refunded; /* of it */
+    int64_t reported; /* admitted, as the server had it last */
     int64_t ends_ms;  /* the latest end that any answer gave it, in true time */
     bool was_asleep;  /* its machine was, so that its end is later for the holder */
     bool is_delivered;
@@ -108,6 +109,8 @@ void truth_suspended(model *m, int machine);
 /* The rate cannot be promised for a while. */
 void truth_disturbed(model *m);
 truth_period *truth_period_of(model *m, int user, int32_t start_day, int32_t end_day);
+/* A flush told that all is settled. */
+void truth_flushed(model *m, int machine);
 void truth_check(model *m);
 /* With everything reported and closed. */
 void truth_check_at_rest(model *m);
@@ -217,6 +220,7 @@ typedef struct weather {
 typedef struct network {
     letter *first;
     weather weather;
+    bool writes_back; /* a disk gets the journal at any moment, such as when something is sent */
 } network;
 
 void network_clear(model *m);

@@ -172,6 +172,8 @@ static dreamapi_status start(void *instance, dreamapi_exchange *exchange)
         message->arrives_ms = m->now_ms + some_delay(m);
     }
     append(m, message);
+    if (m->network.writes_back && model_chance(m, 15))
+        machine_sync(m, from->machine);
     if (!m->machines[from->machine].is_cut_off && model_chance(m, m->network.weather.double_percent))
         send_double(m, from, exchange);
     return DREAMAPI_OK;

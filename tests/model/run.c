@@ -9,7 +9,7 @@
 
 /* 2026-01-01T00:00:10Z */
 #define FIRST_MS INT64_C(1767225610000)
-enum { ROUNDS_MAX = 12, CHECK_EVERY = 8, STORE_CHECK_EVERY = 64, SOON_MS = 500 };
+enum { ROUNDS_MAX = 12, CHECK_EVERY = 8, STORE_CHECK_EVERY = 64, SOON_MS = 500, MINUTE_MS = 60000, BURST = 10 };
 
 /* ---- chance, and what is said ---- */
 
@@ -100,7 +100,7 @@ static const weather weathers[] = {
     { 3, 10, 200, 20000 },
     { 15, 20, 4000, 120000 },
     { 30, 40, 12000, 600000 },
-    { 5, 30, 8000, 40 * DAY_MS },
+    { 5, 60, 8000, 45 * DAY_MS },
 };
 
 static scenario draw_scenario(model *m)
@@ -124,6 +124,7 @@ static scenario draw_scenario(model *m)
     s.most_units = model_chance(m, 50) ? 3 : 20;
     s.pace_ms = model_chance(m, 50) ? 300 : 3000;
     m->network.weather = weathers[model_draw(m, sizeof weathers / sizeof weathers[0])];
+    m->network.writes_back = s.has_reboots;
     for (int i = 0; i < USERS; i++)
         m->server.plan_of[i] = (int)model_draw(m, PLANS);
     return s;
@@ -169,6 +170,8 @@ static void trouble_a_machine(model *m, const scenario *s)
     case 0:
         if (s->has_reboots && self->has_journal && !is_asleep)
             machine_reboot(m, machine);
+        if (self->has_journal && !machine_is_running(self) && model_chance(m, 50))
+            machine_start(m, machine, 0);
         break;
     case 1:
         if (s->has_reboots && self->has_journal)
@@ -236,9 +239,29 @@ static void trouble_the_service(model *m, const scenario *s)
 static void jump(model *m)
 {
     int64_t ms = model_chance(m, 60) ? model_draw(m, 31 * DAY_MS) : model_draw(m, 4000000);
+    const truth_period *last = m->truth.period_count ? &m->truth.periods[m->truth.period_count - 1] : NULL;
+    int64_t left_ms = last ? (last->end_day + (int64_t)1) * DAY_MS - server_now(m) : 0;
+
+    /* What matters happens around the end of a period. */
+    if (left_ms > TTL_MS && model_chance(m, 40))
+        ms = left_ms - model_draw(m, TTL_MS);
 
     model_say(m, "nothing happens for %lld s", (long long)ms / 1000);
     model_advance(m, ms, false);
+}
+
+/* Many calls around the turn of the server's minute. */
+static void burst(model *m, int machine, int user)
+{
+    int64_t left_ms = MINUTE_MS - server_now(m) % MINUTE_MS;
+    int64_t early_ms = model_draw(m, m->network.weather.delay_ms + 200);
+
+    if (left_ms > early_ms)
+        model_advance(m, left_ms - early_ms, true);
+    for (int i = 0; i < BURST && !m->is_over; i++) {
+        (void)machine_use(m, machine, user, 1);
+        model_advance(m, model_draw(m, early_ms / 4 + 10), true);
+    }
 }
 
 static void happen(model *m, const scenario *s)
@@ -266,8 +289,10 @@ static void happen(model *m, const scenario *s)
         trouble_a_machine(m, s);
     else if (drawn < 960)
         trouble_the_service(m, s);
-    else if (drawn < 990)
+    else if (drawn < 975)
         model_advance(m, model_draw(m, 150000), true);
+    else if (drawn < 985)
+        burst(m, machine, user);
     else if (s->has_jumps)
         jump(m);
 }

@@ -362,6 +362,7 @@ void truth_restored(model *m)
         truth_lease *lease = &m->truth.leases[i];
         const lease_row *row = row_of(rows, count, lease->id);
         lease->is_final = row && row->state == STATE_FINAL;
+        lease->reported = 0;
         if (lease->is_forgetful && !(lease->is_final && charged_of(row) == net_of(lease)))
             lease->is_inexact = true;
     }
@@ -388,14 +389,33 @@ static void measure_uncovered(model *m, const lease_row *rows, size_t count)
 
 /* ---- the invariants ---- */
 
+/* I3: who was told that all is settled leaves nothing behind. */
+void truth_flushed(model *m, int machine)
+{
+    const lease_row *rows = NULL;
+    size_t count = server_leases(m, &rows);
+
+    for (size_t i = 0; i < m->truth.lease_count; i++) {
+        const truth_lease *lease = &m->truth.leases[i];
+        const lease_row *row = row_of(rows, count, lease->id);
+        if (lease->machine == machine && row && row->state < 2 && !lease->is_inexact
+            && !m->truth.was_rebooted[machine] && !m->truth.was_restored)
+            model_fail(m, "I3: machine %d was told that everything is settled, but lease %s is held", machine, lease->id);
+    }
+}
+
 static void check_lease(model *m, const lease_row *row, bool is_at_rest)
 {
-    const truth_lease *lease = truth_find(m, row->id);
+    truth_lease *lease = truth_find(m, row->id);
 
     if (!lease) {
         model_fail(m, "the store has a lease that nobody was granted: %s", row->id);
         return;
     }
+    if (row->admitted < lease->reported)
+        model_fail(m, "I2: %lld units of lease %s were reported, and are %lld now", (long long)lease->reported, row->id,
+                   (long long)row->admitted);
+    lease->reported = row->admitted;
     if (charged_of(row) > lease->gross)
         model_fail(m, "I2: lease %s is billed %lld units, of which %lld were admitted", row->id,
                    (long long)charged_of(row), (long long)lease->gross);
