@@ -111,9 +111,22 @@ static void check_limit(model *m, const truth_period *period, int64_t limit, int
 
 /* ---- what happens ---- */
 
+/* With its books closed a lease is forgotten, and the answer to its request: a copy of that, still under way, is granted to nobody. */
+static bool is_late_copy(const model *m, const char *request)
+{
+    for (size_t i = 0; i < m->truth.lease_count; i++) {
+        const truth_lease *lease = &m->truth.leases[i];
+        if (strcmp(lease->request, request) == 0 && m->server.is_orphan
+            && dream_day_of_ms(server_now(m)) > lease->end_day + CLOSE_DAYS)
+            return true;
+    }
+    return false;
+}
+
 static void learn_lease(model *m, int machine, const cJSON *grant)
 {
     const char *user = dream_json_string(grant, "userId");
+    bool is_late = is_late_copy(m, dream_json_string(grant, "requestId"));
     truth_lease *lease = add_lease(&m->truth);
     truth_period *period;
 
@@ -122,6 +135,7 @@ static void learn_lease(model *m, int machine, const cJSON *grant)
     lease->user = atoi(user + sizeof "user_" - 1);
     lease->machine = machine;
     lease->is_unproven = m->server.is_orphan && m->truth.was_rebooted[machine];
+    lease->is_inexact = is_late;
     lease->was_asleep = m->now_ms < m->machines[machine].asleep_until_ms + ASKED_MAX_MS;
     (void)dream_day_parse(dream_json_string(grant, "periodStart"), &lease->start_day);
     (void)dream_day_parse(dream_json_string(grant, "periodEnd"), &lease->end_day);
