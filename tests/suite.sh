@@ -101,7 +101,7 @@ suite_check() {
     if [ "$1" != --quick ]; then
         # More seeds, more kills, more forks.
         export DREAMAPI_LONG=1
-        unit_tests build long --suite faults --timeout-multiplier 20
+        unit_tests build long --suite faults --suite model --timeout-multiplier 20
         end_to_end build e2e-long tests/e2e/test_worst_day.py tests/e2e/test_crash.py
         unset DREAMAPI_LONG
         sanitized build-asan address,undefined

@@ -36,8 +36,8 @@ int64_t machine_monotonic_ms(const model *m, int machine)
 {
     const host *self = &m->machines[machine];
     int64_t until_ms = is_asleep(m, self) ? self->asleep_from_ms : m->now_ms;
-    int64_t missed_ms = is_asleep(m, self) ? self->suspended_ms - (self->asleep_until_ms - self->asleep_from_ms)
-                                           : self->suspended_ms;
+    int64_t missed_ms =
+        is_asleep(m, self) ? self->suspended_ms - (self->asleep_until_ms - self->asleep_from_ms) : self->suspended_ms;
 
     return FIRST_MONOTONIC_MS + until_ms - self->booted_ms - missed_ms;
 }
@@ -425,8 +425,8 @@ dreamapi_reason machine_use(model *m, int machine, int user, int64_t units)
     if (process < 0)
         return DREAMAPI_REASON_NONE;
     status = dreamapi_meter_use(self->processes[process].meters[user], units, &decision);
-    model_say(m, "%d.%d uses %lld of user_%d: status %d, reason %d", machine, process, (long long)units, user, (int)status,
-              (int)decision.reason);
+    model_say(m, "%d.%d uses %lld of user_%d: status %d, reason %d", machine, process, (long long)units, user,
+              (int)status, (int)decision.reason);
     if ((status == DREAMAPI_OK) != (decision.allowed != 0))
         model_fail(m, "a use returned %d and says allowed %d", (int)status, decision.allowed);
     if (status != DREAMAPI_OK)
@@ -469,7 +469,8 @@ void machine_reserve(model *m, int machine, int user, int64_t units)
 
     if (process < 0 || self->reservation_count == RESERVATIONS)
         return;
-    status = dreamapi_meter_reserve(self->processes[process].meters[user], units, hold_ms, &kept->reservation, &decision);
+    status =
+        dreamapi_meter_reserve(self->processes[process].meters[user], units, hold_ms, &kept->reservation, &decision);
     model_say(m, "%d.%d reserves %lld of user_%d for %lld ms: status %d", machine, process, (long long)units, user,
               (long long)hold_ms, (int)status);
     if (status != DREAMAPI_OK)
@@ -499,7 +500,8 @@ void machine_commit(model *m, int machine)
     self->reservations[index] = self->reservations[--self->reservation_count];
     units = model_draw(m, kept.reservation.units + 1);
     is_timely = machine_monotonic_ms(m, machine) < kept.until_ms;
-    status = dreamapi_meter_commit(self->processes[kept.process].meters[kept.user], &kept.reservation, units, &decision);
+    status =
+        dreamapi_meter_commit(self->processes[kept.process].meters[kept.user], &kept.reservation, units, &decision);
     model_say(m, "%d.%d commits %lld of lease %s: status %d", machine, kept.process, (long long)units, kept.lease,
               (int)status);
     if (status == DREAMAPI_OK)

@@ -54,20 +54,20 @@ typedef struct truth_lease {
     int64_t ends_ms;  /* the latest end that any answer gave it, in true time */
     bool was_asleep;  /* its machine was, so that its end is later for the holder */
     bool is_delivered;
-    bool is_unproven; /* its journal did not survive a reboot as it was, or had to hand it back unproven */
-    bool is_final;    /* the server has it so */
+    bool is_unproven;  /* its journal did not survive a reboot as it was, or had to hand it back unproven */
+    bool is_final;     /* the server has it so */
     bool is_forgetful; /* its journal may have forgotten what it confirmed */
-    bool is_inexact;  /* a restore forgot what its holder had forgotten, too; or the books were closed */
-    int64_t told_ms;  /* when the holder was last told that something of it is settled for good */
+    bool is_inexact;   /* a restore forgot what its holder had forgotten, too; or the books were closed */
+    int64_t told_ms;   /* when the holder was last told that something of it is settled for good */
 } truth_lease;
 
 typedef struct truth_period {
     int user;
     int32_t start_day;
     int32_t end_day;
-    int64_t highest;     /* limit */
-    int64_t direct;      /* units of direct requests, as far as the server still knows them */
-    int64_t forgotten;   /* direct units that a restore wiped out */
+    int64_t highest;   /* limit */
+    int64_t direct;    /* units of direct requests, as far as the server still knows them */
+    int64_t forgotten; /* direct units that a restore wiped out */
     int64_t written_off;
     int64_t uncovered; /* units that nobody reported by the end of the wait after a restore */
 } truth_period;
@@ -84,7 +84,7 @@ typedef struct truth {
     int64_t rate_quiet_from_ms; /* from then on the rate can be promised again */
     bool was_restored;
     bool had_clock_steps;
-    bool has_heard[MACHINES];   /* something since the last restore */
+    bool has_heard[MACHINES]; /* something since the last restore */
     bool was_rebooted[MACHINES];
 } truth;
 
@@ -147,7 +147,7 @@ typedef struct server {
     int64_t clock_ms; /* how far its clock is ahead */
     bool is_down;
     bool is_dependable; /* never dies before a commit */
-    bool is_orphan; /* whoever asked does not wait any more */
+    bool is_orphan;     /* whoever asked does not wait any more */
     int plan_of[USERS];
     bool is_deleted[USERS];
     backup backup;

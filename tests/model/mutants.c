@@ -27,6 +27,46 @@ static const char *const names[] = {
 #undef NAME
 };
 
+/* What no run of the model shows by itself, and why. tests/unit has a case for each of the service's. */
+static const struct {
+    enum dream_rule rule;
+    const char *why;
+} unseen[] = {
+    { DREAM_RULE_repeat_tells_state,
+      "our holder hands back what is over by its ttl, and what an earlier run asked for" },
+    { DREAM_RULE_check_in_revives_nothing, "our holder sends a final for what a check-in finds lost" },
+    { DREAM_RULE_only_active_is_spent, "a lease that is lost, unproven or final is repeated with a ttl of 0" },
+};
+
+/* Found within a few seeds each, one at least of every group of rules. */
+static const enum dream_rule few[] = {
+    DREAM_RULE_grant_within_limit,   DREAM_RULE_request_keeps_answer,
+    DREAM_RULE_ends_with_period,     DREAM_RULE_state_only_rises,
+    DREAM_RULE_refund_once,          DREAM_RULE_restore_raises_epoch,
+    DREAM_RULE_open_clears_clean,    DREAM_RULE_flush_waits_for_wishes,
+    DREAM_RULE_final_closes_refunds, DREAM_RULE_refund_is_consumed,
+};
+
+static const char *why_unseen(enum dream_rule rule)
+{
+    for (size_t i = 0; i < sizeof unseen / sizeof unseen[0]; i++) {
+        if (unseen[i].rule == rule)
+            return unseen[i].why;
+    }
+    return NULL;
+}
+
+static bool is_chosen(enum dream_rule rule, const char *name)
+{
+    if (strcmp(name, "few") != 0)
+        return strcmp(name, "all") == 0 || strcmp(name, names[rule]) == 0;
+    for (size_t i = 0; i < sizeof few / sizeof few[0]; i++) {
+        if (few[i] == rule)
+            return true;
+    }
+    return false;
+}
+
 static bool hunt(enum dream_rule rule, uint64_t most_seeds, int steps, mutants_run_seed *run)
 {
     char problem[512];
@@ -38,10 +78,9 @@ static bool hunt(enum dream_rule rule, uint64_t most_seeds, int steps, mutants_r
         is_found = !run(++seed, steps, problem);
     dream_rule_switch(rule, true);
     if (is_found)
-        (void)printf("ok %d - without %s: seed %llu: %s\n", (int)rule + 1, names[rule], (unsigned long long)seed, problem);
+        (void)printf("ok - without %s: seed %llu: %s\n", names[rule], (unsigned long long)seed, problem);
     else
-        (void)printf("not ok %d - without %s: %llu seeds found nothing\n", (int)rule + 1, names[rule],
-                     (unsigned long long)seed);
+        (void)printf("not ok - without %s: %llu seeds found nothing\n", names[rule], (unsigned long long)seed);
     (void)fflush(stdout);
     return is_found;
 }
@@ -49,13 +88,20 @@ static bool hunt(enum dream_rule rule, uint64_t most_seeds, int steps, mutants_r
 bool mutants_run(const char *name, uint64_t most_seeds, int steps, mutants_run_seed *run)
 {
     bool is_ok = true;
+    int count = 0;
 
-    (void)printf("1..%d\n", (int)DREAM_RULE_COUNT);
     for (int i = 0; i < DREAM_RULE_COUNT; i++) {
-        if (strcmp(name, "all") == 0 || strcmp(name, names[i]) == 0)
-            is_ok = hunt((enum dream_rule)i, most_seeds, steps, run) && is_ok;
+        enum dream_rule rule = (enum dream_rule)i;
+        if (!is_chosen(rule, name))
+            continue;
+        count++;
+        if (strcmp(name, "all") == 0 && why_unseen(rule))
+            (void)printf("ok - without %s # skip: %s\n", names[i], why_unseen(rule));
+        else
+            is_ok = hunt(rule, most_seeds, steps, run) && is_ok;
     }
-    return is_ok;
+    (void)printf("1..%d\n", count);
+    return is_ok && count > 0;
 }
 
 #endif

@@ -257,6 +257,7 @@ static void leave(void *instance)
 
 dreamapi_transport network_transport(void *end)
 {
-    return (dreamapi_transport){ sizeof(dreamapi_transport), end,    begin, start, cancel, perform, no_descriptor,
-                                 timeout_ms,                 leave, NULL };
+    return (dreamapi_transport){
+        sizeof(dreamapi_transport), end, begin, start, cancel, perform, no_descriptor, timeout_ms, leave, NULL
+    };
 }

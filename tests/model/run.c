@@ -88,7 +88,7 @@ void model_advance(model *m, int64_t ms, bool is_shared_out)
 
 typedef struct scenario {
     bool has_kills, has_reboots, has_copies, has_sharing, has_sleep, has_cuts; /* of machines */
-    bool has_restores, has_steps, has_jumps, has_plans, has_deletion;         /* of the service */
+    bool has_restores, has_steps, has_jumps, has_plans, has_deletion;          /* of the service */
     int machines;
     int users;
     int64_t most_units;
@@ -96,11 +96,8 @@ typedef struct scenario {
 } scenario;
 
 static const weather weathers[] = {
-    { 0, 0, 20, 0 },
-    { 3, 10, 200, 20000 },
-    { 15, 20, 4000, 120000 },
-    { 30, 40, 12000, 600000 },
-    { 5, 60, 8000, 45 * DAY_MS },
+    { 0, 0, 20, 0 },           { 3, 10, 200, 20000 },        { 15, 20, 4000, 120000 },
+    { 30, 40, 12000, 600000 }, { 5, 60, 8000, 45 * DAY_MS },
 };
 
 static scenario draw_scenario(model *m)
@@ -201,7 +198,9 @@ static void trouble_the_service(model *m, const scenario *s)
     int user = some_user(m, s);
 
     switch (model_draw(m, 8)) {
-    case 0: server_restart(m); break;
+    case 0:
+        server_restart(m);
+        break;
     case 1:
         if (s->has_restores && !m->server.backup.is_there)
             server_back_up(m);
@@ -218,7 +217,9 @@ static void trouble_the_service(model *m, const scenario *s)
         if (s->has_deletion && model_chance(m, 20) && !m->server.is_deleted[user])
             server_delete(m, user);
         break;
-    case 4: server_write_off(m, user); break;
+    case 4:
+        server_write_off(m, user);
+        break;
     case 5:
         if (s->has_steps) {
             m->server.clock_ms += model_draw(m, 240000) - 120000;
@@ -231,7 +232,9 @@ static void trouble_the_service(model *m, const scenario *s)
         m->server.is_down = !m->server.is_down;
         model_say(m, "the service is %s", m->server.is_down ? "down" : "up");
         break;
-    default: server_sweep(m); break;
+    default:
+        server_sweep(m);
+        break;
     }
 }
 

@@ -23,8 +23,12 @@
 #define PROJECT "prj_00000000000000000000000000000001"
 
 const tariff plans[PLANS] = {
-    { "tiny", 8, DREAMD_UNLIMITED },   { "small", 40, DREAMD_UNLIMITED }, { "large", 400, DREAMD_UNLIMITED },
-    { "paced", 400, 6 },               { "hurried", 1000, 30 },           { "open", DREAMD_UNLIMITED, DREAMD_UNLIMITED },
+    { "tiny", 8, DREAMD_UNLIMITED },
+    { "small", 40, DREAMD_UNLIMITED },
+    { "large", 400, DREAMD_UNLIMITED },
+    { "paced", 400, 6 },
+    { "hurried", 1000, 30 },
+    { "open", DREAMD_UNLIMITED, DREAMD_UNLIMITED },
 };
 
 static char template_path[128];
@@ -544,13 +548,12 @@ size_t server_leases(model *m, const lease_row **out)
     static lease_row rows[2048];
     size_t count = 0;
     dreamd_rows *found = NULL;
-    dreamd_db_status status = dreamd_db_query(
-        m->server.store.db,
-        "SELECT lease_id, period_start_day, state, granted, admitted, refunded, event_refunded, written_off FROM leases",
-        DREAMD_NO_PARAMS, &found);
+    dreamd_db_status status = dreamd_db_query(m->server.store.db,
+                                              "SELECT lease_id, period_start_day, state, granted, admitted, refunded, "
+                                              "event_refunded, written_off FROM leases",
+                                              DREAMD_NO_PARAMS, &found);
 
-    while (status == DREAMD_DB_OK && count < sizeof rows / sizeof rows[0]
-           && dreamd_rows_next(found) == DREAMD_DB_ROW) {
+    while (status == DREAMD_DB_OK && count < sizeof rows / sizeof rows[0] && dreamd_rows_next(found) == DREAMD_DB_ROW) {
         lease_row *row = &rows[count++];
         (void)snprintf(row->id, sizeof row->id, "%s", dreamd_rows_text(found, 0));
         row->start_day = (int32_t)dreamd_rows_int(found, 1);
@@ -571,13 +574,11 @@ size_t server_counts(model *m, const count_row **out)
     static count_row rows[USERS * PERIODS_MAX];
     size_t count = 0;
     dreamd_rows *found = NULL;
-    dreamd_db_status status =
-        dreamd_db_query(m->server.store.db,
-                        "SELECT user_id, period_start_day, used, held, lost, is_closed FROM usage_counts",
-                        DREAMD_NO_PARAMS, &found);
+    dreamd_db_status status = dreamd_db_query(
+        m->server.store.db, "SELECT user_id, period_start_day, used, held, lost, is_closed FROM usage_counts",
+        DREAMD_NO_PARAMS, &found);
 
-    while (status == DREAMD_DB_OK && count < sizeof rows / sizeof rows[0]
-           && dreamd_rows_next(found) == DREAMD_DB_ROW) {
+    while (status == DREAMD_DB_OK && count < sizeof rows / sizeof rows[0] && dreamd_rows_next(found) == DREAMD_DB_ROW) {
         count_row *row = &rows[count++];
         row->user = atoi(dreamd_rows_text(found, 0) + sizeof "user_" - 1);
         row->start_day = (int32_t)dreamd_rows_int(found, 1);

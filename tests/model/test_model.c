@@ -13,6 +13,7 @@
 
 model *current_model;
 
+enum { LONGER = 20 };
 static char folder[64];
 
 /* What is random beside the clients' ids comes from the seed, too. */
@@ -69,9 +70,21 @@ static bool read_seeds(const char *text, arguments *out)
     return end != text && *end == '\0' && out->first <= out->last;
 }
 
+/* ./dev check asks for more. */
+static void lengthen(arguments *given)
+{
+    if (!getenv("DREAMAPI_LONG"))
+        return;
+    given->last = given->first + (given->last - given->first) * LONGER;
+    if (given->mutant && strcmp(given->mutant, "few") == 0) {
+        given->mutant = "all";
+        given->most_seeds *= LONGER;
+    }
+}
+
 static bool read_arguments(int count, char **texts, arguments *out)
 {
-    *out = (arguments){ .first = 1, .last = 300, .steps = 200, .most_seeds = 2000 };
+    *out = (arguments){ .first = 1, .last = 300, .steps = 200, .most_seeds = 300 };
     for (int i = 1; i < count; i++) {
         const char *value = i + 1 < count ? texts[i + 1] : "";
         if (strcmp(texts[i], "--verbose") == 0) {
@@ -92,6 +105,7 @@ static bool read_arguments(int count, char **texts, arguments *out)
         }
         i++;
     }
+    lengthen(out);
     return out->steps > 0;
 }
 

@@ -12,7 +12,13 @@
 #include "common/timefmt.h"
 #include "model.h"
 
-enum { WINDOW_MS = 60000, RETENTION_MS = 3500000, RATE_QUIET_MS = 180000, ASKED_MAX_MS = 600000 /* from a wish to its grant */, STATE_FINAL = 3 };
+enum {
+    WINDOW_MS = 60000,
+    RETENTION_MS = 3500000,
+    RATE_QUIET_MS = 180000,
+    ASKED_MAX_MS = 600000 /* from a wish to its grant */,
+    STATE_FINAL = 3
+};
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -259,7 +265,8 @@ static void check_end(model *m, const truth_lease *lease)
     if (lease->was_asleep || m->truth.had_clock_steps)
         return;
     if (m->now_ms >= lease->ends_ms)
-        model_fail(m, "I4: lease %s was spent %lld ms after its end", lease->id, (long long)(m->now_ms - lease->ends_ms));
+        model_fail(m, "I4: lease %s was spent %lld ms after its end", lease->id,
+                   (long long)(m->now_ms - lease->ends_ms));
     if (server_now(m) >= (lease->end_day + (int64_t)1) * DAY_MS)
         model_fail(m, "I4: lease %s was spent after its period", lease->id);
 }
@@ -272,7 +279,8 @@ void truth_admitted(model *m, int machine, int user, const dreamapi_decision *de
     lease_text(decision, id);
     lease = truth_find(m, id);
     if (decision->source != DREAMAPI_SOURCE_LEASE || !lease || lease->user != user) {
-        model_fail(m, "units of user_%d were admitted from nowhere (source %d, lease %s)", user, (int)decision->source, id);
+        model_fail(m, "units of user_%d were admitted from nowhere (source %d, lease %s)", user, (int)decision->source,
+                   id);
         return;
     }
     if (lease->machine != machine)
@@ -412,9 +420,10 @@ void truth_flushed(model *m, int machine)
     for (size_t i = 0; i < m->truth.lease_count; i++) {
         const truth_lease *lease = &m->truth.leases[i];
         const lease_row *row = row_of(rows, count, lease->id);
-        if (lease->machine == machine && row && row->state < 2 && !lease->is_inexact
-            && !m->truth.was_rebooted[machine] && !m->truth.was_restored)
-            model_fail(m, "I3: machine %d was told that everything is settled, but lease %s is held", machine, lease->id);
+        if (lease->machine == machine && row && row->state < 2 && !lease->is_inexact && !m->truth.was_rebooted[machine]
+            && !m->truth.was_restored)
+            model_fail(m, "I3: machine %d was told that everything is settled, but lease %s is held", machine,
+                       lease->id);
     }
 }
 
@@ -498,8 +507,9 @@ static void check_count(model *m, const count_row *of, const sums *s, bool is_at
     if (!is_at_rest)
         return;
     if (s->used < s->exact || s->used > s->exact + s->loose)
-        model_fail(m, "I2: user_%d is billed %lld units in the period from day %d; %lld to %lld were admitted", of->user,
-                   (long long)s->used, (int)of->start_day, (long long)s->exact, (long long)(s->exact + s->loose));
+        model_fail(m, "I2: user_%d is billed %lld units in the period from day %d; %lld to %lld were admitted",
+                   of->user, (long long)s->used, (int)of->start_day, (long long)s->exact,
+                   (long long)(s->exact + s->loose));
     if (s->held > 0)
         model_fail(m, "I3: %lld units of user_%d are held by nobody", (long long)s->held, of->user);
     if (s->lost > s->granted)
