@@ -244,7 +244,7 @@ static dream_slow spend_locked(admission *a, dream_lease **out_lease)
     slow = take(a, lease);
     /* When the rate is used up, another lease may bring another share of it. */
     if (is_low(a, lease) || slow != DREAM_SLOW_SPENT)
-        a->is_wanted = dream_agent_want(a->metering, a->account, a->units);
+        a->is_wanted = dream_agent_want(a->metering, a->account, slow == DREAM_SLOW_SPENT ? 1 : a->units);
     return slow;
 }
 

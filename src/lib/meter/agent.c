@@ -210,6 +210,7 @@ static dream_lease *make_wish(builder *b, dream_account *account)
         count_request(b, lease);
 #endif
     lease->account = dream_journal_line(journal, account);
+    lease->least = account->want;
     lease->wanted = size_wish(b, account, current == 0 ? NULL : at(b->metering, current));
     lease->main.owner_pid = (uint32_t)atomic_load(&journal->pid);
     lease->main.owner_start = journal->process_start;
@@ -227,13 +228,16 @@ static void ask(builder *b, dream_lease *lease)
     add_item(b, DREAM_ITEM_ACQUIRE, dream_journal_line(b->metering->journal, lease), lease->request_id);
 }
 
-/* A lease with nothing left is settled in the same request, so that the server decides by the true count. */
+/* A lease with nothing left, or too little for the use that waits, is settled in the same request: so the server decides by the
+ * true count, and has what is left to grant anew. */
 static void settle_spent(builder *b, dream_account *account)
 {
     dream_line current = atomic_load(&account->current);
     dream_lease *lease = current == 0 ? NULL : at(b->metering, current);
 
-    if (lease == NULL || (dream_lease_spare(b->metering->journal, lease) > 0 && b->now_ns < lease->ends_at_ns))
+    if (lease == NULL
+        || (dream_lease_spare(b->metering->journal, lease) >= (account->want > 0 ? account->want : 1)
+            && b->now_ns < lease->ends_at_ns))
         return;
     end_lease(b, lease);
     settle(b, lease);
@@ -505,7 +509,7 @@ static void write_item(const dream_metering *metering, dream_request *request, c
     case DREAM_ITEM_ACQUIRE:
         account = at(metering, lease->account);
         dream_lease_request_acquire(request, lease->request_id, dream_account_user(account),
-                                    dream_account_meter(account), lease->wanted);
+                                    dream_account_meter(account), lease->wanted, lease->least);
         break;
     }
 }

@@ -392,6 +392,9 @@ static void book_grant(booking *b, dream_lease *lease, dream_account *account, c
         hand_back(b, lease, &grant);
     else {
         put_in_force(b, lease, account, &grant);
+        /* A use that came after the wish was sent waits for more than it named: that is asked for next. */
+        if (account->want > grant.granted && account->want > lease->least)
+            return;
         if (account->want > grant.granted)
             deny_more(b, account, answer);
     }

@@ -86,13 +86,15 @@ void dream_lease_request_settle(dream_request *request, const dream_settle_item 
 }
 
 void dream_lease_request_acquire(dream_request *request, const unsigned char request_id[16], const char *user_id,
-                                 const char *meter, uint32_t want)
+                                 const char *meter, uint32_t want, uint32_t least)
 {
     dream_request_item_begin(request);
     add_id(request, "requestId", request_id);
     dream_request_field(request, "userId", "userId", user_id);
     dream_request_field(request, "meter", "meter", meter);
     dream_request_int(request, "want", want);
+    if (least > 1)
+        dream_request_int(request, "least", least);
     dream_request_item_end(request);
 }
 

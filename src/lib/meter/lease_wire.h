@@ -28,7 +28,7 @@ void dream_lease_request_begin(dream_request *request, const dreamapi_client *cl
                                const char *project);
 void dream_lease_request_settle(dream_request *request, const dream_settle_item *item);
 void dream_lease_request_acquire(dream_request *request, const unsigned char request_id[16], const char *user_id,
-                                 const char *meter, uint32_t want);
+                                 const char *meter, uint32_t want, uint32_t least);
 void dream_lease_request_refund(dream_request *request, const unsigned char id[16], const unsigned char lease_id[16],
                                 uint32_t units);
 

@@ -118,7 +118,7 @@ typedef struct dream_lease {
     int32_t period_start_day;
     int32_t period_end_day;
     _Atomic dream_line plan;
-    uint32_t unused;
+    uint32_t least; /* pending: what one use waits for */
     _Atomic dream_line reservations;
     uint32_t wanted;
     int64_t asked_at_ns; /* pending: when it was last sent */

@@ -143,6 +143,7 @@ static void read_acquire(const cJSON *json, struct acquire *out)
     out->is_bad = !want->request_id || !want->user_id || !want->meter || !read_count(json, "want", 1, &want->want)
                   || want->want < 1;
     want->want_rate = want->want;
+    out->is_bad = out->is_bad || !read_count(json, "least", 0, &want->least) || want->least > want->want;
     out->is_bad = out->is_bad || !read_count(json, "wantRate", 1, &want->want_rate);
     if (want->meter)
         out->meter = want->meter;

@@ -233,6 +233,9 @@ static int64_t size_of_grant(const draft *self)
         return granted;
     if (part < 1)
         part = 1;
+    /* Less would be handed back unspent, however often it is asked for. */
+    if (part < self->want->least && self->want->least <= left_of(self))
+        part = self->want->least;
     return granted < part ? granted : part;
 }
 

@@ -67,6 +67,7 @@ typedef struct dreamd_lease_want {
     const char *meter;
     int64_t want;      /* units; at least 1 */
     int64_t want_rate; /* calls a window; at least 1 */
+    int64_t least;     /* units that one use waits for: granted even beyond one holder's share, if they are free; 0: any */
 } dreamd_lease_want;
 
 typedef struct dreamd_lease_grant {

@@ -98,6 +98,19 @@ static void test_grant__the_last_unit_is_granted(void **state)
     assert_sound(self, T0);
 }
 
+/* The plan "metered" gives 50 tokens. */
+static void test_grant__a_use_that_waits_for_more_than_a_share_gets_it_if_it_is_free(void **state)
+{
+    const store_case *self = *state;
+    dreamd_lease_scope scope = scope_of(self, "h1", T0);
+    dreamd_lease_want all = { "r1", "user_a", "tokens", 100, 100, 40 };
+    dreamd_lease_want more = { "r2", "user_a", "tokens", 100, 100, 11 };
+    put_customer(self, "user_a", "metered");
+    assert_int_equal(acquire_for(self, &scope, &all).granted, 40);
+    assert_true(acquire_for(self, &scope, &more).granted < 10);
+    assert_sound(self, T0);
+}
+
 static void test_grant__meters_have_their_own_limits(void **state)
 {
     const store_case *self = *state;
@@ -436,6 +449,7 @@ int main(void)
         TEST(test_grant__is_at_most_what_is_wanted_and_fits_an_int),
         TEST(test_grant__leaves_some_for_others),
         TEST(test_grant__the_last_unit_is_granted),
+        TEST(test_grant__a_use_that_waits_for_more_than_a_share_gets_it_if_it_is_free),
         TEST(test_grant__meters_have_their_own_limits),
         TEST(test_grant__an_upgrade_counts_at_once_and_is_remembered),
         TEST(test_grant__nobody_is_not_found_and_makes_no_customer),
