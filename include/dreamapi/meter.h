@@ -187,7 +187,7 @@ DREAMAPI_API dreamapi_status dreamapi_meter_reserve(dreamapi_meter *meter, int64
                                                     dreamapi_reservation *out_reservation, dreamapi_decision *decision);
 /** Ends a reservation with what the work really took. Up to the reserved units it always books; the excess is an ordinary
  * admission, and its refusal (DREAMAPI_LIMIT, ...) leaves the reserved units booked. 0 lets the reservation go. DREAMAPI_NOT_FOUND: its time
- * was over, or it was ended before; nothing is booked. */
+ * was over and others had its units since, or it was ended before; nothing is booked. */
 DREAMAPI_API dreamapi_status dreamapi_meter_commit(dreamapi_meter *meter, dreamapi_reservation *reservation,
                                                    int64_t units, dreamapi_decision *decision);
 
