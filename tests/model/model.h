@@ -92,7 +92,7 @@ void truth_clear(truth *t);
 truth_lease *truth_find(model *m, const char *lease_id);
 /* The server granted, or repeated a grant. */
 void truth_granted(model *m, int machine, const cJSON *grant);
-void truth_settled(model *m, const cJSON *settled);
+void truth_settled(model *m, int machine, const cJSON *settled);
 void truth_refund_answered(model *m, const cJSON *refunded);
 /* The holder has this answer. */
 void truth_delivered(model *m, int machine, const char *body);

@@ -36,6 +36,7 @@ static const struct {
       "our holder hands back what is over by its ttl, and what an earlier run asked for" },
     { DREAM_RULE_check_in_revives_nothing, "our holder sends a final for what a check-in finds lost" },
     { DREAM_RULE_only_active_is_spent, "a lease that is lost, unproven or final is repeated with a ttl of 0" },
+    { DREAM_RULE_books_close, "a period whose leases are gone says so itself" },
 };
 
 /* Found within a few seeds each, one at least of every group of rules. */

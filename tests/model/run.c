@@ -9,7 +9,15 @@
 
 /* 2026-01-01T00:00:10Z */
 #define FIRST_MS INT64_C(1767225610000)
-enum { ROUNDS_MAX = 12, CHECK_EVERY = 8, STORE_CHECK_EVERY = 64, SOON_MS = 500, MINUTE_MS = 60000, BURST = 10 };
+enum {
+    ROUNDS_MAX = 12,
+    CHECK_EVERY = 8,
+    STORE_CHECK_EVERY = 64,
+    SOON_MS = 500,
+    MINUTE_MS = 60000,
+    BURST = 10,
+    HURRY = 4
+};
 
 /* ---- chance, and what is said ---- */
 
@@ -193,6 +201,14 @@ static void trouble_a_machine(model *m, const scenario *s)
     }
 }
 
+/* Customers do not wait for an operator. */
+static void restore(model *m, const scenario *s)
+{
+    server_restore(m);
+    for (int i = 0; i < HURRY && !m->is_over; i++)
+        server_direct(m, some_user(m, s), 1 + model_draw(m, s->most_units * 4));
+}
+
 static void trouble_the_service(model *m, const scenario *s)
 {
     int user = some_user(m, s);
@@ -205,7 +221,7 @@ static void trouble_the_service(model *m, const scenario *s)
         if (s->has_restores && !m->server.backup.is_there)
             server_back_up(m);
         else if (s->has_restores && model_chance(m, 30))
-            server_restore(m);
+            restore(m, s);
         break;
     case 2:
         if (s->has_plans && !m->server.is_deleted[user]) {

@@ -306,7 +306,7 @@ static void spy(model *m, int machine, const char *body)
     }
     cJSON_ArrayForEach(entry, dream_json_get(json, "settled"))
     {
-        truth_settled(m, entry);
+        truth_settled(m, machine, entry);
     }
     cJSON_ArrayForEach(entry, dream_json_get(json, "refunded"))
     {

@@ -117,13 +117,17 @@ static void check_limit(model *m, const truth_period *period, int64_t limit, int
 
 /* ---- what happens ---- */
 
+static bool are_books_closed(const model *m, const truth_lease *lease)
+{
+    return dream_day_of_ms(server_now(m)) > lease->end_day + CLOSE_DAYS;
+}
+
 /* With its books closed a lease is forgotten, and the answer to its request: a copy of that, still under way, is granted to nobody. */
 static bool is_late_copy(const model *m, const char *request)
 {
     for (size_t i = 0; i < m->truth.lease_count; i++) {
         const truth_lease *lease = &m->truth.leases[i];
-        if (strcmp(lease->request, request) == 0 && m->server.is_orphan
-            && dream_day_of_ms(server_now(m)) > lease->end_day + CLOSE_DAYS)
+        if (strcmp(lease->request, request) == 0 && m->server.is_orphan && are_books_closed(m, lease))
             return true;
     }
     return false;
@@ -172,7 +176,7 @@ void truth_granted(model *m, int machine, const cJSON *grant)
         lease->ends_ms = m->now_ms + ttl_ms;
 }
 
-void truth_settled(model *m, const cJSON *settled)
+void truth_settled(model *m, int machine, const cJSON *settled)
 {
     const char *state = dream_json_string(settled, "state");
     truth_lease *lease = truth_find(m, dream_json_string(settled, "leaseId"));
@@ -185,7 +189,7 @@ void truth_settled(model *m, const cJSON *settled)
         lease->is_final = true;
     else if (strcmp(state, "closed") == 0)
         lease->is_inexact = true;
-    else if (strcmp(state, "unproven") == 0 && m->truth.was_rebooted[lease->machine])
+    else if (strcmp(state, "unproven") == 0 && lease->machine == machine && m->truth.was_rebooted[machine])
         lease->is_unproven = true;
     else if (strcmp(state, "invalid") == 0 && !lease->is_unproven)
         model_fail(m, "the server finds a report of lease %s invalid", lease->id);
@@ -197,8 +201,7 @@ void truth_refund_answered(model *m, const cJSON *refunded)
     truth_lease *lease = truth_find(m, dream_json_string(refunded, "leaseId"));
     const char *state = dream_json_string(refunded, "state");
 
-    if (lease && (strcmp(state, "closed") == 0 || strcmp(state, "unknown") == 0)
-        && dream_day_of_ms(server_now(m)) > lease->end_day + CLOSE_DAYS)
+    if (lease && (strcmp(state, "closed") == 0 || strcmp(state, "unknown") == 0) && are_books_closed(m, lease))
         lease->is_inexact = true;
 }
 
@@ -285,6 +288,8 @@ void truth_admitted(model *m, int machine, int user, const dreamapi_decision *de
     }
     if (lease->machine != machine)
         model_fail(m, "machine %d spends lease %s, which machine %d was granted", machine, id, lease->machine);
+    if (lease->is_unproven)
+        model_fail(m, "machine %d spends lease %s, which an earlier boot of it was granted", machine, id);
     count_call(m, user);
     check_end(m, lease);
     truth_booked(m, id, units);
@@ -302,7 +307,10 @@ void truth_booked(model *m, const char *lease_id, int64_t units)
 
 void truth_refunded(model *m, const char *lease_id, int64_t units)
 {
-    truth_find(m, lease_id)->refunded += units;
+    truth_lease *lease = truth_find(m, lease_id);
+
+    lease->refunded += units;
+    lease->is_inexact |= are_books_closed(m, lease);
 }
 
 void truth_direct(model *m, int user, const dreamd_usage_result *result, int64_t units)
@@ -368,7 +376,8 @@ void truth_rebooted(model *m, int machine)
         if (lease->machine != machine)
             continue;
         lease->is_forgetful = true;
-        if (!(row ? row->state == STATE_FINAL && charged_of(row) == net_of(lease) : lease->is_final))
+        if (!(row ? row->state == STATE_FINAL && charged_of(row) == net_of(lease)
+                  : lease->is_final && lease->refunded == 0))
             lease->is_unproven = true;
     }
 }
