@@ -56,9 +56,9 @@ typedef struct truth_lease {
     bool is_delivered;
     bool is_unproven;  /* its journal did not survive a reboot as it was, or had to hand it back unproven */
     bool is_final;     /* the server has it so */
-    bool is_forgetful; /* its journal may have forgotten what it confirmed */
+    bool is_forgetful; /* of an earlier boot: its journal may have forgotten what it confirmed */
     bool is_inexact;   /* a restore forgot what its holder had forgotten, too; or the books were closed */
-    int64_t told_ms;   /* when the holder was last told that something of it is settled for good */
+    int64_t told_ms;   /* when the holder was first told that it is over */
 } truth_lease;
 
 typedef struct truth_period {

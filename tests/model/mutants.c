@@ -44,7 +44,7 @@ static const enum dream_rule few[] = {
     DREAM_RULE_grant_within_limit,   DREAM_RULE_request_keeps_answer,
     DREAM_RULE_ends_with_period,     DREAM_RULE_state_only_rises,
     DREAM_RULE_refund_once,          DREAM_RULE_restore_raises_epoch,
-    DREAM_RULE_open_clears_clean,    DREAM_RULE_flush_waits_for_wishes,
+    DREAM_RULE_sealing_is_for_good,  DREAM_RULE_flush_waits_for_wishes,
     DREAM_RULE_final_closes_refunds, DREAM_RULE_refund_is_consumed,
 };
 

@@ -205,6 +205,7 @@ void truth_refund_answered(model *m, const cJSON *refunded)
         lease->is_inexact = true;
 }
 
+/* Whatever comes of a lease later, its holder remembers it from when its end was first confirmed. */
 static void tell(model *m, const cJSON *json, const char *list)
 {
     const cJSON *entry = NULL;
@@ -212,11 +213,12 @@ static void tell(model *m, const cJSON *json, const char *list)
     cJSON_ArrayForEach(entry, dream_json_get(json, list))
     {
         const char *id = dream_json_string(entry, "leaseId");
+        const char *state = dream_json_string(entry, "state");
         truth_lease *lease = id ? truth_find(m, id) : NULL;
         if (!lease)
             continue;
         lease->is_delivered = true;
-        if (!dream_json_get(entry, "requestId"))
+        if (strcmp(list, "settled") == 0 && strcmp(state, "active") != 0 && lease->told_ms == 0)
             lease->told_ms = m->now_ms;
     }
 }
@@ -240,7 +242,6 @@ void truth_delivered(model *m, int machine, const char *body)
         hear_of_restore(m, machine);
     tell(m, json, "grants");
     tell(m, json, "settled");
-    tell(m, json, "refunded");
     cJSON_Delete(json);
 }
 
@@ -288,7 +289,7 @@ void truth_admitted(model *m, int machine, int user, const dreamapi_decision *de
     }
     if (lease->machine != machine)
         model_fail(m, "machine %d spends lease %s, which machine %d was granted", machine, id, lease->machine);
-    if (lease->is_unproven)
+    if (lease->is_forgetful)
         model_fail(m, "machine %d spends lease %s, which an earlier boot of it was granted", machine, id);
     count_call(m, user);
     check_end(m, lease);
