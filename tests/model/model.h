@@ -61,6 +61,11 @@ typedef struct truth_lease {
     int64_t told_ms;   /* when the holder was first told that it is over */
 } truth_lease;
 
+typedef struct truth_refusal {
+    char request[LEASE_TEXT];
+    int64_t at_ms; /* the first time, by the server's clock */
+} truth_refusal;
+
 typedef struct truth_period {
     int user;
     int32_t start_day;
@@ -76,6 +81,9 @@ typedef struct truth {
     truth_lease *leases;
     size_t lease_count;
     size_t lease_capacity;
+    truth_refusal *refusals;
+    size_t refusal_count;
+    size_t refusal_capacity;
     truth_period periods[USERS * PERIODS_MAX];
     size_t period_count;
     int64_t window;             /* the server's running minute */
@@ -92,6 +100,7 @@ void truth_clear(truth *t);
 truth_lease *truth_find(model *m, const char *lease_id);
 /* The server granted, or repeated a grant. */
 void truth_granted(model *m, int machine, const cJSON *grant);
+void truth_refused(model *m, const char *request);
 void truth_settled(model *m, int machine, const cJSON *settled);
 void truth_refund_answered(model *m, const cJSON *refunded);
 /* The holder has this answer. */

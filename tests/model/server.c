@@ -301,7 +301,9 @@ static void spy(model *m, int machine, const char *body)
 
     cJSON_ArrayForEach(entry, dream_json_get(json, "grants"))
     {
-        if (!dream_json_get(entry, "error"))
+        if (dream_json_get(entry, "error"))
+            truth_refused(m, dream_json_string(entry, "requestId"));
+        else
             truth_granted(m, machine, entry);
     }
     cJSON_ArrayForEach(entry, dream_json_get(json, "settled"))

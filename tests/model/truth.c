@@ -33,6 +33,7 @@ static int64_t most(int64_t a, int64_t b)
 void truth_clear(truth *t)
 {
     free(t->leases);
+    free(t->refusals);
     *t = (truth){ 0 };
 }
 
@@ -122,12 +123,42 @@ static bool are_books_closed(const model *m, const truth_lease *lease)
     return dream_day_of_ms(server_now(m)) > lease->end_day + CLOSE_DAYS;
 }
 
-/* With its books closed a lease is forgotten, and the answer to its request: a copy of that, still under way, is granted to nobody. */
+static const truth_refusal *find_refusal(const model *m, const char *request)
+{
+    for (size_t i = 0; i < m->truth.refusal_count; i++) {
+        if (strcmp(m->truth.refusals[i].request, request) == 0)
+            return &m->truth.refusals[i];
+    }
+    return NULL;
+}
+
+void truth_refused(model *m, const char *request)
+{
+    truth *t = &m->truth;
+
+    if (find_refusal(m, request))
+        return;
+    if (t->refusal_count == t->refusal_capacity) {
+        t->refusal_capacity = t->refusal_capacity ? t->refusal_capacity * 2 : 64;
+        t->refusals = realloc(t->refusals, t->refusal_capacity * sizeof *t->refusals);
+    }
+    t->refusals[t->refusal_count] = (truth_refusal){ .at_ms = server_now(m) };
+    (void)snprintf(t->refusals[t->refusal_count++].request, LEASE_TEXT, "%s", request);
+}
+
+/* The answer to a request is forgotten a week after a refusal, and when the books of its lease are closed: a copy of the request
+ * that is still under way then is granted to nobody. */
 static bool is_late_copy(const model *m, const char *request)
 {
+    const truth_refusal *refusal = find_refusal(m, request);
+
+    if (!m->server.is_orphan)
+        return false;
+    if (refusal && server_now(m) - refusal->at_ms > DREAMD_LEASE_REFUSED_KEEP_DAYS * DAY_MS)
+        return true;
     for (size_t i = 0; i < m->truth.lease_count; i++) {
         const truth_lease *lease = &m->truth.leases[i];
-        if (strcmp(lease->request, request) == 0 && m->server.is_orphan && are_books_closed(m, lease))
+        if (strcmp(lease->request, request) == 0 && are_books_closed(m, lease))
             return true;
     }
     return false;
