@@ -123,12 +123,13 @@ static void wait_a_little(dreamapi_client *client, int64_t left_ms)
     int64_t slice_ms = left_ms < SLICE_MS ? left_ms : SLICE_MS;
     struct timespec until;
 
-    if (!client->has_worker) {
+    if (!client->has_worker && client->settings.clock.sleep_ms == NULL) {
         pthread_mutex_unlock(&cache->lock);
         dream_engine_drive(client, slice_ms);
         pthread_mutex_lock(&cache->lock);
         return;
     }
+    /* Virtual time is moved on by the thread whose fetch it is: else it could be over before that thread has begun. */
     clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += slice_ms * NS_PER_MS;
     until.tv_sec += until.tv_nsec / 1000000000;
