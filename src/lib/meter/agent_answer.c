@@ -88,7 +88,6 @@ static void book_lease(booking *b, const dream_item *item, const dream_settled_a
     atomic_fetch_add_explicit(&b->metering->units_settled, (int64_t)item->admitted - lease->reported,
                               memory_order_relaxed);
     lease->reported = item->admitted;
-    lease->reported_refunded = item->refunded;
     if (item->is_final) {
         remember_settled(b, lease, item);
         DREAM_POINT(settle_remembered);
@@ -547,7 +546,6 @@ void dream_agent_failed(dream_metering *metering, const dreamapi_error *error)
     bool has_no_leases = error->status == DREAMAPI_UNSUPPORTED && error->local;
 
     metering->request = NULL;
-    metering->last_error = *error;
     atomic_store(&metering->trouble, error->status);
     atomic_fetch_add_explicit(&metering->requests_failed, 1, memory_order_relaxed);
     if (dream_journal_lock(metering->journal)) {

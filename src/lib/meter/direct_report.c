@@ -381,7 +381,6 @@ static void note_call(dream_metering *metering, const dreamapi_error *error)
         book->failures = 0;
         return;
     }
-    metering->last_error = *error;
     for (unsigned i = 0; i < book->failures && wait_ms < BACKOFF_MAX_MS; i++)
         wait_ms *= 2;
     if (wait_ms < error->retry_after_ms)

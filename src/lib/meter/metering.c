@@ -85,7 +85,6 @@ bool dream_metering_adopt(dream_metering *metering)
         metering->next_sweep_ns = 0;
         metering->not_before_ns = 0;
         dream_direct_adopt(&metering->direct);
-        metering->inherited_from = metering->client;
         metering->client = own;
         atomic_store(&own->metering, metering);
         own->is_metering_borrowed = true;

@@ -27,8 +27,7 @@ bool dream_lines_add(dream_lines *lines, dream_line line);
 typedef struct dream_agent_request dream_agent_request;
 
 typedef struct dream_metering {
-    dreamapi_client *client;         /* borrowed; in a forked child one of the child's own */
-    dreamapi_client *inherited_from; /* in a forked child: the parent's, whose copy this is */
+    dreamapi_client *client; /* borrowed; in a forked child one of the child's own */
     dream_journal *journal;
     dream_accounts accounts;
     bool is_clock_real; /* then the coarse monotonic clock is read, without a call */
@@ -52,7 +51,6 @@ typedef struct dream_metering {
     int64_t next_sweep_ns;
     int64_t not_before_ns; /* after a failure */
     unsigned failures;
-    dreamapi_error last_error;
     dream_line last_plan;
 
     /* Statistics. */
@@ -127,7 +125,6 @@ int64_t dream_agent_due_ms(const dream_metering *metering);
 /* Puts an account among those that need units; the journal's lock is held. False if that brings nothing new: it is there
  * already, or its request is under way, or the server said not to ask yet. */
 bool dream_agent_want(dream_metering *metering, dream_account *account, uint32_t units);
-void dream_agent_drop(dream_metering *metering);
 /* True when nothing is left to settle. Takes the journal's lock. */
 bool dream_agent_is_settled(dream_metering *metering);
 

@@ -126,7 +126,7 @@ typedef struct dream_lease {
     _Atomic uint64_t fold_from; /* the main word before a fold; 0: none under way */
     dream_line fold_share;
     uint32_t reported; /* admitted, as last reported */
-    uint32_t reported_refunded;
+    uint32_t unused;
     uint32_t window_ms;  /* 0: no rate */
     uint32_t rate_calls; /* granted calls a window */
     _Atomic uint32_t spent_seen; /* admitted, as last summed up; for decisions where there is a fan */
