@@ -2,6 +2,7 @@
 # suite.sh - what ./dev test and ./dev check run; sourced by dev, whose functions it uses. Every part leaves a JUnit XML file in
 # $results, which tests/summary.py adds up, and the seconds it took: a part without a report counts as failed.
 
+# Every day what runs in a host's process; the service's programs, which the sanitizers have seen, in check.
 valgrind="valgrind --quiet --leak-check=full --errors-for-leak-kinds=definite,indirect --error-exitcode=9"
 
 begin_suite() {
@@ -78,7 +79,7 @@ suite_test() {
     install_judges
     unit_tests build release
     unit_tests build-asan asan
-    unit_tests build valgrind --no-suite no-valgrind --timeout-multiplier 10 --wrapper "$valgrind"
+    unit_tests build valgrind --suite common --suite lib --suite wire --no-suite no-valgrind --timeout-multiplier 10 --wrapper "$valgrind"
     end_to_end build e2e tests/e2e
     end_to_end build-asan e2e-asan tests/e2e/test_wire_service.py
     end_suite
