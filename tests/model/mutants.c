@@ -27,7 +27,8 @@ static const char *const names[] = {
 #undef NAME
 };
 
-/* What no run of the model shows by itself, and why. tests/unit has a case for each of the service's. */
+/* What no run of the model shows by itself, as another rule stands behind it, and why; that must stay so, or the reason has gone stale.
+ * tests/unit has a case for each that fails without it. */
 static const struct {
     enum dream_rule rule;
     const char *why;
@@ -38,6 +39,9 @@ static const struct {
     { DREAM_RULE_only_active_is_spent, "a lease that is lost, unproven or final is repeated with a ttl of 0" },
     { DREAM_RULE_books_close, "a period whose leases are gone says so itself" },
 };
+
+/* Seeds that a rule gets of which nothing is to be seen. */
+enum { MOST_UNSEEN = 1000 };
 
 /* Found within a few seeds each, one at least of every group of rules. */
 static const enum dream_rule few[] = {
@@ -70,6 +74,7 @@ static bool is_chosen(enum dream_rule rule, const char *name)
 
 static bool hunt(enum dream_rule rule, uint64_t most_seeds, int steps, mutants_run_seed *run)
 {
+    const char *why = why_unseen(rule);
     char problem[512];
     bool is_found = false;
     uint64_t seed = 0;
@@ -78,12 +83,13 @@ static bool hunt(enum dream_rule rule, uint64_t most_seeds, int steps, mutants_r
     while (!is_found && seed < most_seeds)
         is_found = !run(++seed, steps, problem);
     dream_rule_switch(rule, true);
+    (void)printf("%s - without %s: ", is_found == !why ? "ok" : "not ok", names[rule]);
     if (is_found)
-        (void)printf("ok - without %s: seed %llu: %s\n", names[rule], (unsigned long long)seed, problem);
+        (void)printf("seed %llu: %s\n", (unsigned long long)seed, problem);
     else
-        (void)printf("not ok - without %s: %llu seeds found nothing\n", names[rule], (unsigned long long)seed);
+        (void)printf("%llu seeds found nothing%s%s\n", (unsigned long long)seed, why ? ", as " : "", why ? why : "");
     (void)fflush(stdout);
-    return is_found;
+    return is_found == !why;
 }
 
 bool mutants_run(const char *name, uint64_t most_seeds, int steps, mutants_run_seed *run)
@@ -96,10 +102,7 @@ bool mutants_run(const char *name, uint64_t most_seeds, int steps, mutants_run_s
         if (!is_chosen(rule, name))
             continue;
         count++;
-        if (strcmp(name, "all") == 0 && why_unseen(rule))
-            (void)printf("ok - without %s # skip: %s\n", names[i], why_unseen(rule));
-        else
-            is_ok = hunt(rule, most_seeds, steps, run) && is_ok;
+        is_ok = hunt(rule, why_unseen(rule) && most_seeds > MOST_UNSEEN ? MOST_UNSEEN : most_seeds, steps, run) && is_ok;
     }
     (void)printf("1..%d\n", count);
     return is_ok && count > 0;
