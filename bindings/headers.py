@@ -104,6 +104,7 @@ class Accessor:
     function: Function
     count: Function | None = None
     value_type: str | None = None  # of "values": the object's name
+    missing: str | None = None  # what the function returns when the answer does not say: "NULL", "-1", "0"; None: it always says
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ class Api:
             kind = {"const char *": "text", "int64_t": "integer", "int": "flag", "double": "number"}.get(reader.returns)
             if kind is None:
                 raise Unclear(f"{reader.name} returns {reader.returns}")
-            return Accessor(short, kind, reader)
+            return Accessor(short, kind, reader, missing=missing(kind, reader.doc))
         if len(reader.params) == 2 and reader.params[1].type == "size_t":
             # "tiers_at" is counted by "tiers_count", "customer_at" by "customer_count", "feature" by "feature_count".
             base = reader.name.removesuffix("_at")
@@ -197,6 +198,14 @@ class Api:
         if len(reader.params) == 2 and reader.params[1].type == "const char *":
             return Accessor(short, "lookup", reader)
         raise Unclear(f"{reader.name}: an accessor in a form of its own")
+
+
+def missing(kind: str, doc: str) -> str | None:
+    """The headers say it in the same words everywhere."""
+    if kind == "text":
+        return None if "never NULL" in doc else "NULL"
+    said = re.search(r"(-1|\b0) when (?:the answer does not say|there is no|not known)", doc)
+    return said[1] if said and kind == "integer" else None
 
 
 def join(type_: str, name: str) -> str:

@@ -55,6 +55,11 @@ def test_what_cffi_is_given_declares_the_same_as_the_headers(tmp_path):
     assert len(structs) > 20
 
 
+def test_what_is_generated_is_up_to_date():
+    run = subprocess.run([sys.executable, str(TOP / "bindings" / "generate.py"), "--check"], stdout=subprocess.PIPE, text=True)
+    assert run.returncode == 0, run.stdout
+
+
 @pytest.mark.parametrize("line", ["DREAMAPI_API int dreamapi_a(int (*callback)(int));", "typedef enum a { DREAMAPI_A, DREAMAPI_B = 1 } a;",
                                   "typedef int a;", "int dreamapi_a(void);"])
 def test_a_form_that_is_not_known_is_refused_and_not_left_out(tmp_path, line):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Compiles each public header alone, as strict C99, C11 and C++, and checks that none of them needs more than
-standard headers and each other.
+standard headers and each other; each .hpp as C++17 to C++23, with exceptions and without.
 
   check_headers.py CC CXX INCLUDE_DIR HEADER...
 """
@@ -14,9 +14,14 @@ STANDARD = {"stddef.h", "stdint.h"}
 STRICT = ["-pedantic-errors", "-Wall", "-Wextra", "-Werror", "-Wstrict-prototypes"]
 
 
+STRICT_CXX = ["-pedantic-errors", "-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wconversion", "-Wold-style-cast", "-Wnon-virtual-dtor",
+              "-Woverloaded-virtual"]
+
+
 def compiles(compiler, language, standard, include, header):
-    flags = [flag for flag in STRICT if language == "c" or flag != "-Wstrict-prototypes"]
-    run = subprocess.run(compiler.split() + ["-x", language, "-std=" + standard, *flags, "-I", include,
+    """`standard` may go on with further flags."""
+    flags = STRICT if language == "c" else STRICT_CXX
+    run = subprocess.run(compiler.split() + ["-x", language, *("-std=" + standard).split(), *flags, "-I", include,
                                              "-fsyntax-only", "-"],
                          input="#include <%s>\n" % header, text=True, capture_output=True, check=False)
     return run.returncode == 0, run.stderr
@@ -31,15 +36,19 @@ def foreign_includes(include, header):
 def main():
     c_compiler, cxx_compiler, include, *paths = sys.argv[1:]
     headers = [os.path.relpath(path, include) for path in paths]
-    ways = [(c_compiler, "c", "c99"), (c_compiler, "c", "c11"), (cxx_compiler, "c++", "c++11"),
-            (cxx_compiler, "c++", "c++17")]
+    c_ways = [(c_compiler, "c", "c99"), (c_compiler, "c", "c11"), (cxx_compiler, "c++", "c++11"),
+              (cxx_compiler, "c++", "c++17"), (cxx_compiler, "c++", "c++20")]
+    cxx_ways = [(cxx_compiler, "c++", "c++17"), (cxx_compiler, "c++", "c++17 -fno-exceptions"), (cxx_compiler, "c++", "c++20"),
+                (cxx_compiler, "c++", "c++2b")]
     results = []
     for header in headers:
-        for compiler, language, standard in ways:
+        is_cxx = header.endswith(".hpp")
+        for compiler, language, standard in cxx_ways if is_cxx else c_ways:
             is_good, output = compiles(compiler, language, standard, include, header)
             results.append((is_good, "%s compiles alone as %s" % (header, standard), output))
-        foreign = foreign_includes(include, header)
-        results.append((not foreign, "%s includes standard headers alone" % header, " ".join(foreign)))
+        if not is_cxx:
+            foreign = foreign_includes(include, header)
+            results.append((not foreign, "%s includes standard headers alone" % header, " ".join(foreign)))
     print("1..%d" % len(results))
     for number, (is_good, name, output) in enumerate(results, 1):
         print("%s %d - %s" % ("ok" if is_good else "not ok", number, name))
