@@ -49,6 +49,45 @@ def test_the_quickstart_builds_and_runs_against_the_installed_prefix(prefix, tmp
     assert "DREAMAPI_INVALID" in run.stderr and "DREAMAPI_BASE_URL" in run.stderr
 
 
+CMAKE = """cmake_minimum_required(VERSION 3.16)
+project(consumer C CXX)
+set(CMAKE_CXX_STANDARD 17)
+find_package(dreamapi 0.1 REQUIRED)
+add_executable(shared app.c)
+target_link_libraries(shared PRIVATE dreamapi::dreamapi)
+add_executable(static app.c)
+target_link_libraries(static PRIVATE dreamapi::static)
+add_executable(plusplus app.cpp)
+target_link_libraries(plusplus PRIVATE dreamapi::dreamapi)
+"""
+
+
+def test_cmake_finds_the_package_and_links_it_shared_and_static(prefix, tmp_path):
+    (tmp_path / "CMakeLists.txt").write_text(CMAKE, encoding="utf-8")
+    (tmp_path / "app.c").write_text('#include <dreamapi.h>\n#include <stdio.h>\nint main(void)\n{\n    return puts(dreamapi_version()) < 0;\n}\n',
+                                    encoding="utf-8")
+    (tmp_path / "app.cpp").write_text('#include <dreamapi.hpp>\n#include <cstdio>\nint main()\n{\n    return std::puts(dreamapi_version()) < 0;\n}\n',
+                                      encoding="utf-8")
+    build = str(tmp_path / "build")
+    run = subprocess.run(["cmake", "-S", str(tmp_path), "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}"], stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True)
+    assert run.returncode == 0, run.stdout
+    run = subprocess.run(["cmake", "--build", build], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert run.returncode == 0, run.stdout
+    for name, is_shared in (("shared", True), ("static", False), ("plusplus", True)):
+        program = os.path.join(build, name)
+        assert subprocess.run([program], check=True, stdout=subprocess.PIPE, text=True).stdout.startswith("0.")
+        needed = subprocess.run(["ldd", program], check=True, stdout=subprocess.PIPE, text=True).stdout
+        assert ("libdreamapi" in needed) == is_shared
+        assert is_shared or "libmbedcrypto" not in needed
+    for asked, is_found in (("0.1.0", True), ("0.2", False), ("1", False)):
+        (tmp_path / "CMakeLists.txt").write_text(f"cmake_minimum_required(VERSION 3.16)\nproject(p C)\nfind_package(dreamapi {asked} REQUIRED)\n",
+                                                 encoding="utf-8")
+        run = subprocess.run(["cmake", "-S", str(tmp_path), "-B", str(tmp_path / f"build-{asked}"), f"-DCMAKE_PREFIX_PATH={prefix}"],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        assert (run.returncode == 0) == is_found, asked
+
+
 def test_the_service_is_installed_and_names_its_version(prefix):
     run = subprocess.run([os.path.join(prefix, "bin", "dreamapid"), "--version"], check=True, stdout=subprocess.PIPE, text=True)
     assert re.match(r"dreamapid \d+\.\d+\.\d+", run.stdout)
