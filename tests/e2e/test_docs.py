@@ -97,6 +97,16 @@ def test_c_in_a_document_compiles_and_a_whole_program_links(code, tmp_path):
     assert run.returncode == 0, run.stdout
 
 
+@pytest.mark.parametrize("code", blocks("cpp"))
+def test_cpp_in_a_document_compiles_and_a_whole_program_links(code, tmp_path):
+    source, libraries = tmp_path / "block.cpp", daemon.build_dir() / "src" / "lib"
+    source.write_text(code)
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror", f"-I{INCLUDE}"]
+    end = [f"-L{libraries}", "-ldreamapi"] if re.search(r"^int main\(", code, re.MULTILINE) else ["-fsyntax-only"]
+    run = subprocess.run(["c++", *flags, source, "-o", tmp_path / "block", *end], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert run.returncode == 0, run.stdout
+
+
 # ---- commands ----
 
 @pytest.fixture(scope="module")

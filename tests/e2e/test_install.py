@@ -49,6 +49,30 @@ def test_the_quickstart_builds_and_runs_against_the_installed_prefix(prefix, tmp
     assert "DREAMAPI_INVALID" in run.stderr and "DREAMAPI_BASE_URL" in run.stderr
 
 
+APP = '#include <dreamapi.h>\n#include <stdio.h>\nint main(void)\n{\n    dreamapi_client *client;\n' \
+      '    (void)dreamapi_client_new(NULL, &client, NULL);\n    dreamapi_client_free(client);\n    return puts(dreamapi_version()) < 0;\n}\n'
+
+
+def test_a_static_program_needs_only_curl_and_cjson(prefix, tmp_path):
+    """As docs/linking.md has it, and by pkg-config where only the archive is there."""
+    source, folder = tmp_path / "app.c", os.path.dirname(library(prefix))
+    source.write_text(APP, encoding="utf-8")
+    with open(os.path.join(TOP, "docs", "linking.md"), encoding="utf-8") as file:
+        line = re.search(r"^cc app\.c \$\(pkg-config --cflags dreamapi\) (.*libdreamapi\.a.*) -o app$", file.read(), re.MULTILINE)[1]
+    subprocess.run(["cc", str(source), *pkg_config(prefix, "--cflags"), *line.replace("-LPREFIX/lib", f"-L{folder}").split(),
+                    "-o", str(tmp_path / "by-hand")], check=True)
+    alone = tmp_path / "archive"
+    alone.mkdir()
+    os.symlink(os.path.join(folder, "libdreamapi.a"), alone / "libdreamapi.a")
+    flags = [f"-L{alone}" if flag.startswith("-L") else flag for flag in pkg_config(prefix, "--static", "--cflags", "--libs")]
+    subprocess.run(["cc", str(source), *flags, "-o", str(tmp_path / "by-package")], check=True)
+    for name, hidden in (("by-hand", ("libdreamapi", "libmbedcrypto")), ("by-package", ("libdreamapi",))):
+        program = str(tmp_path / name)
+        assert subprocess.run([program], check=True, stdout=subprocess.PIPE, text=True).stdout.startswith("0.")
+        needed = subprocess.run(["ldd", program], check=True, stdout=subprocess.PIPE, text=True).stdout
+        assert "libcurl" in needed and not any(part in needed for part in hidden)
+
+
 CMAKE = """cmake_minimum_required(VERSION 3.16)
 project(consumer C CXX)
 set(CMAKE_CXX_STANDARD 17)
@@ -64,10 +88,8 @@ target_link_libraries(plusplus PRIVATE dreamapi::dreamapi)
 
 def test_cmake_finds_the_package_and_links_it_shared_and_static(prefix, tmp_path):
     (tmp_path / "CMakeLists.txt").write_text(CMAKE, encoding="utf-8")
-    (tmp_path / "app.c").write_text('#include <dreamapi.h>\n#include <stdio.h>\nint main(void)\n{\n    return puts(dreamapi_version()) < 0;\n}\n',
-                                    encoding="utf-8")
-    (tmp_path / "app.cpp").write_text('#include <dreamapi.hpp>\n#include <cstdio>\nint main()\n{\n    return std::puts(dreamapi_version()) < 0;\n}\n',
-                                      encoding="utf-8")
+    (tmp_path / "app.c").write_text(APP, encoding="utf-8")
+    (tmp_path / "app.cpp").write_text(APP.replace("dreamapi.h>", "dreamapi.hpp>"), encoding="utf-8")
     build = str(tmp_path / "build")
     run = subprocess.run(["cmake", "-S", str(tmp_path), "-B", build, f"-DCMAKE_PREFIX_PATH={prefix}"], stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True)
