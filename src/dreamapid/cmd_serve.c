@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "common/crypto.h"
+#include "common/timefmt.h"
 #include "dreamapid/command.h"
 #include "dreamapid/database.h"
 #include "dreamapid/environment.h"
@@ -31,7 +33,18 @@ static const char default_api[] = "127.0.0.1:8787";
 static const char default_admin[] = "127.0.0.1:9187";
 static const char free_port[] = "127.0.0.1:0";
 
-enum { OPTION_SANDBOX, OPTION_DB, OPTION_API, OPTION_ADMIN, OPTION_FREE_PORTS, OPTION_ENV_FILE, OPTION_ASSETS };
+enum {
+    OPTION_SANDBOX,
+    OPTION_DB,
+    OPTION_API,
+    OPTION_ADMIN,
+    OPTION_FREE_PORTS,
+    OPTION_ENV_FILE,
+    OPTION_ASSETS,
+    OPTION_TLS_CERT,
+    OPTION_TLS_KEY,
+    OPTION_PROXY
+};
 
 static const dreamd_option options[] = {
     { "sandbox", NULL, "play Clerk and Stripe too, on ports 8791 to 8796" },
@@ -41,6 +54,9 @@ static const dreamd_option options[] = {
     { "free-ports", NULL, "free loopback ports for everything that has no --listen option" },
     { "env-file", "FILE", "settings for what the environment does not set" },
     { "assets", "DIR", "where uploaded files are kept, or off (default: beside the database, PATH.assets)" },
+    { "tls-cert", "FILE", "PEM: the certificate and its chain; the API then speaks https only" },
+    { "tls-key", "FILE", "PEM: the certificate's key, without a passphrase" },
+    { "trusted-proxy", "CIDR", "a proxy whose X-Forwarded-For and -Proto are believed; repeatable", true },
     { NULL, NULL, NULL },
 };
 
@@ -51,6 +67,8 @@ struct server {
     char *assets_folder; /* NULL: none */
     dreamd_environment *environment;
     dreamd_settings settings;
+    dreamd_tls *tls; /* NULL: plain HTTP */
+    dreamd_proxies proxies;
     dreamd_metrics *metrics;
     dreamd_store *store;
     sandbox *box;
@@ -125,6 +143,33 @@ static bool choose_assets(struct server *server)
     return false;
 }
 
+/* What others may read is no secret any more; what is out of date is refused by every client. Both may be meant, in a test. */
+static void warn_about_tls(const struct server *server, const char *key_file)
+{
+    const int64_t now_s = dream_wall_ms() / 1000;
+    struct stat key;
+    if (now_s >= dreamd_tls_ends_at_s(server->tls) || now_s < dreamd_tls_begins_at_s(server->tls))
+        dreamd_log(DREAMD_LOG_WARN, "tls_certificate_out_of_date",
+                   dreamd_log_text("note", now_s < dreamd_tls_begins_at_s(server->tls) ? "its time has not come"
+                                                                                       : "it has expired"),
+                   dreamd_log_int("from_s", dreamd_tls_begins_at_s(server->tls)),
+                   dreamd_log_int("to_s", dreamd_tls_ends_at_s(server->tls)));
+    if (stat(key_file, &key) == 0 && (key.st_mode & S_IROTH))
+        dreamd_log(DREAMD_LOG_WARN, "tls_key_is_readable_by_all", dreamd_log_text("path", key_file));
+}
+
+/* Before anything is made: a wrong file is the most likely mistake here. */
+static bool load_tls(struct server *server)
+{
+    const char *const *files = server->arguments->values;
+    if (!files[OPTION_TLS_CERT])
+        return true;
+    server->tls = dreamd_tls_load(files[OPTION_TLS_CERT], files[OPTION_TLS_KEY], server->error);
+    if (server->tls)
+        warn_about_tls(server, files[OPTION_TLS_KEY]);
+    return server->tls != NULL;
+}
+
 static bool open_store(struct server *server)
 {
     server->metrics = dreamd_metrics_new();
@@ -145,7 +190,8 @@ static bool start_sandbox(struct server *server)
     char *path = dreamd_sandbox_path(server->db_path);
     const sandbox_options wanted = { .path = path,
                                      .first_port = has(server, OPTION_FREE_PORTS) ? 0 : SANDBOX_FIRST_PORT,
-                                     .metrics = server->metrics };
+                                     .metrics = server->metrics,
+                                     .webhook_pin = server->tls ? dreamd_tls_pin(server->tls) : NULL };
     (void)snprintf(server->error, sizeof server->error, "out of memory");
     server->box = path ? sandbox_start(&wanted, server->error) : NULL;
     bool is_started = server->box && dreamd_sandbox_apply(server->box, &server->settings);
@@ -170,6 +216,8 @@ static bool start_service(struct server *server)
         .listen_admin = values[OPTION_ADMIN] ? values[OPTION_ADMIN]
                         : is_free            ? free_port
                                              : default_admin,
+        .tls = server->tls,
+        .proxies = &server->proxies,
         .assets_folder = server->assets_folder,
     };
     server->service = dreamd_service_start(&wanted, server->error);
@@ -226,6 +274,7 @@ static void stop(struct server *server, int64_t drain_ms)
     dreamd_store_close(server->store);
     dreamd_metrics_free(server->metrics);
     dreamd_settings_clear(&server->settings);
+    dreamd_tls_free(server->tls);
     dreamd_environment_free(server->environment);
     dreamd_private_folder_remove(server->folder);
     free(server->assets_folder);
@@ -267,11 +316,19 @@ static int run(const dreamd_arguments *arguments)
         if (arguments->values[i] && !is_listen_address(arguments->values[i]))
             return dreamd_misused("--%s wants ADDR:PORT, such as 127.0.0.1:8787 or [::1]:0.", options[i].name);
     }
+    if (has(&server, OPTION_TLS_CERT) != has(&server, OPTION_TLS_KEY))
+        return dreamd_misused("--tls-cert and --tls-key go together.");
+    for (size_t i = 0; i < arguments->repeat_count; i++) {
+        if (!dreamd_proxies_add(&server.proxies, arguments->repeats[i].value))
+            return dreamd_misused(
+                "--trusted-proxy wants an address or a network, such as 10.0.0.0/8 or fd00::/8, with no bits "
+                "beyond its prefix.");
+    }
     if (!dreamd_stop_signal_block())
         return dreamd_failed("Cannot block signals.");
     raise_file_limit();
-    if (choose_database(&server, &is_misuse) && read_settings(&server) && choose_assets(&server) && open_store(&server)
-        && (!has(&server, OPTION_SANDBOX) || start_sandbox(&server)) && start_service(&server)) {
+    if (load_tls(&server) && choose_database(&server, &is_misuse) && read_settings(&server) && choose_assets(&server)
+        && open_store(&server) && (!has(&server, OPTION_SANDBOX) || start_sandbox(&server)) && start_service(&server)) {
         warn_about_settings(&server.settings);
         return serve(&server);
     }

@@ -69,13 +69,20 @@ static bool take_option(const dreamd_command *command, int place, char **argv, d
     bool is_good = false;
     if (is_abbreviation(option->name, argv, option->value != NULL))
         (void)snprintf(error, ERROR_SIZE, "Options are written in full: --%s.", option->name);
-    else if (out->values[place])
+    else if (option->is_repeatable && out->repeat_count == DREAMD_REPEATS_MAX)
+        (void)snprintf(error, ERROR_SIZE, "--%s is given too often: %d times at most.", option->name,
+                       (int)DREAMD_REPEATS_MAX);
+    else if (out->values[place] && !option->is_repeatable)
         (void)snprintf(error, ERROR_SIZE, "--%s is given twice.", option->name);
     else if (option->value && optarg[0] == '\0')
         (void)snprintf(error, ERROR_SIZE, "--%s needs a value (%s).", option->name, option->value);
     else
         is_good = true;
     out->values[place] = option->value ? optarg : "";
+    if (is_good && option->is_repeatable) {
+        out->repeats[out->repeat_count].place = place;
+        out->repeats[out->repeat_count++].value = optarg;
+    }
     return is_good;
 }
 
@@ -101,7 +108,7 @@ dreamd_arguments_status dreamd_arguments_read(const dreamd_command *command, int
 {
     struct option options[DREAMD_OPTIONS_MAX + 2];
     int code;
-    *out = (dreamd_arguments){ { NULL }, NULL };
+    memset(out, 0, sizeof *out);
     error[0] = '\0';
     fill_long_options(command, options);
     opterr = 0;

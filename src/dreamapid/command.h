@@ -12,18 +12,24 @@
 /* Exit statuses: a script may tell a mistake in its own call from a failure. */
 enum { DREAMD_EXIT_OK = 0, DREAMD_EXIT_FAILED = 1, DREAMD_EXIT_USAGE = 2 };
 
-enum { DREAMD_OPTIONS_MAX = 16 };
+enum { DREAMD_OPTIONS_MAX = 16, DREAMD_REPEATS_MAX = 16 };
 
 typedef struct dreamd_option {
     const char *name;  /* long name, without the dashes */
     const char *value; /* what its value is called in the help; NULL: a flag */
     const char *help;
+    bool is_repeatable; /* may be given several times */
 } dreamd_option;
 
 typedef struct dreamd_arguments {
     const char
         *values[DREAMD_OPTIONS_MAX]; /* by place in the command's table; NULL: not given; "" for a flag that is */
     const char *operand;             /* NULL when the command takes none */
+    struct {
+        int place;
+        const char *value;
+    } repeats[DREAMD_REPEATS_MAX]; /* each value of repeatable options, in the order given */
+    size_t repeat_count;
 } dreamd_arguments;
 
 typedef struct dreamd_command {

@@ -51,6 +51,7 @@ struct transfer {
     bool is_repeatable;
     int64_t timeout_ms;
     size_t max_response;
+    char *pin; /* NULL: certificates are verified as usual */
 
     CURL *easy;
     dream_buffer response;
@@ -91,6 +92,7 @@ static void transfer_free(struct transfer *transfer)
     curl_easy_cleanup(transfer->easy);
     free(transfer->method);
     dream_free_secret(transfer->url); /* queries carry codes */
+    free(transfer->pin);
     wipe_headers(transfer->headers);
     dream_wipe(transfer->body, transfer->body_size);
     free(transfer->body);
@@ -182,7 +184,9 @@ static void transfer_fill(struct transfer *transfer, const dreamd_outbound *outb
     transfer->is_repeatable = is_repeatable(outbound);
     transfer->method = strdup(outbound->method);
     transfer->url = strdup(outbound->url);
-    if (!transfer->method || !transfer->url || !copy_headers(transfer, outbound) || !copy_body(transfer, outbound))
+    transfer->pin = outbound->pin ? strdup(outbound->pin) : NULL;
+    if (!transfer->method || !transfer->url || (outbound->pin && !transfer->pin) || !copy_headers(transfer, outbound)
+        || !copy_body(transfer, outbound))
         transfer->failure = "Out of memory";
 }
 
@@ -340,8 +344,9 @@ static CURLcode set_options(const dreamd_http_client *client, struct transfer *t
     SET(CURLOPT_USERAGENT, "dreamapid");
     SET(CURLOPT_NOSIGNAL, 1L); /* a library must not touch the process's signals, and the resolver has a thread */
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_SSL_VERIFYPEER, 1L);
-    SET(CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(CURLOPT_SSL_VERIFYPEER, transfer->pin ? 0L : 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, transfer->pin ? 0L : 2L);
+    SET(CURLOPT_PINNEDPUBLICKEY, transfer->pin);
     SET(CURLOPT_NOPROXY, client->no_proxy);
     SET(CURLOPT_TIMEOUT_MS, (long)transfer->timeout_ms);
     SET(CURLOPT_ERRORBUFFER, transfer->detail);

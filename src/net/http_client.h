@@ -21,6 +21,9 @@ typedef struct dreamd_outbound {
     size_t body_size;
     int64_t timeout_ms;  /* whole transfer; 0: 10 000 */
     size_t max_response; /* 0: 1 MiB */
+    /* "sha256//BASE64" of the only public key to be talked to over https, in place of what the system's authorities vouch
+     * for and of the name; NULL: as usual. */
+    const char *pin;
 } dreamd_outbound;
 
 typedef struct dreamd_reply {

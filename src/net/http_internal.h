@@ -5,6 +5,7 @@
  *   http_server.c   start, stop, and libmicrohttpd's callbacks: reads a request, hands it over, queues its answer
  *   http_request.c  the request: what the handler reads, the one answer, and when its memory goes
  *   http_observe.c  the metrics and the log line of a finished request
+ *   http_tls.c      the certificate, before all that (http_tls.h)
  *
  * A request has two owners: libmicrohttpd until its "completed" callback, and the handler until its answer. Each holds a
  * reference. Its state says who queues the answer:
@@ -26,6 +27,7 @@
 
 #include "common/arena.h"
 #include "common/buffer.h"
+#include "net/http_proxy.h"
 #include "net/http_server.h"
 
 enum {
@@ -41,6 +43,9 @@ enum dreamd_request_claim {
     DREAMD_BY_SERVER,
     DREAMD_BY_BOTH /* the server, and then the handler's side came too and let go of its reference */
 };
+
+/* Headers that every answer has; a handler may give another value. */
+enum dreamd_safe_header { DREAMD_HAS_NOSNIFF = 1, DREAMD_HAS_CACHE_CONTROL = 2, DREAMD_HAS_TRANSPORT_SECURITY = 4 };
 
 typedef struct dreamd_http_header {
     const char *name;
@@ -78,7 +83,8 @@ struct dreamd_request {
     dream_buffer body;
     dream_arena *arena; /* the handler's, never touched by the server while it is out */
     char id[DREAMD_REQUEST_ID_MAX + 1];
-    char remote[46];
+    char remote[DREAMD_ADDRESS_SIZE];
+    bool is_https;     /* to the client's knowledge: also when a trusted proxy ended TLS */
     bool is_begun;     /* the head was taken over */
     bool is_malformed; /* its method, target or a header holds what cannot be there */
     size_t max_body;
@@ -101,6 +107,7 @@ struct dreamd_request {
     int answer_fd;                        /* a file in place of `answer`, owned; -1: none */
     bool is_fallback;                     /* no memory for `answer`: a fixed text instead */
     dreamd_answer_header *answer_headers; /* in the arena, last first */
+    unsigned has;                         /* of enum dreamd_safe_header, what the handler set by itself */
     _Atomic(const char *) route;
 };
 
@@ -116,6 +123,8 @@ struct dreamd_http_server {
     int listener;
     char url[80];
     char *name;
+    bool is_tls;
+    const dreamd_proxies *proxies; /* NULL: none */
     size_t max_body;
     bool (*is_large)(const char *method, const char *path);
     size_t max_large_body;
@@ -144,8 +153,8 @@ struct dreamd_http_server {
     dreamd_route_series other;
 };
 
-/* http_listen.c: an open listening socket, -1 with `error` filled. `out_url` is where a client on this machine connects. */
-int dreamd_http_listen(const char *listen_at, char out_url[80], char error[256]);
+/* http_listen.c: an open listening socket, -1 with `error` filled. `out_authority` is what a client on this machine connects to. */
+int dreamd_http_listen(const char *listen_at, char out_authority[64], char error[256]);
 
 /* http_server.c */
 void dreamd_http_server_unref(dreamd_http_server *server);

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BACKLOG = 1024, HOST_MAX = 63, LISTEN_SHOWN = 100, ERROR_SIZE = 256, URL_SIZE = 80 };
+enum { BACKLOG = 1024, HOST_MAX = 63, LISTEN_SHOWN = 100, ERROR_SIZE = 256, AUTHORITY_SIZE = 64 };
 
 struct address {
     union {
@@ -94,7 +94,7 @@ static void explain(const char *listen_at, int reason, char error[ERROR_SIZE])
 }
 
 /* A wildcard address is no place to connect to; loopback is in it. */
-static void write_url(const struct address *address, char out_url[URL_SIZE])
+static void write_authority(const struct address *address, char out[AUTHORITY_SIZE])
 {
     char host[INET6_ADDRSTRLEN];
     const struct sockaddr_in *v4 = &address->socket.v4;
@@ -102,12 +102,12 @@ static void write_url(const struct address *address, char out_url[URL_SIZE])
     if (address->socket.any.sa_family == AF_INET) {
         bool is_wildcard = v4->sin_addr.s_addr == htonl(INADDR_ANY);
         (void)inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
-        (void)snprintf(out_url, URL_SIZE, "http://%s:%u", is_wildcard ? "127.0.0.1" : host, ntohs(v4->sin_port));
+        (void)snprintf(out, AUTHORITY_SIZE, "%s:%u", is_wildcard ? "127.0.0.1" : host, ntohs(v4->sin_port));
     } else if (IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr)) {
-        (void)snprintf(out_url, URL_SIZE, "http://127.0.0.1:%u", ntohs(v6->sin6_port));
+        (void)snprintf(out, AUTHORITY_SIZE, "127.0.0.1:%u", ntohs(v6->sin6_port));
     } else {
         (void)inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-        (void)snprintf(out_url, URL_SIZE, "http://[%s]:%u", host, ntohs(v6->sin6_port));
+        (void)snprintf(out, AUTHORITY_SIZE, "[%s]:%u", host, ntohs(v6->sin6_port));
     }
 }
 
@@ -125,7 +125,7 @@ static bool prepare(int fd, struct address *address)
     return getsockname(fd, &address->socket.any, &address->size) == 0;
 }
 
-int dreamd_http_listen(const char *listen_at, char out_url[80], char error[256])
+int dreamd_http_listen(const char *listen_at, char out_authority[64], char error[256])
 {
     struct address address;
     if (!listen_at || !parse(listen_at, &address)) {
@@ -145,6 +145,6 @@ int dreamd_http_listen(const char *listen_at, char out_url[80], char error[256])
         (void)close(fd);
         return -1;
     }
-    write_url(&address, out_url);
+    write_authority(&address, out_authority);
     return fd;
 }

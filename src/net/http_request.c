@@ -92,6 +92,7 @@ dreamd_request *dreamd_request_new(dreamd_http_server *server, struct MHD_Connec
     atomic_init(&request->route, NULL);
     write_remote(request);
     request->server = server;
+    request->is_https = server->is_tls;
     atomic_fetch_add_explicit(&server->references, 1, memory_order_relaxed);
     return request;
 }
@@ -180,6 +181,34 @@ static void make_id(dreamd_request *request)
     dream_hex_encode(bytes, sizeof bytes, request->id + 4);
 }
 
+/* A list may come in several headers, which are one (RFC 9110 5.3). */
+static const char *joined_header(dreamd_request *request, const char *name)
+{
+    const char *all = NULL;
+    for (size_t i = 0; i < request->header_count; i++)
+        if (strcasecmp(request->headers[i].name, name) == 0)
+            all = all ? dream_arena_printf(request->arena, "%s,%s", all, request->headers[i].value)
+                      : request->headers[i].value;
+    return all;
+}
+
+/* The peer is one proxy; the last word of each list is what it wrote itself. */
+static void ask_proxy(dreamd_request *request)
+{
+    const dreamd_proxies *proxies = request->server->proxies;
+    if (!proxies || !dreamd_proxies_trust(proxies, request->remote))
+        return;
+    const char *forwarded_for = joined_header(request, "X-Forwarded-For");
+    const char *scheme = joined_header(request, "X-Forwarded-Proto");
+    if (forwarded_for)
+        dreamd_proxies_client(proxies, forwarded_for, request->remote);
+    if (scheme) {
+        const char *comma = strrchr(scheme, ',');
+        const char *last = comma ? comma + 1 : scheme;
+        request->is_https = strcasecmp(last + strspn(last, " \t"), "https") == 0;
+    }
+}
+
 bool dreamd_request_take_head(dreamd_request *request, const char *method)
 {
     struct head_copy copy = { .request = request };
@@ -202,6 +231,7 @@ bool dreamd_request_take_head(dreamd_request *request, const char *method)
         memcpy(request->id, sent_id, strlen(sent_id) + 1);
     else
         make_id(request);
+    ask_proxy(request);
     return true;
 }
 
@@ -362,6 +392,21 @@ static bool is_framing(const char *name)
            || strcasecmp(name, "Connection") == 0;
 }
 
+/* Their lengths differ, so that most headers are told apart at no cost. */
+static unsigned safe_header(const char *name, size_t size)
+{
+    switch (size) {
+    case sizeof "Cache-Control" - 1:
+        return strcasecmp(name, "Cache-Control") == 0 ? DREAMD_HAS_CACHE_CONTROL : 0;
+    case sizeof "X-Content-Type-Options" - 1:
+        return strcasecmp(name, "X-Content-Type-Options") == 0 ? DREAMD_HAS_NOSNIFF : 0;
+    case sizeof "Strict-Transport-Security" - 1:
+        return strcasecmp(name, "Strict-Transport-Security") == 0 ? DREAMD_HAS_TRANSPORT_SECURITY : 0;
+    default:
+        return 0;
+    }
+}
+
 bool dreamd_request_set_header(dreamd_request *request, const char *name, const char *value)
 {
     if (!name || !value || !is_token(name, strlen(name)) || is_framing(name) || value[strcspn(value, "\r\n")])
@@ -373,6 +418,7 @@ bool dreamd_request_set_header(dreamd_request *request, const char *name, const 
     header->value = dream_arena_strdup(request->arena, value);
     if (!header->name || !header->value)
         return false;
+    request->has |= safe_header(name, strlen(name));
     header->next = request->answer_headers;
     request->answer_headers = header;
     return true;
@@ -472,6 +518,7 @@ void dreamd_request_admit(dreamd_request *request)
     atomic_fetch_add_explicit(&server->references, 1, memory_order_relaxed);
     atomic_fetch_add(&server->answering, 1); /* as in `answer`: the connection is there to be resumed */
     request->answer_headers = NULL;
+    request->has = 0;
     /* Neither exchange works when the server, stopping, has answered. */
     if (!atomic_compare_exchange_strong(&request->state, &state, DREAMD_RECEIVING) && state == DREAMD_SUSPENDED
         && atomic_compare_exchange_strong(&request->state, &state, DREAMD_RECEIVING))

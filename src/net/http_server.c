@@ -41,6 +41,19 @@ static const char fallback_body[] = "{\"error\":\"Out of memory\"}";
 
 /* ---- answers out ---- */
 
+/* What a browser must hear whoever answered: not to guess what an answer is, not to keep it, and to stay with TLS. */
+static bool add_safe_headers(struct MHD_Response *response, const dreamd_request *request, unsigned has)
+{
+    bool is_done = true;
+    if (!(has & DREAMD_HAS_NOSNIFF))
+        is_done &= MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES;
+    if (!(has & DREAMD_HAS_CACHE_CONTROL))
+        is_done &= MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES;
+    if (request->is_https && !(has & DREAMD_HAS_TRANSPORT_SECURITY))
+        is_done &= MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000") == MHD_YES;
+    return is_done;
+}
+
 static bool add_headers(struct MHD_Response *response, const dreamd_request *request)
 {
     bool is_refused = atomic_load(&request->claim) != DREAMD_BY_HANDLER;
@@ -51,6 +64,7 @@ static bool add_headers(struct MHD_Response *response, const dreamd_request *req
         is_done &= MHD_add_response_header(response, "Retry-After", "1") == MHD_YES;
     if (is_refused || atomic_load(&request->server->is_stopping))
         is_done &= MHD_add_response_header(response, "Connection", "close") == MHD_YES;
+    is_done &= add_safe_headers(response, request, is_refused ? 0 : request->has);
     /* The handler's list is its own until it answers: when the server did, it may still be writing there. */
     for (const dreamd_answer_header *h = is_refused ? NULL : request->answer_headers; h; h = h->next)
         is_done &= MHD_add_response_header(response, h->name, h->value) == MHD_YES;
@@ -464,6 +478,8 @@ static dreamd_http_server *server_new(const dreamd_http_server_options *options)
     server->handler = options->handler;
     server->context = options->context;
     server->is_logged = options->is_logged;
+    server->is_tls = options->tls != NULL;
+    server->proxies = options->proxies && options->proxies->count > 0 ? options->proxies : NULL;
     server->metrics = options->metrics;
     server->name = strdup(options->name ? options->name : "http");
     if (!server->name || !dream_random(&server->id_seed, sizeof server->id_seed)) {
@@ -492,6 +508,14 @@ static struct MHD_Daemon *start_daemon(dreamd_http_server *server, const dreamd_
     unsigned connections = options->max_connections ? options->max_connections : DEFAULT_CONNECTIONS;
     unsigned idle_s = options->idle_timeout_s ? options->idle_timeout_s : DEFAULT_IDLE_S;
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+    const struct MHD_OptionItem secure[] = {
+        { MHD_OPTION_HTTPS_MEM_CERT, 0,
+          options->tls ? (void *)(uintptr_t)dreamd_tls_certificate_pem(options->tls) : NULL },
+        { MHD_OPTION_HTTPS_MEM_KEY, 0, options->tls ? (void *)(uintptr_t)dreamd_tls_key_pem(options->tls) : NULL },
+        { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)dreamd_tls_priorities() },
+        { MHD_OPTION_END, 0, NULL },
+    };
+    flags |= options->tls ? (unsigned)MHD_USE_TLS : 0U;
     connections = room_for(connections);
     if (connections < threads) /* each thread gets its share, and none may be zero */
         connections = threads;
@@ -504,7 +528,8 @@ static struct MHD_Daemon *start_daemon(dreamd_http_server *server, const dreamd_
                             (size_t)CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT,
                             0, /* fault_of_head is stricter, and answers in JSON */
                             MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                            server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+                            server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_ARRAY,
+                            options->tls ? secure : secure + 3, MHD_OPTION_END);
 }
 
 /* Signals are the main thread's business: the daemon's threads inherit a mask that blocks them all. */
@@ -525,9 +550,11 @@ dreamd_http_server *dreamd_http_server_start(const dreamd_http_server_options *o
         (void)snprintf(error, ERROR_SIZE, "Cannot start the server: out of memory");
         return NULL;
     }
-    server->listener = dreamd_http_listen(options->listen, server->url, error);
+    char authority[64];
+    server->listener = dreamd_http_listen(options->listen, authority, error);
     if (server->listener < 0)
         goto failed;
+    (void)snprintf(server->url, sizeof server->url, "%s://%s", server->is_tls ? "https" : "http", authority);
     start_daemon_masked(server, options);
     if (!server->daemon) {
         (void)snprintf(error, ERROR_SIZE, "Cannot start the server at %s: no memory, threads or descriptors left (%s)",

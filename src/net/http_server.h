@@ -19,6 +19,8 @@
 #include <stdint.h>
 
 #include "common/arena.h"
+#include "net/http_proxy.h"
+#include "net/http_tls.h"
 #include "net/metrics.h"
 
 typedef struct dreamd_http_server dreamd_http_server;
@@ -31,10 +33,13 @@ enum {
 };
 
 typedef struct dreamd_http_server_options {
-    const char *name;   /* for logs and metrics: "api", "sandbox-stripe-live" ... copied */
-    const char *listen; /* "ADDR:PORT", "[v6]:PORT"; port 0 takes a free one */
-    unsigned threads;   /* 0: 2 */
-    size_t max_body;    /* bytes; 0: 1 MiB */
+    const char *name;      /* for logs and metrics: "api", "sandbox-stripe-live" ... copied */
+    const char *listen;    /* "ADDR:PORT", "[v6]:PORT"; port 0 takes a free one */
+    const dreamd_tls *tls; /* borrowed while it starts; NULL: plain HTTP */
+    const dreamd_proxies
+        *proxies;     /* whose X-Forwarded-For and -Proto are believed; borrowed for its life; NULL: nobody's */
+    unsigned threads; /* 0: 2 */
+    size_t max_body;  /* bytes; 0: 1 MiB */
     /* Which requests may have more, up to `max_large_body`; NULL: none. At most DREAMD_MAX_LARGE_BODIES at a time are in
      * memory; others are refused with 503. */
     bool (*is_large)(const char *method, const char *path);
@@ -53,7 +58,8 @@ typedef struct dreamd_http_server_options {
 
 /* `error` gets a sentence that says what to do (address in use by ..., permission ...). */
 dreamd_http_server *dreamd_http_server_start(const dreamd_http_server_options *options, char error[256]);
-const char *dreamd_http_server_url(const dreamd_http_server *server); /* "http://127.0.0.1:8787", no final slash */
+const char *dreamd_http_server_url(
+    const dreamd_http_server *server); /* "http://127.0.0.1:8787", https with TLS; no final slash */
 /* Stops accepting, lets requests in hand finish for at most `drain_ms`, answers what is left with 503, then ends. A request
  * answered later by its owner is still safe: its memory lives until then. NULL is fine. */
 void dreamd_http_server_stop(dreamd_http_server *server, int64_t drain_ms);
@@ -67,12 +73,14 @@ typedef bool dreamd_query_fn(void *context, const char *name, const char *value)
 bool dreamd_request_each_query(dreamd_request *request, dreamd_query_fn *fn, void *context);
 const char *dreamd_request_header(dreamd_request *request, const char *name);     /* any letter case; NULL if absent */
 const void *dreamd_request_body(const dreamd_request *request, size_t *out_size); /* NUL-terminated for convenience */
-const char *dreamd_request_remote(const dreamd_request *request);                 /* numeric address of the peer */
+const char *dreamd_request_remote(const dreamd_request *request); /* numeric address of the peer, or of whom a
+                                                                                     trusted proxy asks for */
 const char *dreamd_request_id(
     const dreamd_request *request); /* X-Request-Id if sane, else made here; echoed in the answer */
 dream_arena *dreamd_request_arena(dreamd_request *request); /* memory that dies with the request */
 
-/* Adds a header to the coming answer (copied). Values with CR, LF or NUL are refused: false. */
+/* Adds a header to the coming answer (copied). Every answer has X-Content-Type-Options, Cache-Control: no-store and, over TLS,
+ * Strict-Transport-Security, unless they are set here. Values with CR, LF or NUL are refused: false. */
 bool dreamd_request_set_header(dreamd_request *request, const char *name, const char *value);
 /* A name for metrics ("POST /api/data"): a string that outlives the server. */
 void dreamd_request_set_route(dreamd_request *request, const char *route);

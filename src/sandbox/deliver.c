@@ -54,6 +54,7 @@ struct flight {
 struct sandbox_deliver {
     sandbox_store *store;
     dreamd_http_client *client;
+    char *pin; /* set before the first URL, then only read; NULL: none */
     char secrets[SANDBOX_SERVICES][SANDBOX_MODES][SANDBOX_ID_SIZE];
     dreamd_metric *taken;
     dreamd_metric *refused;
@@ -221,7 +222,8 @@ static void send_body(sandbox_deliver *deliver, struct flight *flight, const cha
                                  .headers = headers,
                                  .body = event,
                                  .body_size = strlen(event),
-                                 .timeout_ms = TIMEOUT_MS };
+                                 .timeout_ms = TIMEOUT_MS,
+                                 .pin = deliver->pin };
     flight->lane->is_flying = true;
     deliver->flying++;
     dreamd_http_client_send(deliver->client, &outbound, on_reply, flight);
@@ -445,6 +447,7 @@ static void release(sandbox_deliver *deliver)
     (void)pthread_cond_destroy(&deliver->changed);
     (void)pthread_mutex_destroy(&deliver->lock);
     dream_wipe(deliver->secrets, sizeof deliver->secrets);
+    free(deliver->pin);
     free(deliver);
 }
 
@@ -471,6 +474,12 @@ sandbox_deliver *sandbox_deliver_start(sandbox_store *store, const char *secrets
         return deliver;
     release(deliver);
     return NULL;
+}
+
+bool sandbox_deliver_set_pin(sandbox_deliver *deliver, const char *pin)
+{
+    deliver->pin = pin ? strdup(pin) : NULL;
+    return !pin || deliver->pin;
 }
 
 void sandbox_deliver_stop(sandbox_deliver *deliver)

@@ -17,6 +17,8 @@ typedef struct sandbox_deliver sandbox_deliver;
 /* Starts the delivery thread; `secrets` are copied, `metrics` may be NULL. NULL with a sentence in `error`. */
 sandbox_deliver *sandbox_deliver_start(sandbox_store *store, const char *secrets[SANDBOX_SERVICES][SANDBOX_MODES],
                                        dreamd_metrics *metrics, char error[256]);
+/* Before the first URLs: the public key that https ones must have, whatever their certificate says. Copied; NULL is as usual. */
+bool sandbox_deliver_set_pin(sandbox_deliver *deliver, const char *pin);
 /* `urls` is NULL-terminated and copied; false when out of memory or there are more than SANDBOX_DELIVERY_SLOTS. Any
  * thread. */
 bool sandbox_deliver_set_urls(sandbox_deliver *deliver, enum sandbox_service service, enum sandbox_mode mode,

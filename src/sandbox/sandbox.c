@@ -70,15 +70,15 @@ static bool read_identities(sandbox *box)
     return done;
 }
 
-static bool start_deliver(sandbox *box, dreamd_metrics *metrics, char error[256])
+static bool start_deliver(sandbox *box, const sandbox_options *options, char error[256])
 {
     const char *secrets[SANDBOX_SERVICES][SANDBOX_MODES];
     for (int i = 0; i < SANDBOX_SERVICES * SANDBOX_MODES; i++)
         secrets[i / SANDBOX_MODES][i % SANDBOX_MODES] = server_at(box, i)->instance.identity.webhook_secret;
-    box->deliver = sandbox_deliver_start(box->store, secrets, metrics, error);
+    box->deliver = sandbox_deliver_start(box->store, secrets, options->metrics, error);
     for (int i = 0; i < SANDBOX_SERVICES * SANDBOX_MODES; i++)
         server_at(box, i)->instance.deliver = box->deliver;
-    return box->deliver != NULL;
+    return box->deliver && sandbox_deliver_set_pin(box->deliver, options->webhook_pin);
 }
 
 static bool start_server(struct server *server, uint16_t port, dreamd_metrics *metrics, char error[256])
@@ -123,7 +123,7 @@ sandbox *sandbox_start(const sandbox_options *options, char error[256])
         (void)snprintf(error, 256, "cannot read the sandbox's keys from %.150s: see the log", options->path);
         goto failed;
     }
-    if (!start_deliver(box, options->metrics, error))
+    if (!start_deliver(box, options, error))
         goto failed;
     for (int i = 0; i < SANDBOX_SERVICES * SANDBOX_MODES; i++) {
         uint16_t port = options->first_port ? (uint16_t)(options->first_port + i) : 0;

@@ -23,6 +23,8 @@ typedef struct sandbox_options {
     uint16_t
         first_port; /* the six servers take this port and the next five, in the order service, mode; 0: free ports */
     dreamd_metrics *metrics; /* may be NULL */
+    const char *
+        webhook_pin; /* the public key of webhook URLs that are https (see net/http_client.h); NULL: as usual; copied */
 } sandbox_options;
 
 typedef struct sandbox_endpoint {

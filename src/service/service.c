@@ -74,6 +74,8 @@ dreamd_service *dreamd_service_start(const dreamd_service_options *options, char
     dreamd_http_server_options api = {
         .name = "api",
         .listen = options->listen_api,
+        .tls = options->tls,
+        .proxies = options->proxies,
         .is_large = dreamd_asset_is_upload,
         .max_large_body = dreamd_asset_max_body(),
         .admit_large = dreamd_api_admit,

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "net/http_proxy.h"
+#include "net/http_tls.h"
 #include "net/metrics.h"
 #include "service/settings.h"
 #include "service/store/store.h"
@@ -18,6 +20,8 @@ typedef struct dreamd_service_options {
     const char *listen_api;          /* "ADDR:PORT" */
     const char *listen_admin;        /* /metrics, /health (alive), /ready (store answers, not draining) */
     const char *assets_folder;       /* where uploaded files are; made if absent; NULL: none are taken */
+    const dreamd_tls *tls;           /* of the API; borrowed during the start; NULL: plain HTTP */
+    const dreamd_proxies *proxies;   /* whose word about clients counts; borrowed for the service's life; may be NULL */
 } dreamd_service_options;
 
 /* NULL with a sentence in `error`. */

@@ -22,6 +22,7 @@ ARROWS = {
 PRIVATE = {
     "curl/": ["src/lib", "src/net"],
     "microhttpd": ["src/net"],
+    "gnutls/": ["src/net"],
     "sqlite3": ["src/net"],
     "mbedtls/": ["src/common"],
     "cjson/": ["src/common"],

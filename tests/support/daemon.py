@@ -141,9 +141,12 @@ class Answer:
 class Connection:
     """A keep-alive connection of one thread to one address. Errors of the socket are the caller's to see: nothing is retried."""
 
-    def __init__(self, url, timeout_s=30):
+    def __init__(self, url, timeout_s=30, tls=None):
         parts = urllib.parse.urlsplit(url)
-        self._http = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout_s)
+        if parts.scheme == "https":
+            self._http = http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout_s, context=tls)
+        else:
+            self._http = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout_s)
 
     def ask(self, method, path, headers=None, body=None):
         """`body`: bytes as they are, text encoded, anything else as JSON."""
@@ -160,9 +163,9 @@ class Connection:
         self._http.close()
 
 
-def ask(url, method, path, headers=None, body=None, timeout_s=30):
-    """One request on a connection of its own."""
-    connection = Connection(url, timeout_s)
+def ask(url, method, path, headers=None, body=None, timeout_s=30, tls=None):
+    """One request on a connection of its own. `tls` says whom to trust over https."""
+    connection = Connection(url, timeout_s, tls)
     try:
         return connection.ask(method, path, headers, body)
     finally:

@@ -9,11 +9,12 @@
 
 #include <cmocka.h>
 
-enum { OPTION_DB, OPTION_FAST };
+enum { OPTION_DB, OPTION_FAST, OPTION_PEER };
 
 static const dreamd_option options[] = {
     { "db", "PATH", "the database" },
     { "fast", NULL, "in a hurry" },
+    { "peer", "ADDR", "whom to ask", true },
     { NULL, NULL, NULL },
 };
 
@@ -63,6 +64,19 @@ static void test_command__takes_options_in_both_spellings_and_any_order(void **s
         assert_string_equal(arguments.values[OPTION_FAST], "");
         assert_string_equal(arguments.operand, "f.json");
     }
+}
+
+static void test_command__keeps_each_value_of_an_option_that_may_be_repeated(void **state)
+{
+    static const struct line line = { &plain, { "--peer", "a", "--fast", "--peer=b" }, NULL };
+    dreamd_arguments arguments;
+    char error[256];
+    (void)state;
+    assert_int_equal(read_line(&line, &arguments, error), DREAMD_ARGUMENTS_OK);
+    assert_int_equal(arguments.repeat_count, 2);
+    assert_string_equal(arguments.repeats[0].value, "a");
+    assert_string_equal(arguments.repeats[1].value, "b");
+    assert_int_equal(arguments.repeats[1].place, OPTION_PEER);
 }
 
 static void test_command__leaves_out_what_is_not_given(void **state)
@@ -149,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_command__takes_options_in_both_spellings_and_any_order),
+        cmocka_unit_test(test_command__keeps_each_value_of_an_option_that_may_be_repeated),
         cmocka_unit_test(test_command__leaves_out_what_is_not_given),
         cmocka_unit_test(test_command__says_precisely_what_it_does_not_take),
         cmocka_unit_test(test_command__takes_a_value_that_looks_like_an_option),
