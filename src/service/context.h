@@ -10,6 +10,7 @@
 
 #include "net/metrics.h"
 #include "service/api/lanes.h"
+#include "service/api/throttle.h"
 #include "service/asset_files.h"
 #include "service/identity.h"
 #include "service/provider/upstream.h"
@@ -23,6 +24,8 @@ typedef struct dreamd_context {
     dreamd_upstream *upstream;
     dreamd_identity *identity;
     dreamd_lanes *lanes;
+    dreamd_throttle *throttle; /* NULL: nothing is limited (api/limits.h) */
+    dreamd_metric *throttled;
     dreamd_asset_files *assets; /* NULL: this service keeps none */
     atomic_bool is_draining;
     /* Monotonic time until which no email is looked up, after a look-up that failed. */

@@ -40,10 +40,13 @@ static bool make_context(dreamd_service *service, const dreamd_service_options *
     }
     service->has_locks = true;
     context->lanes = dreamd_lanes_new();
+    context->throttle = dreamd_throttle_new();
+    context->throttled = dreamd_metrics_counter(options->metrics, "dreamapid_throttled_total",
+                                                "Requests refused for failing, or asking for carts, too often.", "");
     context->upstream = dreamd_upstream_new(options->settings, options->metrics);
     if (context->upstream)
         context->identity = dreamd_identity_new(context->upstream);
-    return context->lanes && context->identity;
+    return context->lanes && context->throttle && context->identity;
 }
 
 static dreamd_db_status note_lease_terms(dreamd_db *db, void *arg)
@@ -148,6 +151,7 @@ void dreamd_service_stop(dreamd_service *service, int64_t drain_ms)
     dreamd_identity_free(context->identity);
     dreamd_upstream_free(context->upstream);
     dreamd_lanes_free(context->lanes);
+    dreamd_throttle_free(context->throttle);
     if (service->has_locks) {
         pthread_cond_destroy(&context->is_idle);
         pthread_mutex_destroy(&context->mutex);

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "service/api/limits.h"
 #include "service/store/keys.h"
 
 struct auth {
@@ -102,7 +103,13 @@ static void on_looked_up(dreamd_call *call)
 {
     struct auth *auth = call->state;
 
+    const char *key = auth->secret_key ? auth->secret_key : auth->publishable_key;
+
     call->has_secret_key = auth->secret_key != NULL;
+    if (call->has_secret_key ? !auth->is_own_found : !auth->is_named_found)
+        dreamd_limits_key_failed(call, key);
+    else
+        dreamd_limits_key_accepted(call, key);
     if (call->has_secret_key && !auth->is_own_found) {
         refuse_secret(call);
         return;
@@ -143,6 +150,10 @@ void dreamd_auth(dreamd_call *call, dreamd_step *then)
     if (credential == DREAMD_CREDENTIAL_PUBLISHABLE
         && !(call->route && (call->route->flags & DREAMD_ROUTE_PUBLISHABLE))) {
         dreamd_call_refuse(call, 403, "Forbidden", "This endpoint requires a secret key (backend only)");
+        return;
+    }
+    if (!dreamd_limits_may_try(call, key)) {
+        dreamd_call_send(call);
         return;
     }
     if (!auth) {

@@ -258,7 +258,7 @@ dreamd_usage_request dreamd_call_usage(const dreamd_call *call, int64_t units)
     };
 }
 
-static void set_retry_later(dreamd_call *call, const char *error, const char *message, int64_t retry_after_s)
+void dreamd_call_set_retry_later(dreamd_call *call, const char *error, const char *message, int64_t retry_after_s)
 {
     cJSON *body = cJSON_CreateObject();
     bool is_ok = dream_json_set_string(body, "error", error);
@@ -281,11 +281,11 @@ bool dreamd_call_set_usage_refusal(dreamd_call *call, const dreamd_usage_result 
     case DREAMD_USAGE_RATE_LIMITED:
         (void)snprintf(message, sizeof message, "Maximum %" PRId64 " requests per minute", result->rate_limit);
         /* The contract names the whole window, not what is left of it. */
-        set_retry_later(call, "Rate limit exceeded", message, 60);
+        dreamd_call_set_retry_later(call, "Rate limit exceeded", message, 60);
         return true;
     case DREAMD_USAGE_HELD:
-        set_retry_later(call, "Units are held", "The units that are left are lent out to meters; try again",
-                        result->retry_after_ms > 1000 ? (result->retry_after_ms + 999) / 1000 : 1);
+        dreamd_call_set_retry_later(call, "Units are held", "The units that are left are lent out to meters; try again",
+                                    result->retry_after_ms > 1000 ? (result->retry_after_ms + 999) / 1000 : 1);
         return true;
     case DREAMD_USAGE_RECOVERING:
         dreamd_call_set_error(call, 503, "Service recovering",

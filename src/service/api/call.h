@@ -117,6 +117,8 @@ bool dreamd_call_text(dreamd_call *call, const char *name, size_t max, const cha
 /* 1 to `max` bytes, none of them a control character. */
 bool dreamd_is_printable(const char *text, size_t max);
 
+/* Prepares a 429 that tells the wait in its body and in Retry-After. */
+void dreamd_call_set_retry_later(dreamd_call *call, const char *error, const char *message, int64_t retry_after_s);
 /* The usage request of the call's user, for the store. */
 dreamd_usage_request dreamd_call_usage(const dreamd_call *call, int64_t units);
 /* Prepares the answer to a use or check that did not get through; false for DREAMD_USAGE_OK. LIMIT is the handler's own. */

@@ -3,7 +3,7 @@
  *
  * Steps: one piece of work claims the key, settles what is bought against the stock and finds the developer's payment account;
  * the provider makes the session. Nothing is reserved: stock goes down when the payment comes in (webhook_stripe.c).
- * Nothing is taken of the rate limit, which counts users: a cart has none, a token beside it is not read (docs/operations.md). */
+ * Nothing is taken of the rate limit, which counts users: a cart has none, a token beside it is not read; how many there may be is limits.c. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -11,6 +11,7 @@
 #include "common/crypto.h"
 #include "common/json.h"
 #include "service/api/handlers.h"
+#include "service/api/limits.h"
 #include "service/api/payment.h"
 #include "service/api/replay.h"
 #include "service/store/tiers.h"
@@ -299,7 +300,7 @@ void dreamd_cart_checkout(dreamd_call *call)
         dreamd_call_refuse(call, 500, "Internal error", "Out of memory");
     else if (call->is_selection_empty)
         dreamd_call_refuse(call, 403, "Publishable key mismatch", "Live and test keys do not go together");
-    else if (!read_request(call, cart))
+    else if (!read_request(call, cart) || !dreamd_limits_may_buy(call))
         dreamd_call_send(call);
     else if (call->key)
         dreamd_call_write(call, settle, on_settled);
