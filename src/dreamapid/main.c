@@ -4,6 +4,7 @@
  * does is in its own file. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "dreamapid/command.h"
 
@@ -90,9 +91,21 @@ static int run_in_group(const char *group, int argc, char **argv)
     return dreamd_misused("%s needs a command; \"dreamapid %s --help\" lists them.", group, group);
 }
 
+/* A core file would hold every secret this process has. 1 byte, not 0: a kernel that pipes cores into a program takes 0 for that
+ * program's to judge, and 1 for none (core(5)). The hard limit stays, for who must debug (prlimit). */
+static void forbid_core(void)
+{
+    struct rlimit core;
+    if (getrlimit(RLIMIT_CORE, &core) != 0 || core.rlim_cur <= 1)
+        return;
+    core.rlim_cur = 1;
+    (void)setrlimit(RLIMIT_CORE, &core);
+}
+
 int main(int argc, char **argv)
 {
     const char *first = argc > 1 ? argv[1] : NULL;
+    forbid_core();
     if (!first) {
         print_help(NULL, stderr);
         return DREAMD_EXIT_USAGE;

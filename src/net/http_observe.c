@@ -6,9 +6,12 @@
 #include "net/http_internal.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "net/log.h"
+
+enum { PATH_SHOWN = 256 };
 
 static const char *const class_names[] = { "0xx", "1xx", "2xx", "3xx", "4xx", "5xx" };
 
@@ -74,12 +77,24 @@ void dreamd_observe_finish(dreamd_http_server *server, const dreamd_request *req
     dreamd_metric_observe_us(series->seconds, elapsed_us);
 }
 
+/* What begins with "sk_" is a secret key here, at Clerk and at Stripe, and some client will put one where a name belongs. */
+static const char *loggable_path(const dreamd_request *request, char out[PATH_SHOWN])
+{
+    const char *key = strstr(request->path, "/sk_");
+    if (!key)
+        return request->path;
+    size_t size = (size_t)(key - request->path);
+    (void)snprintf(out, PATH_SHOWN, "%.*s/sk_...", (int)(size < PATH_SHOWN / 2 ? size : PATH_SHOWN / 2), request->path);
+    return out;
+}
+
 void dreamd_observe_log(const dreamd_http_server *server, const dreamd_request *request, int64_t elapsed_us)
 {
+    char path[PATH_SHOWN];
     if (!server->is_logged)
         return;
     dreamd_log(DREAMD_LOG_INFO, "request", dreamd_log_text("server", server->name),
-               dreamd_log_text("method", request->method), dreamd_log_text("path", request->path),
+               dreamd_log_text("method", request->method), dreamd_log_text("path", loggable_path(request, path)),
                dreamd_log_int("status", request->status), dreamd_log_int("us", elapsed_us),
                dreamd_log_text("request_id", request->id), dreamd_log_text("remote", request->remote));
 }

@@ -22,6 +22,22 @@ bool dreamd_idempotency_key_is_valid(const char *key)
     return true;
 }
 
+/* A plain hash of a password among known fields would let a thief of the database try passwords against it. Others stay plain, so that
+ * their retries outlive a change of the master key. */
+static bool blind_password(const dreamd_call *call, dream_buffer *whole)
+{
+    static const char field[] = "\"password\"";
+    unsigned char mac[DREAM_SHA256_SIZE];
+
+    if (!memmem(whole->data, whole->size, field, sizeof field - 1))
+        return true;
+    bool is_done = dream_hmac_sha256(call->service->settings->master_key, sizeof call->service->settings->master_key,
+                                     whole->data, whole->size, mac);
+    dream_buffer_clear(whole);
+    dream_buffer_append(whole, mac, sizeof mac);
+    return is_done;
+}
+
 /* Body and, if a token named one, user: another user's repeat is another request, never a look at this one's answer. */
 static bool hash_request(dreamd_call *call)
 {
@@ -30,12 +46,13 @@ static bool hash_request(dreamd_call *call)
     const void *body = dreamd_request_body(call->request, &size);
     bool is_ok = false;
 
+    whole.is_secret = true;
     if (call->claims)
         dream_buffer_text(&whole, call->claims->user_id);
     dream_buffer_char(&whole, '\n');
     if (size > 0)
         dream_buffer_append(&whole, body, size);
-    is_ok = !whole.is_failed
+    is_ok = !whole.is_failed && blind_password(call, &whole) && !whole.is_failed
             && dreamd_request_hash(dreamd_request_method(call->request), dreamd_request_path(call->request), whole.data,
                                    whole.size, call->request_hash);
     dream_buffer_clear(&whole);
