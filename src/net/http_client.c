@@ -344,6 +344,7 @@ static CURLcode set_options(const dreamd_http_client *client, struct transfer *t
     SET(CURLOPT_USERAGENT, "dreamapid");
     SET(CURLOPT_NOSIGNAL, 1L); /* a library must not touch the process's signals, and the resolver has a thread */
     SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     SET(CURLOPT_SSL_VERIFYPEER, transfer->pin ? 0L : 1L);
     SET(CURLOPT_SSL_VERIFYHOST, transfer->pin ? 0L : 2L);
     SET(CURLOPT_PINNEDPUBLICKEY, transfer->pin);

@@ -4,6 +4,7 @@
  *   http_listen.c   the listening socket and the URL it answers at
  *   http_server.c   start, stop, and libmicrohttpd's callbacks: reads a request, hands it over, queues its answer
  *   http_request.c  the request: what the handler reads, the one answer, and when its memory goes
+ *   http_patience.c ends connections whose request does not come (http_patience.h)
  *   http_observe.c  the metrics and the log line of a finished request
  *   http_tls.c      the certificate, before all that (http_tls.h)
  *
@@ -27,6 +28,7 @@
 
 #include "common/arena.h"
 #include "common/buffer.h"
+#include "net/http_patience.h"
 #include "net/http_proxy.h"
 #include "net/http_server.h"
 
@@ -61,6 +63,7 @@ typedef struct dreamd_answer_header {
 struct dreamd_request {
     dreamd_http_server *server;        /* a reference, given back when the request retires */
     struct MHD_Connection *connection; /* touched on its server thread, or while suspended */
+    dreamd_visit *visit;               /* the connection's; NULL: none. The server thread's */
     atomic_uint references;
     atomic_int state;                /* enum dreamd_request_state */
     atomic_int claim;                /* enum dreamd_request_claim */
@@ -132,6 +135,8 @@ struct dreamd_http_server {
     int64_t large_grace_us;
     atomic_uint large_bodies;
     atomic_uint connections;
+    dreamd_patience *patience;
+    int64_t idle_us;
     unsigned crowd; /* so many connections, and new ones may not be idle for long */
     dreamd_http_handler *handler;
     void *context;

@@ -84,6 +84,8 @@ dreamd_request *dreamd_request_new(dreamd_http_server *server, struct MHD_Connec
     memcpy(request->target, target, request->target_size);
     split_target(request);
     request->connection = connection;
+    const union MHD_ConnectionInfo *visit = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    request->visit = visit ? visit->socket_context : NULL;
     request->body.is_secret = true;
     request->method = "";
     atomic_init(&request->references, 1);

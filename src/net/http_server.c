@@ -114,6 +114,7 @@ static bool suspend(dreamd_request *request)
 static enum MHD_Result refuse(dreamd_request *request, unsigned status, const char *text)
 {
     dreamd_request_refuse(request, status, text);
+    dreamd_visit_rest(request->visit);
     return suspend(request) ? MHD_YES : queue_answer(request);
 }
 
@@ -178,6 +179,7 @@ static enum MHD_Result begin(dreamd_request *request, const char *method, const 
     const dreamd_http_server *server = request->server;
     request->is_begun = true;
     request->started_us = dreamd_monotonic_us();
+    dreamd_visit_await(request->visit, request->started_us); /* now the body; without one, hand_over comes at once */
     if (!dreamd_request_take_head(request, method))
         return MHD_NO;
     const char *fault = fault_of_head(request, version, &length);
@@ -288,6 +290,7 @@ static bool is_admission_due(const dreamd_request *request, size_t size)
 static bool ask_for_admission(dreamd_http_server *server, dreamd_request *request)
 {
     request->is_admission_asked = true;
+    dreamd_visit_rest(request->visit);
     atomic_store(&request->state, DREAMD_HANDLING);
     dreamd_request_ref(request); /* the handler's, as in hand_over */
     if (!go_live(server, request)) {
@@ -314,7 +317,9 @@ static enum MHD_Result take_piece(dreamd_http_server *server, dreamd_request *re
         pthread_mutex_lock(&server->lock);
         leave_live(server, request);
         pthread_mutex_unlock(&server->lock);
+        dreamd_visit_await(request->visit, dreamd_monotonic_us());
     }
+    dreamd_visit_extend(request->visit, *size);
     enum MHD_Result result = take_body(request, data, *size);
     *size = 0;
     return result;
@@ -325,6 +330,7 @@ static enum MHD_Result take_piece(dreamd_http_server *server, dreamd_request *re
 static enum MHD_Result hand_over(dreamd_http_server *server, dreamd_request *request)
 {
     int state = DREAMD_RECEIVING;
+    dreamd_visit_rest(request->visit);
     if (!atomic_compare_exchange_strong(&request->state, &state, DREAMD_HANDLING))
         return queue_answer(request); /* by a stop, since the body was let in */
     if (request->is_too_large)
@@ -387,13 +393,15 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         return;
     *in_request = NULL;
     bool is_answered = atomic_load(&request->state) == DREAMD_ANSWERED;
-    int64_t elapsed_us = dreamd_monotonic_us() - request->started_us;
+    int64_t now_us = dreamd_monotonic_us();
+    int64_t elapsed_us = now_us - request->started_us;
     pthread_mutex_lock(&server->lock);
     if (is_answered)
         dreamd_observe_finish(server, request, elapsed_us);
     if (request->is_live)
         leave_live(server, request);
     pthread_mutex_unlock(&server->lock);
+    dreamd_visit_await(request->visit, now_us);
     if (is_answered)
         dreamd_observe_log(server, request, elapsed_us);
     dreamd_request_unref(request);
@@ -404,11 +412,19 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
                           enum MHD_ConnectionNotificationCode code)
 {
     dreamd_http_server *server = context;
-    (void)in_socket;
-    if (code == MHD_CONNECTION_NOTIFY_CLOSED)
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         atomic_fetch_sub(&server->connections, 1);
-    else if (atomic_fetch_add(&server->connections, 1) >= server->crowd)
+        dreamd_visit_free(server->patience, *in_socket);
+        *in_socket = NULL;
+        return;
+    }
+    bool is_crowded = atomic_fetch_add(&server->connections, 1) >= server->crowd;
+    const union MHD_ConnectionInfo *socket = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (is_crowded)
         (void)MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)CROWDED_IDLE_S);
+    if (socket)
+        *in_socket = dreamd_visit_new(server->patience, socket->connect_fd,
+                                      is_crowded ? CROWDED_IDLE_S * INT64_C(1000000) : server->idle_us);
 }
 
 static void on_log(void *context, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
@@ -430,6 +446,7 @@ static void server_free(dreamd_http_server *server)
 {
     for (size_t i = 0; i < DREAMD_RETIRED_KEPT; i++)
         free(server->retired[i]);
+    dreamd_patience_free(server->patience);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
     free(server->name);
@@ -475,6 +492,7 @@ static dreamd_http_server *server_new(const dreamd_http_server_options *options)
     server->admit_large = options->admit_large;
     server->large_grace_us =
         1000 * (int64_t)(options->large_grace_ms ? options->large_grace_ms : DEFAULT_LARGE_GRACE_MS);
+    server->idle_us = 1000000 * (int64_t)(options->idle_timeout_s ? options->idle_timeout_s : DEFAULT_IDLE_S);
     server->handler = options->handler;
     server->context = options->context;
     server->is_logged = options->is_logged;
@@ -538,7 +556,9 @@ static void start_daemon_masked(dreamd_http_server *server, const dreamd_http_se
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
-    server->daemon = start_daemon(server, options);
+    server->patience = dreamd_patience_new();
+    if (server->patience)
+        server->daemon = start_daemon(server, options);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 

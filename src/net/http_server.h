@@ -10,7 +10,8 @@
  * client that sends more slowly than DREAMD_LARGE_BODY_RATE (408), as one that is let in may be slow, too.
  *
  * Connections beyond the limit wait to be accepted. Those beyond half of it may be idle for 2 seconds only: so a crowd of clients
- * that send nothing, or stop in the middle, keeps others out for no longer than that. */
+ * that send nothing, or stop in the middle, keeps others out for no longer than that. A head that is not there within the idle
+ * timeout, and a body that comes with less than 4 KiB a second beyond it, end their connection, whatever trickles in. */
 #ifndef DREAMD_NET_HTTP_SERVER_H
 #define DREAMD_NET_HTTP_SERVER_H
 

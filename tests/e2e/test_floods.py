@@ -138,3 +138,39 @@ def test_requests_without_end_on_one_connection_wait_for_their_answers_to_be_rea
             rest = data[-12:] if b"HTTP/1.1 200 " not in data[-12:] else b""
         sender.join()
     assert answered == PIPELINED
+
+
+class Trickle:
+    """Connections that send one more byte each time they are asked, and never a whole request."""
+
+    def __init__(self, stack, serve, text, count):
+        self._all = []
+        for _ in range(count):
+            connection = stack.enter_context(connect(serve))
+            connection.sendall(text)
+            connection.setblocking(False)
+            self._all.append(connection)
+
+    def go_on(self):
+        for connection in self._all:
+            with contextlib.suppress(OSError):
+                connection.send(b"a")
+
+
+TRICKLING = {"heads": b"GET /health HTTP/1.1\r\nHost: x\r\nX: ", "bodies": UNFINISHED[2]}
+
+
+@pytest.mark.parametrize("what", TRICKLING)
+def test_clients_that_send_a_byte_now_and_then_keep_nobody_out_for_long(stage, what):
+    """None of them is ever idle (slowloris)."""
+    if what == "bodies" and not os.environ.get("DREAMAPI_LONG"):
+        pytest.skip("takes its seconds; ./dev check runs it")
+    serve, _ = stage
+    with contextlib.ExitStack() as stack:
+        crowd = Trickle(stack, serve, TRICKLING[what], FILES - 200)  # fills what there is, and some wait
+
+        def is_let_in():
+            crowd.go_on()
+            with contextlib.suppress(OSError):
+                return daemon.ask(serve.api, "GET", "/health", timeout_s=0.5).status == 200
+        daemon.wait_for("a newcomer's answer", is_let_in, timeout_s=10)
