@@ -239,6 +239,17 @@ static void warn_about_key(const char *name, const char *key, enum dreamd_mode m
                    dreamd_log_text("mode", mode == DREAMD_LIVE ? "live" : "test"));
 }
 
+/* Its secret key travels with every request. */
+static void warn_about_base(const char *name, const char *base, const char *key)
+{
+    static const char *const near[] = { "http://127.", "http://localhost", "http://[::1]", "https://" };
+    for (size_t i = 0; i < sizeof near / sizeof near[0]; i++)
+        if (!key || strncmp(base, near[i], strlen(near[i])) == 0)
+            return;
+    dreamd_log(DREAMD_LOG_WARN, "provider_in_the_clear", dreamd_log_text("provider", name),
+               dreamd_log_text("address", base));
+}
+
 static void warn_about_settings(const dreamd_settings *settings)
 {
     for (int i = 0; i < DREAMD_MODES; i++) {
@@ -246,6 +257,9 @@ static void warn_about_settings(const dreamd_settings *settings)
         warn_about_key("stripe", settings->stripe[i].secret_key, mode);
         warn_about_key("clerk-platform", settings->clerk_platform[i].secret_key, mode);
         warn_about_key("clerk-end-user", settings->clerk_end_user[i].secret_key, mode);
+        warn_about_base("stripe", settings->stripe[i].api_base, settings->stripe[i].secret_key);
+        warn_about_base("clerk-platform", settings->clerk_platform[i].api_base, settings->clerk_platform[i].secret_key);
+        warn_about_base("clerk-end-user", settings->clerk_end_user[i].api_base, settings->clerk_end_user[i].secret_key);
     }
     if (!settings->clerk_end_user[DREAMD_LIVE].secret_key && !settings->clerk_end_user[DREAMD_TEST].secret_key)
         dreamd_log(DREAMD_LOG_WARN, "not_configured", dreamd_log_text("provider", "clerk-end-user"),

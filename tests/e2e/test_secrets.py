@@ -151,6 +151,14 @@ def test_no_secret_is_in_the_database_or_beside_it(busy):
     assert found({"publishable": stage.names["<pk-app>"]}, files[stage.db.name])
 
 
+def test_a_provider_that_would_hear_its_key_in_the_clear_is_a_warning(tmp_path):
+    for base, is_warned in (("http://stripe.example.test", True), ("http://127.0.0.1:9", False), ("https://stripe.example.test", False)):
+        env = {"STRIPE_SECRET_KEY": "sk_live_x", "STRIPE_API_BASE": base, "STRIPE_API_BASE_TEST": "https://x.test"}
+        with daemon.Daemon(tmp_path, "--db", tmp_path / "p.db", "--free-ports", env=env) as serve:
+            assert serve.stop() == 0
+            assert ('"event":"provider_in_the_clear"' in serve.log()) == is_warned, base
+
+
 def test_a_crash_leaves_no_core(tmp_path):
     """Whatever limit it was started with."""
     with daemon.Daemon(tmp_path, "--db", tmp_path / "c.db", "--free-ports", under=("prlimit", "--core=1048576")) as serve:

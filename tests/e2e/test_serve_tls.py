@@ -115,6 +115,7 @@ def test_a_clock_of_answers_that_come_later_loses_no_request_of_the_same_record(
     assert answered == PIPELINED
 
 
+@pytest.mark.skipif(not os.environ.get("DREAMAPI_LONG"), reason="takes its seconds; ./dev check runs it")
 def test_handshakes_that_never_finish_keep_nobody_out_for_long(stage, trust):
     serve, names = stage
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
