@@ -12,6 +12,7 @@ import ssl
 import urllib.parse
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 import certificates
 import daemon
@@ -91,15 +92,29 @@ def test_nothing_older_than_tls_1_2_is_spoken(stage):
             shake_hands(serve, any_client(old))
 
 
-@pytest.mark.parametrize("suite", ["AES128-SHA", "AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA256"])
-def test_ciphers_without_forward_secrecy_or_without_authentication_are_refused(stage, suite):
+def only(suite):
     context = any_client(ssl.TLSVersion.TLSv1_2)
     context.set_ciphers(suite + ":@SECLEVEL=0")
-    with pytest.raises(ssl.SSLError):
-        shake_hands(stage[0], context)
+    return context
 
 
-def test_a_clock_of_answers_that_come_later_loses_no_request_of_the_same_record(stage, trust):
+def test_ciphers_that_do_not_authenticate_what_they_encrypt_are_refused(stage):
+    assert shake_hands(stage[0], only("ECDHE-ECDSA-AES128-GCM-SHA256")) == "TLSv1.2"
+    for suite in ("ECDHE-ECDSA-AES128-SHA", "ECDHE-ECDSA-AES256-SHA"):
+        with pytest.raises(ssl.SSLError):
+            shake_hands(stage[0], only(suite))
+
+
+def test_an_rsa_key_signs_but_opens_nothing_that_was_recorded(tmp_path, authority):
+    certificate, key = authority.issue("rsa", key=rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    with daemon.Daemon(tmp_path, "--db", tmp_path / "r.db", "--free-ports", "--tls-cert", certificate, "--tls-key", key) as serve:
+        assert shake_hands(serve, only("ECDHE-RSA-AES128-GCM-SHA256")) == "TLSv1.2"
+        with pytest.raises(ssl.SSLError):
+            shake_hands(serve, only("AES128-GCM-SHA256"))
+        assert serve.stop() == 0
+
+
+def test_an_answer_that_comes_later_loses_no_request_of_the_same_record(stage, trust):
     """Each request is answered from another thread, while the bytes of the next ones are already out of the socket and decrypted."""
     serve, names = stage
     request = (f"GET /api/usage?userId=user_one HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {names['<sk-app>']}\r\n\r\n").encode()
