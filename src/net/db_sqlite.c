@@ -58,6 +58,14 @@ struct dreamd_db {
 /* Held from the check whether a file exists until it was made and closed: closing any descriptor of a file drops all
  * POSIX locks this process has on it, also those of another connection. */
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t memory_once = PTHREAD_ONCE_INIT;
+
+/* SQLite's count of its memory takes a lock of the whole process at each of the hundred or so allocations of a request, and nobody
+ * asks for it. Refused once SQLite was used by somebody else: then it goes on counting. */
+static void stop_counting_memory(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
 
 static dreamd_db_status status_of_constraint(int code)
 {
@@ -252,6 +260,7 @@ dreamd_db *dreamd_db_open_sqlite(const char *path, dreamd_db_mode mode, char err
                        path ? path : "");
         return NULL;
     }
+    (void)pthread_once(&memory_once, stop_counting_memory);
     dreamd_db *db = calloc(1, sizeof *db);
     if (!db) {
         (void)snprintf(error, ERROR_SIZE, "Cannot open the database %.*s: out of memory", PATH_SHOWN, path);

@@ -111,6 +111,7 @@ struct dreamd_request {
     bool is_fallback;                     /* no memory for `answer`: a fixed text instead */
     dreamd_answer_header *answer_headers; /* in the arena, last first */
     unsigned has;                         /* of enum dreamd_safe_header, what the handler set by itself */
+    const dreamd_constant_header *constant_headers;
     _Atomic(const char *) route;
 };
 

@@ -45,6 +45,20 @@ static void split_target(dreamd_request *request)
     request->authority = authority - 1;
 }
 
+/* inet_ntop would go through snprintf, with every request. */
+static void write_ipv4(const unsigned char *bytes, char *out)
+{
+    for (int i = 0; i < 4; i++) {
+        unsigned value = bytes[i];
+        if (value >= 100)
+            *out++ = (char)('0' + value / 100);
+        if (value >= 10)
+            *out++ = (char)('0' + value / 10 % 10);
+        *out++ = (char)('0' + value % 10);
+        *out++ = i < 3 ? '.' : '\0';
+    }
+}
+
 static void write_remote(dreamd_request *request)
 {
     const union MHD_ConnectionInfo *info =
@@ -62,7 +76,9 @@ static void write_remote(dreamd_request *request)
             bytes = &v6->s6_addr[12];
         }
     }
-    if (!bytes || !inet_ntop(family, bytes, request->remote, sizeof request->remote))
+    if (bytes && family == AF_INET)
+        write_ipv4(bytes, request->remote);
+    else if (!bytes || !inet_ntop(family, bytes, request->remote, sizeof request->remote))
         (void)snprintf(request->remote, sizeof request->remote, "unknown");
 }
 
@@ -218,7 +234,7 @@ bool dreamd_request_take_head(dreamd_request *request, const char *method)
     request->is_malformed = !is_token(method, method_size) || has_control(request->path, strlen(request->path))
                             || has_control(request->query, strlen(request->query));
     (void)MHD_get_connection_values_n(request->connection, MHD_HEADER_KIND, on_header, &copy);
-    /* libmicrohttpd holds all of it in 32 KiB, so nothing here overflows. */
+    /* libmicrohttpd holds all of it in 16 KiB, so nothing here overflows. */
     request->head_size = copy.count * sizeof *request->headers + copy.text_size + method_size + 1;
     request->head = malloc(request->head_size);
     if (!request->head)
@@ -426,6 +442,11 @@ bool dreamd_request_set_header(dreamd_request *request, const char *name, const 
     return true;
 }
 
+void dreamd_request_set_constant_headers(dreamd_request *request, const dreamd_constant_header *headers)
+{
+    request->constant_headers = headers;
+}
+
 void dreamd_request_set_route(dreamd_request *request, const char *route)
 {
     atomic_store_explicit(&request->route, route, memory_order_release);
@@ -521,6 +542,7 @@ void dreamd_request_admit(dreamd_request *request)
     atomic_fetch_add(&server->answering, 1); /* as in `answer`: the connection is there to be resumed */
     request->answer_headers = NULL;
     request->has = 0;
+    request->constant_headers = NULL;
     /* Neither exchange works when the server, stopping, has answered. */
     if (!atomic_compare_exchange_strong(&request->state, &state, DREAMD_RECEIVING) && state == DREAMD_SUSPENDED
         && atomic_compare_exchange_strong(&request->state, &state, DREAMD_RECEIVING))

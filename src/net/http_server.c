@@ -30,7 +30,8 @@ enum {
     DEFAULT_LARGE_GRACE_MS = 10000,
     CROWDED_IDLE_S = 2,
     OTHER_FILES = 256, /* that the process may need beside connections: the store's, assets, connections to providers */
-    CONNECTION_MEMORY = 32 * 1024, /* also bounds the head of a request: more is 414 or 431 */
+    /* Also bounds the head of a request: more is 414 or 431. libmicrohttpd clears all of it after each request. */
+    CONNECTION_MEMORY = 16 * 1024,
     LAST_WRITE_MS = 1000,          /* for the 503s of a stop to leave; a client that does not read is not waited for */
     ERROR_SIZE = 256,
     LOGGED_SIZE = 512
@@ -67,6 +68,8 @@ static bool add_headers(struct MHD_Response *response, const dreamd_request *req
     is_done &= add_safe_headers(response, request, is_refused ? 0 : request->has);
     /* The handler's list is its own until it answers: when the server did, it may still be writing there. */
     for (const dreamd_answer_header *h = is_refused ? NULL : request->answer_headers; h; h = h->next)
+        is_done &= MHD_add_response_header(response, h->name, h->value) == MHD_YES;
+    for (const dreamd_constant_header *h = is_refused ? NULL : request->constant_headers; h && h->name; h++)
         is_done &= MHD_add_response_header(response, h->name, h->value) == MHD_YES;
     return is_done;
 }

@@ -83,6 +83,13 @@ dream_arena *dreamd_request_arena(dreamd_request *request); /* memory that dies 
 /* Adds a header to the coming answer (copied). Every answer has X-Content-Type-Options, Cache-Control: no-store and, over TLS,
  * Strict-Transport-Security, unless they are set here. Values with CR, LF or NUL are refused: false. */
 bool dreamd_request_set_header(dreamd_request *request, const char *name, const char *value);
+/* Adds headers that are the same in all answers: the list, which ends with a NULL name, and its texts are borrowed and outlive the
+ * server, and nothing is checked. The last list counts. */
+typedef struct dreamd_constant_header {
+    const char *name;
+    const char *value;
+} dreamd_constant_header;
+void dreamd_request_set_constant_headers(dreamd_request *request, const dreamd_constant_header *headers);
 /* A name for metrics ("POST /api/data"): a string that outlives the server. */
 void dreamd_request_set_route(dreamd_request *request, const char *route);
 /* In place of an answer to `admit_large`: goes on with the body. Headers that were set are forgotten. The request must not be

@@ -6,7 +6,6 @@
 #include "net/log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -101,10 +100,22 @@ static size_t put_character(struct line *line, const unsigned char *text)
     return size ? size : 1;
 }
 
+/* How many bytes from `text` on go out as they are: ASCII, and nothing to escape. */
+static size_t plain_size(const unsigned char *text)
+{
+    size_t size = 0;
+    while (size < TEXT_MAX && text[size] >= 0x20 && text[size] < 0x7f && text[size] != '"' && text[size] != '\\')
+        size++;
+    return size;
+}
+
 static void put_quoted(struct line *line, const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
+    size_t plain = plain_size(at);
     put(line, "\"", 1);
+    put(line, text, plain);
+    at += plain;
     while (*at && (size_t)(at - (const unsigned char *)text) < TEXT_MAX)
         at += put_character(line, at);
     if (*at)
@@ -123,12 +134,25 @@ static bool is_bare_word(const char *text)
     return true;
 }
 
+/* Without printf, as every line has some. */
+static void put_number(struct line *line, int64_t number)
+{
+    char digits[24];
+    char *at = digits + sizeof digits;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (number < 0)
+        *--at = '-';
+    put(line, at, (size_t)(digits + sizeof digits - at));
+}
+
 static void put_value(struct line *line, const dreamd_log_field *field, bool is_plain)
 {
-    char number[24];
     if (!field->text) {
-        (void)snprintf(number, sizeof number, "%" PRId64, field->number);
-        put_text(line, number);
+        put_number(line, field->number);
     } else if (is_plain && is_bare_word(field->text)) {
         put_text(line, field->text);
     } else {
@@ -164,11 +188,16 @@ static void put_event(struct line *line, const char *event, bool is_plain)
 static void put_head(struct line *line, const char *time, const char *level, const char *event, bool is_plain)
 {
     char head[64];
-    if (is_plain)
+    if (is_plain) {
         (void)snprintf(head, sizeof head, "%.12s %-5s ", time + ISO_TIME_AT, level);
-    else
-        (void)snprintf(head, sizeof head, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":", time, level);
-    put_text(line, head);
+        put_text(line, head);
+    } else {
+        put_text(line, "{\"time\":\"");
+        put_text(line, time);
+        put_text(line, "\",\"level\":\"");
+        put_text(line, level);
+        put_text(line, "\",\"event\":");
+    }
     put_event(line, event, is_plain);
 }
 

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-static const dreamd_cors_header headers[] = {
+static const dreamd_constant_header headers[] = {
     { "Access-Control-Allow-Credentials", "true" },
     { "Access-Control-Allow-Headers", "Content-Type, Authorization, X-Platform-User-Id, X-User-Id, X-User-Plan, X-Env, "
                                       "X-Publishable-Key, X-Clerk-Token" },
@@ -25,7 +25,7 @@ static const dreamd_cors_header headers[] = {
     { NULL, NULL },
 };
 
-const dreamd_cors_header *dreamd_cors_headers(void)
+const dreamd_constant_header *dreamd_cors_headers(void)
 {
     return headers;
 }
@@ -40,6 +40,5 @@ void dreamd_cors_set(dreamd_request *request)
     const char *origin = dreamd_request_header(request, "Origin");
 
     (void)dreamd_request_set_header(request, "Access-Control-Allow-Origin", dreamd_cors_allow_origin(origin));
-    for (const dreamd_cors_header *header = headers; header->name; header++)
-        (void)dreamd_request_set_header(request, header->name, header->value);
+    dreamd_request_set_constant_headers(request, headers);
 }

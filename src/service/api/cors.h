@@ -8,13 +8,8 @@
 /* CORS (any origin is echoed: keys and tokens, not origins, decide who may ask) and the security headers. */
 void dreamd_cors_set(dreamd_request *request);
 
-typedef struct dreamd_cors_header {
-    const char *name;
-    const char *value;
-} dreamd_cors_header;
-
 /* The constant ones, ended by a NULL name; for tests. */
-const dreamd_cors_header *dreamd_cors_headers(void);
+const dreamd_constant_header *dreamd_cors_headers(void);
 /* What Access-Control-Allow-Origin says for this Origin (may be NULL). */
 const char *dreamd_cors_allow_origin(const char *origin);
 

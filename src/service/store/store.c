@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* store.c - runs pieces of work: writes on one thread, many to a commit; reads on the caller's thread.
  *
- * Group commit: the writer takes what is queued, runs each work in its own savepoint, commits once, and only then tells the
- * requests. It never waits for more work: while one batch is being made durable, the next one gathers by itself. A work that fails is
- * undone alone. When the commit itself fails, the works are run again one by one, each in its own transaction, so that only
+ * Group commit: the writer takes what is queued, runs it all, commits once, and only then tells the requests. It never waits
+ * for more work: while one batch is being made durable, the next one gathers by itself. A work that fails is undone alone, by a
+ * savepoint. As nearly all works succeed and a savepoint costs as much as two of their statements (SQLite copies each page that is
+ * first changed in one), a batch is first run without any; if a work fails, the batch is undone and run again with them, and so
+ * are the next few batches, so that whoever sends works that fail gains nothing. When the commit itself fails, the works are run again one by one, each in its own transaction, so that only
  * the one at fault is refused; a passing failure (BUSY) is tried again a few times first.
  *
  * Locks: `queue_lock` guards the queue, `reader_lock` the free readers; neither is held while SQL or a callback runs, and
@@ -24,7 +26,8 @@ enum {
     QUEUE_MAX = 8192, /* works waiting; about a second's worth. More would only time out in the queue */
     BATCH_MAX = 256,  /* works a commit; bounds how long the first one waits for the last */
     READERS_MAX = 8,  /* connections; reads are short, so more would only contend */
-    TRIES_MAX = 3     /* of a transaction that found the database busy; each has waited for the busy timeout */
+    TRIES_MAX = 3,    /* of a transaction that found the database busy; each has waited for the busy timeout */
+    CAREFUL_BATCHES = 64 /* run with savepoints from the start after a work failed */
 };
 
 typedef struct item {
@@ -50,6 +53,7 @@ struct dreamd_store {
     dreamd_db *writer; /* the writer thread's */
     pthread_t thread;
     item batch[BATCH_MAX]; /* the writer thread's */
+    int careful_batches;   /* the writer thread's */
 
     pthread_mutex_t queue_lock;
     pthread_cond_t queue_filled;
@@ -103,6 +107,43 @@ static void set_all(item *items, size_t count, dreamd_db_status status)
         items[i].status = status;
 }
 
+/* Nothing but the transaction's end undoes a work that fails here. False: one did, and its status tells why. */
+static bool run_together(dreamd_db *db, item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        items[i].status = items[i].work(db, items[i].arg);
+        if (items[i].status != DREAMD_DB_OK)
+            return false;
+    }
+    return true;
+}
+
+static dreamd_db_status run_apart(dreamd_db *db, item *items, size_t count)
+{
+    dreamd_db_status status = DREAMD_DB_OK;
+    for (size_t i = 0; i < count && status == DREAMD_DB_OK; i++)
+        status = run_in_savepoint(db, &items[i]);
+    return status;
+}
+
+/* Runs the works of a transaction that was begun, without savepoints if that works out. */
+static dreamd_db_status run_works(dreamd_store *store, item *items, size_t count)
+{
+    dreamd_db *db = store->writer;
+    if (store->careful_batches == 0) {
+        if (run_together(db, items, count))
+            return DREAMD_DB_OK;
+        store->careful_batches = CAREFUL_BATCHES;
+        dreamd_db_rollback(db);
+        set_all(items, count, DREAMD_DB_OK);
+        dreamd_db_status status = dreamd_db_begin(db);
+        if (status != DREAMD_DB_OK)
+            return status;
+    }
+    store->careful_batches--;
+    return run_apart(db, items, count);
+}
+
 /* Not OK: nothing of the batch was written; an item's status is then what its work answered, if it ran. */
 static dreamd_db_status try_batch(dreamd_store *store, item *items, size_t count)
 {
@@ -111,8 +152,7 @@ static dreamd_db_status try_batch(dreamd_store *store, item *items, size_t count
     dreamd_db_status status = dreamd_db_begin(db);
     if (status != DREAMD_DB_OK)
         return status;
-    for (size_t i = 0; i < count && status == DREAMD_DB_OK; i++)
-        status = run_in_savepoint(db, &items[i]);
+    status = run_works(store, items, count);
     if (status == DREAMD_DB_OK) {
         int64_t begun_us = monotonic_us();
         status = dreamd_db_commit(db);

@@ -232,6 +232,7 @@ dreamd_db_status dreamd_usage_identify(dreamd_db *db, const dreamd_usage_request
     dreamd_db_status status = find_caller(db, request, &who, out);
     if (status == DREAMD_DB_OK)
         status = find_limits(db, request, &who, out);
+    out->is_known_customer = who.is_known;
     if (who.is_deleted)
         out->outcome = DREAMD_USAGE_DELETED;
     else if (!who.is_known && request->is_server_side)
@@ -405,6 +406,15 @@ static dreamd_db_status refuse(dreamd_db *db, const dreamd_usage_request *reques
     return out->outcome == DREAMD_USAGE_HELD ? dreamd_lease_recall(db, &period, "", request->now_ms) : DREAMD_DB_OK;
 }
 
+/* Who is known already, and comes with no address, would be written as they are. */
+static dreamd_db_status ensure_customer(dreamd_db *db, const dreamd_usage_request *request,
+                                        const dreamd_usage_result *out)
+{
+    if (out->is_known_customer && !request->email)
+        return DREAMD_DB_OK;
+    return dreamd_customer_ensure(db, request->project, request->user_id, request->email, request->now_ms);
+}
+
 static dreamd_db_status charge_period(dreamd_db *db, const dreamd_usage_request *request, int32_t today,
                                       const dreamd_usage_result *out, bool *out_is_charged)
 {
@@ -430,7 +440,7 @@ dreamd_db_status dreamd_usage_admit(dreamd_db *db, const dreamd_usage_request *r
         status = wait_for_recovery(db, request, out);
     if (status != DREAMD_DB_OK || out->outcome != DREAMD_USAGE_OK)
         return status;
-    status = dreamd_customer_ensure(db, request->project, request->user_id, request->email, request->now_ms);
+    status = ensure_customer(db, request, out);
     if (status == DREAMD_DB_OK)
         status = charge_period(db, request, today, out, &is_charged);
     if (status == DREAMD_DB_OK)
@@ -577,7 +587,7 @@ dreamd_db_status dreamd_usage_book(dreamd_db *db, const dreamd_usage_request *re
     /* A sender's clock that is a little ahead must not open tomorrow's period. */
     if (day > today)
         day = today;
-    status = dreamd_customer_ensure(db, request->project, request->user_id, request->email, request->now_ms);
+    status = ensure_customer(db, request, out);
     if (status == DREAMD_DB_OK)
         status = read_periods(db, request, latest);
     if (status != DREAMD_DB_OK)

@@ -54,6 +54,7 @@ typedef struct dreamd_usage_result {
     int32_t period_end_day;      /* the last day of the period */
     int64_t rate_limit;          /* calls a minute; DREAMD_UNLIMITED = none */
     int64_t retry_after_ms;      /* RATE_LIMITED, RECOVERING: to its end; HELD: a second; else 0 */
+    bool is_known_customer;      /* before this request */
 } dreamd_usage_result;
 
 /* Takes one of the rate, then `units` of the allowance. Makes the customer and the period's row as needed.

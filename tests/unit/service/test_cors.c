@@ -13,7 +13,7 @@
 
 static const char *value_of(const char *name)
 {
-    const dreamd_cors_header *header = dreamd_cors_headers();
+    const dreamd_constant_header *header = dreamd_cors_headers();
 
     while (header->name && strcmp(header->name, name) != 0)
         header++;
@@ -34,9 +34,9 @@ static void test_cors__has_each_header_once_and_safe_to_send(void **state)
     size_t count = 0;
 
     (void)state;
-    for (const dreamd_cors_header *a = dreamd_cors_headers(); a->name; a++, count++) {
+    for (const dreamd_constant_header *a = dreamd_cors_headers(); a->name; a++, count++) {
         assert_null(strpbrk(a->value, "\r\n"));
-        for (const dreamd_cors_header *b = a + 1; b->name; b++)
+        for (const dreamd_constant_header *b = a + 1; b->name; b++)
             assert_string_not_equal(a->name, b->name);
     }
     assert_int_equal(count, 10);
