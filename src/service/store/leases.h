@@ -165,7 +165,8 @@ typedef struct dreamd_epoch {
 } dreamd_epoch;
 
 dreamd_db_status dreamd_epoch_read(dreamd_db *db, dreamd_epoch *out);
-/* The second of the two alone, for who asks with each request. */
+/* The second of the two alone, for who asks with each request; as a column of another query, NULL if never restored, it costs less. */
+#define DREAMD_RECOVERY_SQL "CAST((SELECT r.value FROM meta r WHERE r.name = 'recovering_until_ms') AS BIGINT)"
 dreamd_db_status dreamd_recovery_read(dreamd_db *db, int64_t *out_until_ms);
 /* Remembers the longest time that any lease of this store can run on for; a service says so when it starts. */
 dreamd_db_status dreamd_lease_terms_note(dreamd_db *db, const dreamd_lease_terms *terms);

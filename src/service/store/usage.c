@@ -128,8 +128,8 @@ static dreamd_db_status read_limits(dreamd_db *db, const dreamd_usage_request *r
     dreamd_rows *rows = NULL;
     dreamd_db_status status = dreamd_row_one(
         db,
-        "SELECT usage_limit, rate_limit, meters_json FROM tiers WHERE platform_id = $1 AND project_id = $2 AND "
-        "name = $3",
+        "SELECT usage_limit, rate_limit, meters_json, " DREAMD_RECOVERY_SQL " FROM tiers WHERE platform_id = $1 AND "
+        "project_id = $2 AND name = $3",
         DREAMD_PARAMS(dreamd_text(request->project->platform_id), dreamd_text(request->project->project_id),
                       dreamd_text(tier)),
         &rows);
@@ -139,6 +139,7 @@ static dreamd_db_status read_limits(dreamd_db *db, const dreamd_usage_request *r
         out->limit = is_default ? dreamd_row_int(rows, 0, DREAMD_UNLIMITED)
                                 : meter_limit(dreamd_rows_text(rows, 2), meter_of(request));
         out->rate_limit = dreamd_row_int(rows, 1, DREAMD_UNLIMITED);
+        out->recovering_until_ms = dreamd_row_int(rows, 3, 0);
     }
     dreamd_rows_finish(rows);
     return status;
@@ -153,6 +154,8 @@ static dreamd_db_status find_limits(dreamd_db *db, const dreamd_usage_request *r
     dreamd_db_status status = read_limits(db, request, who->lower_plan, out, &is_found);
     if (status == DREAMD_DB_OK && !is_found && strcmp(who->lower_plan, out->plan) != 0)
         status = read_limits(db, request, out->plan, out, &is_found);
+    if (status == DREAMD_DB_OK && !is_found)
+        status = dreamd_recovery_read(db, &out->recovering_until_ms);
     return status;
 }
 
@@ -363,15 +366,12 @@ static dreamd_db_status describe_period(dreamd_db *db, const dreamd_usage_reques
 }
 
 /* After a restore, until every lease that the backup does not know has ended. */
-static dreamd_db_status wait_for_recovery(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out)
+static void wait_for_recovery(const dreamd_usage_request *request, dreamd_usage_result *out)
 {
-    int64_t until_ms = 0;
-    dreamd_db_status status = dreamd_recovery_read(db, &until_ms);
-    if (status == DREAMD_DB_OK && request->now_ms < until_ms && DREAM_RULE(recovering_admits_nothing)) {
+    if (request->now_ms < out->recovering_until_ms && DREAM_RULE(recovering_admits_nothing)) {
         out->outcome = DREAMD_USAGE_RECOVERING;
-        out->retry_after_ms = until_ms - request->now_ms;
+        out->retry_after_ms = out->recovering_until_ms - request->now_ms;
     }
-    return status;
 }
 
 /* Silent leases hold no more; what they did not report is lost. */
@@ -437,7 +437,7 @@ dreamd_db_status dreamd_usage_admit(dreamd_db *db, const dreamd_usage_request *r
         return DREAMD_DB_CONFLICT;
     dreamd_db_status status = begin_request(db, request, out);
     if (status == DREAMD_DB_OK && out->outcome == DREAMD_USAGE_OK)
-        status = wait_for_recovery(db, request, out);
+        wait_for_recovery(request, out);
     if (status != DREAMD_DB_OK || out->outcome != DREAMD_USAGE_OK)
         return status;
     status = ensure_customer(db, request, out);
@@ -581,7 +581,7 @@ dreamd_db_status dreamd_usage_book(dreamd_db *db, const dreamd_usage_request *re
         return DREAMD_DB_CONFLICT;
     dreamd_db_status status = dreamd_usage_identify(db, request, out);
     if (status == DREAMD_DB_OK && out->outcome == DREAMD_USAGE_OK)
-        status = wait_for_recovery(db, request, out);
+        wait_for_recovery(request, out);
     if (status != DREAMD_DB_OK || out->outcome != DREAMD_USAGE_OK)
         return status;
     /* A sender's clock that is a little ahead must not open tomorrow's period. */

@@ -55,6 +55,7 @@ typedef struct dreamd_usage_result {
     int64_t rate_limit;          /* calls a minute; DREAMD_UNLIMITED = none */
     int64_t retry_after_ms;      /* RATE_LIMITED, RECOVERING: to its end; HELD: a second; else 0 */
     bool is_known_customer;      /* before this request */
+    int64_t recovering_until_ms; /* after a restore: nothing is admitted until then; 0: never restored */
 } dreamd_usage_result;
 
 /* Takes one of the rate, then `units` of the allowance. Makes the customer and the period's row as needed.

@@ -117,14 +117,20 @@ static void job_done(void *arg, dreamd_db_status status)
 /* ---- one work of a batch ---- */
 
 /* Runs the jobs as one batch and closes the store, so that all are done. */
-static void run_together(const store_case *self, job *jobs, size_t count)
+/* As one batch. */
+static void write_gated(dreamd_store *store, job *jobs, size_t count)
 {
     gate hold = GATE_INIT;
-    dreamd_store *store = open_store(self);
     gate_enter(&hold, store);
     for (size_t i = 0; i < count; i++)
         dreamd_store_write(store, sql_work, job_done, &jobs[i]);
     gate_leave(&hold);
+}
+
+static void run_together(const store_case *self, job *jobs, size_t count)
+{
+    dreamd_store *store = open_store(self);
+    write_gated(store, jobs, count);
     dreamd_store_close(store);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(atomic_load(&jobs[i].dones), 1);
@@ -148,8 +154,26 @@ static void test_batch__failing_work_is_undone_alone(void **state)
     assert_int_equal(jobs[2].status, DREAMD_DB_CONFLICT);
     assert_int_equal(jobs[3].status, DREAMD_DB_OK);
     assert_int_equal(metas(self), 2);
+    /* Those before the first that fails run again, with savepoints. */
     for (int i = 0; i < 4; i++)
-        assert_int_equal(jobs[i].runs, 1);
+        assert_int_equal(jobs[i].runs, i < 2 ? 2 : 1);
+}
+
+static void test_batch__works_that_fail_make_others_run_twice_only_once_in_a_while(void **state)
+{
+    store_case *self = *state;
+    job first[] = { { .sql = INSERT_META("a") }, { .sql = INSERT_META("b"), .answer = DREAMD_DB_CONFLICT } };
+    job second[] = { { .sql = INSERT_META("c") }, { .sql = INSERT_META("d"), .answer = DREAMD_DB_CONFLICT } };
+    dreamd_store *store = open_store(self);
+    write_gated(store, first, 2);
+    write_gated(store, second, 2);
+    dreamd_store_close(store);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(first[i].runs, 2);
+        assert_int_equal(second[i].runs, 1);
+        assert_int_equal(second[i].status, second[i].answer);
+    }
+    assert_int_equal(metas(self), 2);
 }
 
 static void test_batch__failed_commit_fails_only_the_work_at_fault(void **state)
@@ -610,6 +634,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, store_case_setup, store_case_teardown)
     const struct CMUnitTest tests[] = {
         CASE(test_batch__failing_work_is_undone_alone),
+        CASE(test_batch__works_that_fail_make_others_run_twice_only_once_in_a_while),
         CASE(test_batch__failed_commit_fails_only_the_work_at_fault),
         CASE(test_batch__full_disk_is_told_to_the_work_that_did_not_fit),
         CASE(test_batch__work_that_ends_the_transaction_takes_no_other_with_it),
