@@ -193,6 +193,7 @@ static void name_event(char out[48], long number)
 static void apply_events(stage *s, int first)
 {
     char id[48];
+    dreamd_totals_gathered gathered = { .count = 0 };
 
     need(s, dreamd_db_begin(s->db));
     for (int i = first; i < first + BATCH; i++) {
@@ -201,7 +202,8 @@ static void apply_events(stage *s, int first)
                                                   .user_id = items[i].user,
                                                   .meter = DREAMD_DEFAULT_METER,
                                                   .units = 1,
-                                                  .now_ms = now_ms },
+                                                  .now_ms = now_ms,
+                                                  .gathered = &gathered },
                                      .at_ms = now_ms };
         dreamd_usage_event_outcome outcome;
         name_event(id, s->next_event + i - first);
@@ -209,6 +211,7 @@ static void apply_events(stage *s, int first)
         if (outcome != DREAMD_USAGE_EVENT_APPLIED)
             bench_die("an event was not applied");
     }
+    need(s, dreamd_totals_flush(s->db, &project, &gathered));
     need(s, dreamd_db_commit(s->db));
 }
 

@@ -98,7 +98,8 @@ static bool read_batch(dreamd_call *call, struct batch *batch)
 
 /* ---- counting ---- */
 
-static dreamd_db_status apply_event(dreamd_db *db, const dreamd_call *call, struct event *event)
+static dreamd_db_status apply_event(dreamd_db *db, const dreamd_call *call, struct event *event,
+                                    dreamd_totals_gathered *gathered)
 {
     dreamd_usage_event wanted = {
         .event_id = event->id,
@@ -106,7 +107,8 @@ static dreamd_db_status apply_event(dreamd_db *db, const dreamd_call *call, stru
                      .user_id = event->user_id,
                      .meter = event->meter,
                      .units = event->units,
-                     .now_ms = call->now_ms },
+                     .now_ms = call->now_ms,
+                     .gathered = gathered },
         .at_ms = event->at_ms,
     };
 
@@ -190,12 +192,15 @@ static dreamd_db_status apply_batch(dreamd_db *db, void *arg)
 {
     dreamd_call *call = arg;
     const struct batch *batch = call->state;
+    dreamd_totals_gathered gathered = { .count = 0 };
     dreamd_db_status status = dreamd_replay_claim(db, call);
 
     if (status != DREAMD_DB_OK || !dreamd_replay_is_fresh(call))
         return status;
     for (size_t i = 0; status == DREAMD_DB_OK && i < batch->count; i++)
-        status = apply_event(db, call, &batch->events[i]);
+        status = apply_event(db, call, &batch->events[i], &gathered);
+    if (status == DREAMD_DB_OK)
+        status = dreamd_totals_flush(db, &call->project, &gathered);
     if (status == DREAMD_DB_OK)
         status = dreamd_usage_events_prune(db, call->now_ms, PRUNED_AT_ONCE);
     if (status != DREAMD_DB_OK)

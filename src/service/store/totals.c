@@ -3,6 +3,9 @@
  * usage.c and subscriptions.c. */
 #include "service/store/totals.h"
 
+#include <string.h>
+
+#include "common/json.h"
 #include "service/store/row.h"
 #include "service/store/usage.h"
 
@@ -50,6 +53,39 @@ dreamd_db_status dreamd_totals_add_usage(dreamd_db *db, const dreamd_project *pr
         DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_text(project->project_id), dreamd_text(meter),
                       dreamd_int(day), dreamd_int(period_end_day), dreamd_int(units)),
         NULL);
+}
+
+bool dreamd_totals_gather(dreamd_totals_gathered *gathered, const char *meter, int32_t day, int32_t period_end_day,
+                          int64_t units)
+{
+    size_t i = 0;
+    while (i < gathered->count
+           && (gathered->rows[i].day != day || gathered->rows[i].period_end_day != period_end_day
+               || strcmp(gathered->rows[i].meter, meter) != 0))
+        i++;
+    if (i == DREAMD_TOTALS_GATHERED_MAX)
+        return false;
+    if (i == gathered->count) {
+        gathered->rows[i].meter = meter;
+        gathered->rows[i].day = day;
+        gathered->rows[i].period_end_day = period_end_day;
+        gathered->rows[i].units = 0;
+        gathered->count++;
+    }
+    if (units > DREAM_JSON_MAX_INT - gathered->rows[i].units)
+        return false;
+    gathered->rows[i].units += units;
+    return true;
+}
+
+dreamd_db_status dreamd_totals_flush(dreamd_db *db, const dreamd_project *project, dreamd_totals_gathered *gathered)
+{
+    dreamd_db_status status = DREAMD_DB_OK;
+    for (size_t i = 0; status == DREAMD_DB_OK && i < gathered->count; i++)
+        status = dreamd_totals_add_usage(db, project, gathered->rows[i].meter, gathered->rows[i].day,
+                                         gathered->rows[i].period_end_day, gathered->rows[i].units);
+    gathered->count = 0;
+    return status;
 }
 
 #define RUNNING_OF_USER                                                                                                \

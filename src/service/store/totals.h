@@ -10,6 +10,8 @@
 #ifndef DREAMD_SERVICE_STORE_TOTALS_H
 #define DREAMD_SERVICE_STORE_TOTALS_H
 
+#include <stdbool.h>
+
 #include "net/db.h"
 #include "service/store/model.h"
 
@@ -41,6 +43,24 @@ typedef struct dreamd_totals {
 /* Adds `units` (may be below 0, for what is taken back) to what was used on that day in periods that end on that day. */
 dreamd_db_status dreamd_totals_add_usage(dreamd_db *db, const dreamd_project *project, const char *meter, int32_t day,
                                          int32_t period_end_day, int64_t units);
+
+/* What many uses of one piece of work add, gathered to be written once: a batch of events mostly adds to one row. Made anew whenever
+ * the work runs. Texts are borrowed until the flush. */
+enum { DREAMD_TOTALS_GATHERED_MAX = 16 };
+typedef struct dreamd_totals_gathered {
+    size_t count;
+    struct {
+        const char *meter;
+        int32_t day;
+        int32_t period_end_day;
+        int64_t units;
+    } rows[DREAMD_TOTALS_GATHERED_MAX];
+} dreamd_totals_gathered;
+/* `units` from 1 on. False: there is no room, and it is to be added by itself. */
+bool dreamd_totals_gather(dreamd_totals_gathered *gathered, const char *meter, int32_t day, int32_t period_end_day,
+                          int64_t units);
+dreamd_db_status dreamd_totals_flush(dreamd_db *db, const dreamd_project *project, dreamd_totals_gathered *gathered);
+
 /* A user's subscriptions are taken out of the sums before they change, and put in again after. */
 dreamd_db_status dreamd_totals_remove_user(dreamd_db *db, const dreamd_project *project, const char *user_id);
 dreamd_db_status dreamd_totals_add_user(dreamd_db *db, const dreamd_project *project, const char *user_id);

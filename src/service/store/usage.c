@@ -262,7 +262,7 @@ dreamd_db_status dreamd_rate_take(dreamd_db *db, const dreamd_usage_request *req
 static dreamd_period period_of(const dreamd_usage_request *request, const dreamd_usage_result *counted)
 {
     return (dreamd_period){ request->project, request->user_id, meter_of(request), counted->period_start_day,
-                            counted->period_end_day };
+                            counted->period_end_day, request->gathered };
 }
 
 static int64_t highest_count(const dreamd_usage_result *plan)

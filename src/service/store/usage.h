@@ -15,6 +15,7 @@
 #include "net/db.h"
 #include "service/store/model.h"
 #include "service/store/tiers.h"
+#include "service/store/totals.h"
 
 enum { DREAMD_PERIOD_DAYS = 30 };
 /* No count passes what a number in JSON can say exactly, not even on an unlimited plan. */
@@ -41,6 +42,7 @@ typedef struct dreamd_usage_request {
     const char *email;      /* NULL if not known; stored when it is news */
     int64_t now_ms;
     bool is_server_side; /* no token vouches for the user: an unknown one is refused, not made */
+    dreamd_totals_gathered *gathered; /* NULL, or where the project's sums are gathered; whoever gave it flushes it */
 } dreamd_usage_request;
 
 typedef struct dreamd_usage_result {

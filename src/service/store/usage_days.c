@@ -18,6 +18,8 @@ static dreamd_db_status add(dreamd_db *db, const dreamd_period *period, int32_t 
                       NULL);
     if (status != DREAMD_DB_OK)
         return status;
+    if (period->gathered && dreamd_totals_gather(period->gathered, period->meter, day, period->end_day, units))
+        return DREAMD_DB_OK;
     return dreamd_totals_add_usage(db, period->project, period->meter, day, period->end_day, units);
 }
 

@@ -118,19 +118,19 @@ static void job_done(void *arg, dreamd_db_status status)
 
 /* Runs the jobs as one batch and closes the store, so that all are done. */
 /* As one batch. */
-static void write_gated(dreamd_store *store, job *jobs, size_t count)
+static void write_gated(gate *hold, dreamd_store *store, job *jobs, size_t count)
 {
-    gate hold = GATE_INIT;
-    gate_enter(&hold, store);
+    gate_enter(hold, store);
     for (size_t i = 0; i < count; i++)
         dreamd_store_write(store, sql_work, job_done, &jobs[i]);
-    gate_leave(&hold);
+    gate_leave(hold);
 }
 
 static void run_together(const store_case *self, job *jobs, size_t count)
 {
+    gate hold = GATE_INIT;
     dreamd_store *store = open_store(self);
-    write_gated(store, jobs, count);
+    write_gated(&hold, store, jobs, count);
     dreamd_store_close(store);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(atomic_load(&jobs[i].dones), 1);
@@ -164,9 +164,10 @@ static void test_batch__works_that_fail_make_others_run_twice_only_once_in_a_whi
     store_case *self = *state;
     job first[] = { { .sql = INSERT_META("a") }, { .sql = INSERT_META("b"), .answer = DREAMD_DB_CONFLICT } };
     job second[] = { { .sql = INSERT_META("c") }, { .sql = INSERT_META("d"), .answer = DREAMD_DB_CONFLICT } };
+    gate holds[] = { GATE_INIT, GATE_INIT };
     dreamd_store *store = open_store(self);
-    write_gated(store, first, 2);
-    write_gated(store, second, 2);
+    write_gated(&holds[0], store, first, 2);
+    write_gated(&holds[1], store, second, 2);
     dreamd_store_close(store);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(first[i].runs, 2);

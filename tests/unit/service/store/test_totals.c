@@ -54,6 +54,27 @@ static void expect(const store_case *self, int64_t active, int64_t canceling, in
     assert_int_equal(violations_of(self->db, T0), 0);
 }
 
+static void test_gathered__sums_are_written_by_the_flush(void **state)
+{
+    const store_case *self = *state;
+    const int32_t today = dream_day_of_ms(T0);
+    dreamd_totals_gathered gathered = { .count = 0 };
+    int64_t used = 0;
+    assert_true(dreamd_totals_gather(&gathered, "default", today, today + 29, 2));
+    assert_true(dreamd_totals_gather(&gathered, "default", today, today + 29, 3));
+    assert_true(dreamd_totals_gather(&gathered, "tokens", today, today + 29, 70));
+    assert_false(dreamd_totals_gather(&gathered, "tokens", today, today + 29, DREAM_JSON_MAX_INT)); /* too much for one */
+    assert_ok(dreamd_totals_usage(self->db, &self->project, today, &used));
+    assert_int_equal(used, 0);
+    assert_ok(dreamd_totals_flush(self->db, &self->project, &gathered));
+    assert_ok(dreamd_totals_flush(self->db, &self->project, &gathered)); /* nothing is left */
+    assert_ok(dreamd_totals_usage(self->db, &self->project, today, &used));
+    assert_int_equal(used, 5);
+    for (int i = 0; i < DREAMD_TOTALS_GATHERED_MAX; i++)
+        assert_true(dreamd_totals_gather(&gathered, "default", today + i, today + 29, 1));
+    assert_false(dreamd_totals_gather(&gathered, "default", today - 1, today + 29, 1)); /* no room */
+}
+
 static void test_totals__follow_a_subscription_through_its_life(void **state)
 {
     const store_case *self = *state;
@@ -419,6 +440,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, store_case_setup, store_case_teardown)
     static const struct CMUnitTest tests[] = {
+        TEST(test_gathered__sums_are_written_by_the_flush),
         TEST(test_totals__follow_a_subscription_through_its_life),
         TEST(test_totals__bring_every_interval_to_a_month),
         TEST(test_totals__round_down_once_not_each),
