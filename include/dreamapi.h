@@ -26,5 +26,6 @@
 #include <dreamapi/usage_batch.h>
 #include <dreamapi/usage_history.h>
 #include <dreamapi/version.h>
+#include <dreamapi/webhook.h>
 
 #endif

@@ -3,6 +3,7 @@
  * body; svix puts the delivery's id and a dot before that. Stateless, any thread. */
 #include "common/webhook.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/crypto.h"
@@ -33,6 +34,11 @@ static struct span trim(struct span text)
     while (text.size > 0 && (text.at[text.size - 1] == ' ' || text.at[text.size - 1] == '\t'))
         text.size--;
     return text;
+}
+
+static struct span span_of(const char *text)
+{
+    return (struct span){ text, strlen(text) };
 }
 
 static bool is_text(struct span span, const char *text)
@@ -103,57 +109,142 @@ static bool is_within(int64_t time_s, int64_t now_s, int64_t tolerance_s)
     return tolerance_s >= 0 && apart <= (uint64_t)tolerance_s;
 }
 
-static bool digest_of(const char *secret, struct span time, const void *body, size_t size,
-                      unsigned char out[DREAM_SHA256_SIZE])
+/* What is signed, in one piece: the text before the body, then the body. */
+static void write_signed(dream_buffer *out, struct span before, const void *body, size_t size)
 {
-    dream_buffer text = DREAM_BUFFER_INIT;
-    bool is_made;
+    dream_buffer_append(out, before.at, before.size);
+    dream_buffer_char(out, '.');
+    dream_buffer_append(out, body, size);
+}
 
-    dream_buffer_append(&text, time.at, time.size);
-    dream_buffer_char(&text, '.');
-    dream_buffer_append(&text, body, size);
-    is_made = !text.is_failed && dream_hmac_sha256(secret, strlen(secret), text.data, text.size, out);
+/* How one scheme tells whether the digest is among the header's signatures. False: out of memory. */
+typedef bool matcher(const void *signatures, const unsigned char expected[DREAM_SHA256_SIZE], bool *out_is_match);
+/* The key that a secret stands for; false if it stands for none. */
+typedef bool key_reader(dream_buffer *out, const char *secret);
+
+struct scheme {
+    key_reader *read_key;
+    matcher *match;
+};
+
+/* All secrets and all signatures are tried whatever matches, so that the time does not tell which. */
+static dream_webhook_verdict try_secrets(const struct scheme *scheme, const dream_webhook *webhook,
+                                         const dream_buffer *text, const void *signatures)
+{
+    dream_webhook_verdict verdict = DREAM_WEBHOOK_UNMATCHED;
+    unsigned char expected[DREAM_SHA256_SIZE];
+    const char *const *secret = webhook->secrets;
+
+    if (*secret == NULL)
+        return DREAM_WEBHOOK_BAD_SECRET;
+    for (; *secret != NULL; secret++) {
+        dream_buffer key = { .is_secret = true };
+        bool is_match = false;
+
+        if (!scheme->read_key(&key, *secret))
+            verdict = key.is_failed ? DREAM_WEBHOOK_FAILED : DREAM_WEBHOOK_BAD_SECRET;
+        else if (!dream_hmac_sha256(key.data, key.size, text->data, text->size, expected)
+                 || !scheme->match(signatures, expected, &is_match))
+            verdict = DREAM_WEBHOOK_FAILED;
+        else if (is_match)
+            verdict = DREAM_WEBHOOK_GOOD;
+        dream_buffer_clear(&key);
+        if (verdict == DREAM_WEBHOOK_FAILED || verdict == DREAM_WEBHOOK_BAD_SECRET)
+            break;
+    }
+    /* Whoever could read it from the stack could forge this body's signature. */
+    dream_wipe(expected, sizeof(expected));
+    return verdict;
+}
+
+/* The time is looked at last: "outside" is then said of genuine webhooks alone. */
+static dream_webhook_verdict judge(const struct scheme *scheme, dream_webhook *webhook, struct span before,
+                                   const void *signatures)
+{
+    dream_webhook_verdict verdict = DREAM_WEBHOOK_FAILED;
+    dream_buffer text = DREAM_BUFFER_INIT;
+
+    write_signed(&text, before, webhook->body, webhook->size);
+    if (!text.is_failed && dream_sha256(text.data, text.size, webhook->digest))
+        verdict = try_secrets(scheme, webhook, &text, signatures);
+    if (verdict == DREAM_WEBHOOK_GOOD && !is_within(webhook->time_s, webhook->now_s, webhook->tolerance_s))
+        verdict = DREAM_WEBHOOK_OUTSIDE;
     dream_buffer_clear(&text);
-    return is_made;
+    return verdict;
+}
+
+/* ---- Stripe ---- */
+
+/* An empty secret is a missing setting, and anyone can sign with it. */
+static bool read_stripe_key(dream_buffer *out, const char *secret)
+{
+    dream_buffer_text(out, secret);
+    return !out->is_failed && out->size > 0;
+}
+
+static bool match_stripe(const void *signatures, const unsigned char expected[DREAM_SHA256_SIZE], bool *out_is_match)
+{
+    const struct signed_header *header = signatures;
+    unsigned char given[DREAM_SHA256_SIZE];
+    size_t i;
+
+    for (i = 0; i < header->signature_count; i++) {
+        if (dream_hex_decode(header->signatures[i].at, header->signatures[i].size, given, sizeof(given))
+            && dream_equal_secret(given, expected, sizeof(given)))
+            *out_is_match = true;
+    }
+    return true;
+}
+
+dream_webhook_verdict dream_stripe_signature_judge(dream_webhook *webhook, const char *header)
+{
+    static const struct scheme scheme = { read_stripe_key, match_stripe };
+    struct signed_header parts;
+
+    if (header == NULL)
+        return DREAM_WEBHOOK_MISSING;
+    if (!read_header(&parts, header) || !read_time(parts.time, &webhook->time_s))
+        return DREAM_WEBHOOK_MALFORMED;
+    return judge(&scheme, webhook, parts.time, &parts);
 }
 
 bool dream_stripe_signature_verify(const char *header, const char *secret, const void *body, size_t size, int64_t now_s,
                                    int64_t tolerance_s)
 {
-    unsigned char expected[DREAM_SHA256_SIZE], given[DREAM_SHA256_SIZE];
-    struct signed_header parts;
-    bool is_match = false;
-    int64_t time_s;
-    size_t i;
+    const char *const secrets[] = { secret, NULL };
+    dream_webhook webhook = { secrets, body, size, now_s, tolerance_s, 0, { 0 } };
 
-    /* An empty secret is a missing setting, and anyone can sign with it. */
-    if (header == NULL || secret == NULL || *secret == '\0')
-        return false;
-    if (!read_header(&parts, header) || !read_time(parts.time, &time_s) || !is_within(time_s, now_s, tolerance_s))
-        return false;
-    if (!digest_of(secret, parts.time, body, size, expected))
-        return false;
-    for (i = 0; i < parts.signature_count; i++) {
-        if (dream_hex_decode(parts.signatures[i].at, parts.signatures[i].size, given, sizeof(given))
-            && dream_equal_secret(given, expected, sizeof(expected)))
-            is_match = true;
-    }
-    /* Whoever could read it from the stack could forge this body's signature. */
-    dream_wipe(expected, sizeof(expected));
-    return is_match;
+    return dream_stripe_signature_judge(&webhook, header) == DREAM_WEBHOOK_GOOD;
+}
+
+/* The digest that a signature writes down; the text before the body is `before`. */
+static bool digest_of(key_reader *read_key, const char *secret, struct span before, const dream_webhook *webhook,
+                      unsigned char out[DREAM_SHA256_SIZE])
+{
+    dream_buffer key = { .is_secret = true };
+    dream_buffer text = DREAM_BUFFER_INIT;
+    bool is_made;
+
+    write_signed(&text, before, webhook->body, webhook->size);
+    is_made =
+        read_key(&key, secret) && !text.is_failed && dream_hmac_sha256(key.data, key.size, text.data, text.size, out);
+    dream_buffer_clear(&text);
+    dream_buffer_clear(&key);
+    return is_made;
 }
 
 bool dream_stripe_signature_make(dream_buffer *out, const char *secret, const void *body, size_t size, int64_t now_s)
 {
+    const dream_webhook webhook = { .body = body, .size = size };
     unsigned char digest[DREAM_SHA256_SIZE];
     char hex[2 * DREAM_SHA256_SIZE + 1];
     dream_buffer time = DREAM_BUFFER_INIT;
     bool is_made = false;
 
-    if (secret == NULL || *secret == '\0' || now_s < 0)
+    if (secret == NULL || now_s < 0)
         return false;
     dream_buffer_printf(&time, "%lld", (long long)now_s);
-    if (time.is_failed || !digest_of(secret, (struct span){ time.data, time.size }, body, size, digest))
+    if (time.is_failed || !digest_of(read_stripe_key, secret, span_of(time.data), &webhook, digest))
         goto done;
     dream_hex_encode(digest, sizeof(digest), hex);
     dream_buffer_printf(out, "t=%s,v1=%s", time.data, hex);
@@ -163,10 +254,10 @@ done:
     return is_made;
 }
 
-/* ---- svix ---- */
+/* ---- svix, Standard Webhooks ---- */
 
-/* The key that a secret stands for. False when it stands for none: an empty key is one that anyone has. */
-static bool svix_key(dream_buffer *out, const char *secret)
+/* False when it stands for none: an empty key is one that anyone has. */
+static bool read_svix_key(dream_buffer *out, const char *secret)
 {
     static const char prefix[] = "whsec_";
 
@@ -175,91 +266,81 @@ static bool svix_key(dream_buffer *out, const char *secret)
     return dream_base64_decode(out, secret, strlen(secret)) && !out->is_failed && out->size > 0;
 }
 
-static bool svix_digest(const char *secret, const char *id, const char *timestamp, const void *body, size_t size,
-                        unsigned char out[DREAM_SHA256_SIZE])
-{
-    dream_buffer key = { .is_secret = true };
-    dream_buffer text = DREAM_BUFFER_INIT;
-    bool is_made = svix_key(&key, secret);
-
-    dream_buffer_printf(&text, "%s.%s.", id, timestamp);
-    dream_buffer_append(&text, body, size);
-    is_made = is_made && !text.is_failed && dream_hmac_sha256(key.data, key.size, text.data, text.size, out);
-    dream_buffer_clear(&text);
-    dream_buffer_clear(&key);
-    return is_made;
-}
-
 /* One "v1,<base64>"; other versions are other schemes' business. */
-static bool svix_item_matches(struct span item, const unsigned char expected[DREAM_SHA256_SIZE])
+static bool svix_item_matches(struct span item, const dream_buffer *expected)
 {
-    dream_buffer given = DREAM_BUFFER_INIT;
-    bool is_match = item.size > 3 && memcmp(item.at, "v1,", 3) == 0
-                    && dream_base64_decode(&given, item.at + 3, item.size - 3) && given.size == DREAM_SHA256_SIZE
-                    && dream_equal_secret(given.data, expected, DREAM_SHA256_SIZE);
-
-    dream_buffer_clear(&given);
-    return is_match;
+    return item.size == 3 + expected->size && memcmp(item.at, "v1,", 3) == 0
+           && dream_equal_secret(item.at + 3, expected->data, expected->size);
 }
 
-static bool svix_any_matches(const char *signatures, const unsigned char expected[DREAM_SHA256_SIZE])
+static bool match_svix(const void *signatures, const unsigned char expected[DREAM_SHA256_SIZE], bool *out_is_match)
 {
-    bool is_match = false;
+    dream_buffer encoded = { .is_secret = true };
+    const char *next = signatures;
+    bool is_encoded;
     int count;
 
-    for (count = 0; *signatures != '\0' && count < MAX_SIGNATURES; count++) {
-        size_t size = strcspn(signatures, " ");
+    dream_base64_encode(&encoded, expected, DREAM_SHA256_SIZE);
+    is_encoded = !encoded.is_failed;
+    for (count = 0; is_encoded && *next != '\0' && count < MAX_SIGNATURES; count++) {
+        size_t size = strcspn(next, " ");
 
-        if (svix_item_matches((struct span){ signatures, size }, expected))
-            is_match = true;
-        signatures += size;
-        signatures += strspn(signatures, " ");
+        if (svix_item_matches((struct span){ next, size }, &encoded))
+            *out_is_match = true;
+        next += size;
+        next += strspn(next, " ");
     }
-    return is_match;
+    dream_buffer_clear(&encoded);
+    return is_encoded;
 }
 
 static bool svix_headers_are_sane(const dream_svix_headers *headers)
 {
-    return headers->id != NULL && *headers->id != '\0' && strnlen(headers->id, MAX_ID_SIZE + 1) <= MAX_ID_SIZE
-           && headers->timestamp != NULL && headers->signature != NULL
+    return *headers->id != '\0' && strnlen(headers->id, MAX_ID_SIZE + 1) <= MAX_ID_SIZE
            && strnlen(headers->signature, MAX_HEADER_SIZE + 1) <= MAX_HEADER_SIZE;
+}
+
+dream_webhook_verdict dream_svix_signature_judge(dream_webhook *webhook, const dream_svix_headers *headers)
+{
+    static const struct scheme scheme = { read_svix_key, match_svix };
+    char before[MAX_ID_SIZE + 1 + MAX_TIME_DIGITS + 1];
+    struct span time;
+
+    if (headers->id == NULL || headers->timestamp == NULL || headers->signature == NULL)
+        return DREAM_WEBHOOK_MISSING;
+    time = (struct span){ headers->timestamp, strnlen(headers->timestamp, MAX_TIME_DIGITS + 1) };
+    if (!svix_headers_are_sane(headers) || !read_time(time, &webhook->time_s))
+        return DREAM_WEBHOOK_MALFORMED;
+    (void)snprintf(before, sizeof(before), "%s.%s", headers->id, headers->timestamp);
+    return judge(&scheme, webhook, span_of(before), headers->signature);
 }
 
 bool dream_svix_signature_verify(const dream_svix_headers *headers, const char *secret, const void *body, size_t size,
                                  int64_t now_s, int64_t tolerance_s)
 {
-    unsigned char expected[DREAM_SHA256_SIZE];
-    bool is_match = false;
-    int64_t time_s;
+    const char *const secrets[] = { secret, NULL };
+    dream_webhook webhook = { secrets, body, size, now_s, tolerance_s, 0, { 0 } };
 
-    if (secret == NULL || !svix_headers_are_sane(headers))
-        return false;
-    if (!read_time((struct span){ headers->timestamp, strnlen(headers->timestamp, MAX_TIME_DIGITS + 1) }, &time_s)
-        || !is_within(time_s, now_s, tolerance_s))
-        return false;
-    if (!svix_digest(secret, headers->id, headers->timestamp, body, size, expected))
-        return false;
-    is_match = svix_any_matches(headers->signature, expected);
-    dream_wipe(expected, sizeof(expected));
-    return is_match;
+    return dream_svix_signature_judge(&webhook, headers) == DREAM_WEBHOOK_GOOD;
 }
 
 bool dream_svix_signature_make(dream_buffer *out, const char *id, const char *secret, const void *body, size_t size,
                                int64_t now_s)
 {
+    const dream_webhook webhook = { .body = body, .size = size };
     unsigned char digest[DREAM_SHA256_SIZE];
-    dream_buffer time = DREAM_BUFFER_INIT;
+    dream_buffer before = DREAM_BUFFER_INIT;
     bool is_made = false;
 
     if (id == NULL || *id == '\0' || secret == NULL || now_s < 0)
         return false;
-    dream_buffer_printf(&time, "%lld", (long long)now_s);
-    if (time.is_failed || !svix_digest(secret, id, time.data, body, size, digest))
+    dream_buffer_printf(&before, "%s.%lld", id, (long long)now_s);
+    if (before.is_failed || !digest_of(read_svix_key, secret, span_of(before.data), &webhook, digest))
         goto done;
     dream_buffer_text(out, "v1,");
     dream_base64_encode(out, digest, sizeof(digest));
     is_made = !out->is_failed;
 done:
-    dream_buffer_clear(&time);
+    dream_buffer_clear(&before);
     return is_made;
 }

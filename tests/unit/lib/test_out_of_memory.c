@@ -214,9 +214,49 @@ static void test_out_of_memory__every_allocation_of_the_built_in_transport_may_f
     (void)refusing_end();
 }
 
+static bool verify_webhooks(void)
+{
+    static const char *const secrets[] = { "whsec_bmV3", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", NULL };
+    dreamapi_webhook_params params = DREAMAPI_WEBHOOK_PARAMS_INIT;
+    dreamapi_webhook_replays *replays = NULL;
+    dreamapi_status status = dreamapi_webhook_replays_new(1, &replays, NULL);
+
+    if (status == DREAMAPI_OK) {
+        params.scheme = DREAMAPI_WEBHOOK_STANDARD;
+        params.id = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+        params.timestamp = "1614265330";
+        params.signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+        params.body = "{\"test\": 2432232314}";
+        params.body_size = strlen(params.body);
+        params.secrets = secrets;
+        params.now_s = 1614265330;
+        params.replays = replays;
+        status = dreamapi_webhook_verify(&params, NULL);
+    }
+    dreamapi_webhook_replays_free(replays);
+    /* Not "no signature matches": the sender would be taken for a forger. */
+    assert_true(status == DREAMAPI_OK || status == DREAMAPI_NOMEM);
+    return status == DREAMAPI_OK;
+}
+
+static void test_out_of_memory__a_webhook_that_cannot_be_checked_is_not_called_forged(void **state)
+{
+    (void)state;
+    for (long index = 0;; index++) {
+        refusing_begin(index);
+        bool is_good = verify_webhooks();
+        if (!refusing_end()) {
+            assert_true(is_good && index > 3);
+            return;
+        }
+        assert_false(is_good);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_out_of_memory__a_webhook_that_cannot_be_checked_is_not_called_forged),
         cmocka_unit_test(test_out_of_memory__every_allocation_may_fail),
         cmocka_unit_test(test_out_of_memory__every_allocation_of_the_built_in_transport_may_fail),
     };
