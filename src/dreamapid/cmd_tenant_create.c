@@ -24,6 +24,7 @@
 #include "dreamapid/text_file.h"
 #include "dreamapid/tiers_file.h"
 #include "service/provider/stripe.h"
+#include "service/store/audit.h"
 #include "service/store/keys.h"
 #include "service/store/tenants.h"
 
@@ -377,6 +378,25 @@ static dreamd_db_status write_platform(dreamd_db *db, const struct tenant *tenan
     return status;
 }
 
+/* Keys, tiers and, if it is new, the connection to Stripe. */
+static dreamd_db_status note_rows(dreamd_db *db, const struct tenant *tenant)
+{
+    cJSON *detail = cJSON_CreateObject();
+    bool is_ok =
+        dream_json_set_string(detail, "projectId", tenant->project.project_id)
+        && dream_json_set_string(detail, "publishableKey", tenant->project.publishable_key)
+        && dream_json_set_int(detail, "tiers", (int64_t)tenant->tiers.count)
+        && (!tenant->is_new_account || dream_json_set_string(detail, "stripeAccount", tenant->account.account_id));
+    char *text = is_ok ? dream_json_print(detail) : NULL;
+    char actor[DREAMD_ACTOR_SIZE];
+    const dreamd_audit audit = { tenant->project.platform_id, actor, "tenant create", text };
+    dreamd_command_actor(actor);
+    dreamd_db_status status = text ? dreamd_audit_note(db, &audit, tenant->now_ms) : DREAMD_DB_NOMEM;
+    free(text);
+    cJSON_Delete(detail);
+    return status;
+}
+
 /* A dreamd_work. Another `tenant create` may have been faster: then a row is there that was not, and all of this is undone. */
 static dreamd_db_status write_rows(dreamd_db *db, void *arg)
 {
@@ -396,7 +416,7 @@ static dreamd_db_status write_rows(dreamd_db *db, void *arg)
         status = dreamd_key_insert(db, &key, tenant->now_ms, NULL);
     for (size_t i = 0; i < tenant->tiers.count && status == DREAMD_DB_OK; i++)
         status = dreamd_tier_insert(db, project, &tenant->tiers.tiers[i], tenant->now_ms);
-    return status;
+    return status == DREAMD_DB_OK ? note_rows(db, tenant) : status;
 }
 
 static bool draw_keys(struct tenant *tenant)

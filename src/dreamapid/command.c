@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     ERROR_SIZE = 256,
@@ -175,4 +177,13 @@ bool dreamd_print_line(const char *line)
         return true;
     (void)dreamd_failed("Cannot write to standard output: %s.", strerror(errno));
     return false;
+}
+
+void dreamd_command_actor(char out[DREAMD_ACTOR_SIZE])
+{
+    const struct passwd *account = getpwuid(getuid());
+    if (account)
+        (void)snprintf(out, DREAMD_ACTOR_SIZE, "operator:%.60s", account->pw_name);
+    else
+        (void)snprintf(out, DREAMD_ACTOR_SIZE, "operator:%lu", (unsigned long)getuid());
 }

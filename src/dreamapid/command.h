@@ -49,6 +49,11 @@ extern const dreamd_command dreamd_command_lease_list;
 extern const dreamd_command dreamd_command_lease_write_off;
 extern const dreamd_command dreamd_command_tenant_create;
 extern const dreamd_command dreamd_command_fixture_load;
+extern const dreamd_command dreamd_command_key_create;
+extern const dreamd_command dreamd_command_key_list;
+extern const dreamd_command dreamd_command_key_rotate;
+extern const dreamd_command dreamd_command_key_revoke;
+extern const dreamd_command dreamd_command_audit_list;
 
 typedef enum dreamd_arguments_status {
     DREAMD_ARGUMENTS_OK,
@@ -64,6 +69,9 @@ void dreamd_command_print_help(const dreamd_command *command, FILE *out);
 /* One line on stderr that begins with "dreamapid: ". Their results are for `return`. */
 int dreamd_failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int dreamd_misused(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Who runs this command, as audit entries name them: "operator:" and the account's name. */
+enum { DREAMD_ACTOR_SIZE = 80 };
+void dreamd_command_actor(char out[DREAMD_ACTOR_SIZE]);
 /* Prints the line on stdout and makes sure that it got there; false, with the reason said, if not. */
 bool dreamd_print_line(const char *line);
 

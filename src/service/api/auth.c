@@ -3,6 +3,7 @@
  * Who the end user is comes later, in user.c. */
 #include "service/api/auth.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "service/api/limits.h"
@@ -61,9 +62,10 @@ static dreamd_db_status look_up(dreamd_db *db, void *arg)
     auth->is_own_found = false;
     auth->is_named_found = false;
     if (auth->secret_key && fits(auth->secret_key))
-        status = dreamd_project_by_secret_key(db, auth->secret_key, &auth->own, &auth->is_own_found);
+        status = dreamd_project_by_secret_key(db, auth->secret_key, call->now_ms, &auth->own, &auth->is_own_found);
     if (status == DREAMD_DB_OK && auth->publishable_key && fits(auth->publishable_key))
-        status = dreamd_project_by_publishable_key(db, auth->publishable_key, &auth->named, &auth->is_named_found);
+        status = dreamd_project_by_publishable_key(db, auth->publishable_key, call->now_ms, &auth->named,
+                                                   &auth->is_named_found);
     return status;
 }
 
@@ -73,6 +75,35 @@ static void go_on(dreamd_call *call)
 
     call->state = NULL;
     then(call);
+}
+
+struct use {
+    dreamd_project project;
+    int64_t now_ms;
+};
+
+static dreamd_db_status note_use(dreamd_db *db, void *arg)
+{
+    const struct use *use = arg;
+
+    return dreamd_key_note_use(db, &use->project, use->now_ms);
+}
+
+static void on_noted(void *arg, dreamd_db_status status)
+{
+    (void)status; /* the next request notes it */
+    free(arg);
+}
+
+/* Nobody waits for it: it shares the commit of whatever else is written. */
+static void note_use_behind(const dreamd_call *call, const dreamd_project *project)
+{
+    struct use *use = project->is_use_due ? malloc(sizeof *use) : NULL;
+
+    if (!use)
+        return;
+    *use = (struct use){ *project, call->now_ms };
+    dreamd_store_write(call->service->store, note_use, on_noted, use);
 }
 
 /* A secret key may look at a sibling project, where the endpoint allows it; never at another platform's or mode's. */
@@ -119,6 +150,7 @@ static void on_looked_up(dreamd_call *call)
         return;
     }
     call->project = call->has_secret_key ? auth->own : auth->named;
+    note_use_behind(call, &call->project);
     if (dreamd_project_is_blocked(&call->project, call->now_ms)) {
         dreamd_call_refuse(call, 403, "subscription_expired",
                            "Subscription expired. Please renew at dashboard to restore API access.");

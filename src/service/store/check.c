@@ -95,6 +95,20 @@ static const rule rules[] = {
       "WHERE (status = 'revoked') <> (revoked_at_ms IS NOT NULL)",
       false },
 
+    { "end-follows-beginning",
+      "SELECT 'api_keys ' || publishable_key || ' (' || key_id || ') ends before it was made' FROM api_keys WHERE "
+      "expires_at_ms < created_at_ms",
+      false },
+    { "audit-is-readable",
+      "SELECT 'audit_entries ' || platform_id || '/' || entry_id || ' has no action, or its detail is no object' FROM "
+      "audit_entries WHERE action = '' OR substr(detail_json, 1, 1) <> '{'",
+      false },
+    { "audit-holds-no-secret",
+      "SELECT 'audit_entries ' || platform_id || '/' || entry_id || ' holds what looks like a secret' FROM "
+      "audit_entries WHERE detail_json LIKE '%sk\\_live\\_%' ESCAPE '\\' OR detail_json LIKE '%sk\\_test\\_%' ESCAPE "
+      "'\\' OR detail_json LIKE '%whsec\\_%' ESCAPE '\\'",
+      false },
+
     /* ---- tiers, customers ---- */
     { "tier-makes-sense",
       "SELECT 'tiers ' || platform_id || '/' || project_id || '/' || name || ': a number is below 0' FROM tiers WHERE "

@@ -108,7 +108,19 @@ dreamd_db_status dreamd_key_revoke(dreamd_db *db, const char *platform_id, const
     return status;
 }
 
+dreamd_db_status dreamd_key_expire(dreamd_db *db, const char *platform_id, const char *publishable_key, int64_t end_ms)
+{
+    return dreamd_db_run(db,
+                         "UPDATE api_keys SET expires_at_ms = $3 WHERE platform_id = $1 AND publishable_key = $2 AND "
+                         "status = 'active' AND (expires_at_ms IS NULL OR expires_at_ms > $3)",
+                         DREAMD_PARAMS(dreamd_text(platform_id), dreamd_text(publishable_key), dreamd_int(end_ms)),
+                         NULL);
+}
+
 /* ---- looking up ---- */
+
+/* At the time $2. */
+#define IS_VALID(k) k ".status = 'active' AND (" k ".expires_at_ms IS NULL OR " k ".expires_at_ms > $2)"
 
 #define SELECT_PROJECT                                                                                                 \
     "SELECT p.platform_id, p.project_id, r.publishable_key, p.mode, p.type, p.name, p.is_tax_enabled, "                \
@@ -131,11 +143,11 @@ static bool read_project(const dreamd_rows *rows, dreamd_project *out)
            && dreamd_row_text(rows, 7, out->subscription_status, sizeof out->subscription_status);
 }
 
-static dreamd_db_status find_project(dreamd_db *db, const char *sql, const char *key, dreamd_project *out,
-                                     bool *out_found)
+static dreamd_db_status find_project(dreamd_db *db, const char *sql, const dreamd_param *params, size_t count,
+                                     dreamd_project *out, bool *out_found)
 {
     dreamd_rows *rows = NULL;
-    dreamd_db_status status = dreamd_row_one(db, sql, DREAMD_PARAMS(dreamd_text(key)), &rows);
+    dreamd_db_status status = dreamd_row_one(db, sql, params, count, &rows);
     *out_found = rows != NULL;
     if (rows && !read_project(rows, out)) {
         *out_found = false; /* a project that cannot be read lets nobody in */
@@ -145,41 +157,80 @@ static dreamd_db_status find_project(dreamd_db *db, const char *sql, const char 
     return status;
 }
 
-dreamd_db_status dreamd_project_by_secret_key(dreamd_db *db, const char *secret_key, dreamd_project *out,
-                                              bool *out_found)
+/* The index was asked for the hash, so what it takes tells of hashes at most, of which nobody finds the key. Whether a row is the
+ * key's is decided here, in constant time. */
+static bool is_key_of(const dreamd_rows *rows, const char hash[HASH_SIZE])
+{
+    const char *stored = dreamd_rows_text(rows, 9);
+    return stored && dream_equal_secret_text(stored, hash);
+}
+
+static dreamd_db_status read_key(const dreamd_rows *rows, const char hash[HASH_SIZE], int64_t now_ms,
+                                 dreamd_project *out, bool *out_found)
+{
+    if (!is_key_of(rows, hash))
+        return DREAMD_DB_OK;
+    if (!read_project(rows, out))
+        return DREAMD_DB_CORRUPT; /* a project that cannot be read lets nobody in */
+    memcpy(out->key_id, hash, DREAMD_KEY_ID_SIZE - 1);
+    out->is_use_due = now_ms - dreamd_row_int(rows, 10, INT64_MIN / 2) >= DREAMD_KEY_USE_GRAIN_MS;
+    *out_found = true;
+    return DREAMD_DB_OK;
+}
+
+dreamd_db_status dreamd_project_by_secret_key(dreamd_db *db, const char *secret_key, int64_t now_ms,
+                                              dreamd_project *out, bool *out_found)
 {
     char hash[HASH_SIZE];
     char key_id[DREAMD_KEY_ID_SIZE];
+    dreamd_rows *rows = NULL;
     *out_found = false;
     if (!hash_secret_key(secret_key, hash, key_id))
         return DREAMD_DB_ERROR;
-    return find_project(db,
-                        SELECT_PROJECT
-                        "FROM secret_key_routes s JOIN api_keys r ON r.platform_id = s.platform_id AND "
-                        "r.publishable_key = s.publishable_key AND r.key_id = s.key_id " JOIN_PROJECT
-                        "WHERE s.secret_key_hash = $1 AND r.secret_key_hash = $1 AND r.status = 'active'",
-                        hash, out, out_found);
+    dreamd_db_status status =
+        dreamd_row_one(db,
+                       SELECT_PROJECT ", r.secret_key_hash, r.last_used_at_ms "
+                                      "FROM secret_key_routes s JOIN api_keys r ON r.platform_id = s.platform_id AND "
+                                      "r.publishable_key = s.publishable_key AND r.key_id = s.key_id " JOIN_PROJECT
+                                      "WHERE s.secret_key_hash = $1 AND " IS_VALID("r"),
+                       DREAMD_PARAMS(dreamd_text(hash), dreamd_int(now_ms)), &rows);
+    if (rows)
+        status = read_key(rows, hash, now_ms, out, out_found);
+    dreamd_rows_finish(rows);
+    return status;
 }
 
-dreamd_db_status dreamd_project_by_publishable_key(dreamd_db *db, const char *publishable_key, dreamd_project *out,
-                                                   bool *out_found)
+dreamd_db_status dreamd_key_note_use(dreamd_db *db, const dreamd_project *project, int64_t now_ms)
 {
-    return find_project(db,
-                        SELECT_PROJECT "FROM publishable_key_routes r " JOIN_PROJECT
-                                       "WHERE r.publishable_key = $1 AND EXISTS (SELECT 1 FROM api_keys k WHERE "
-                                       "k.platform_id = r.platform_id AND k.publishable_key = r.publishable_key AND "
-                                       "k.status = 'active')",
-                        publishable_key, out, out_found);
+    return dreamd_db_run(
+        db,
+        "UPDATE api_keys AS k SET last_used_at_ms = $2 WHERE k.platform_id = $1 AND "
+        "k.publishable_key = $3 AND k.key_id = $4 AND (k.last_used_at_ms IS NULL OR "
+        "k.last_used_at_ms <= $5) AND " IS_VALID("k"),
+        DREAMD_PARAMS(dreamd_text(project->platform_id), dreamd_int(now_ms), dreamd_text(project->publishable_key),
+                      dreamd_text(project->key_id), dreamd_int(now_ms - DREAMD_KEY_USE_GRAIN_MS)),
+        NULL);
+}
+
+dreamd_db_status dreamd_project_by_publishable_key(dreamd_db *db, const char *publishable_key, int64_t now_ms,
+                                                   dreamd_project *out, bool *out_found)
+{
+    return find_project(
+        db,
+        SELECT_PROJECT "FROM publishable_key_routes r " JOIN_PROJECT
+                       "WHERE r.publishable_key = $1 AND EXISTS (SELECT 1 FROM api_keys k WHERE "
+                       "k.platform_id = r.platform_id AND k.publishable_key = r.publishable_key AND " IS_VALID("k") ")",
+        DREAMD_PARAMS(dreamd_text(publishable_key), dreamd_int(now_ms)), out, out_found);
 }
 
 dreamd_db_status dreamd_project_of_publishable_key(dreamd_db *db, const char *publishable_key, dreamd_project *out,
                                                    bool *out_found)
 {
     return find_project(db, SELECT_PROJECT "FROM publishable_key_routes r " JOIN_PROJECT "WHERE r.publishable_key = $1",
-                        publishable_key, out, out_found);
+                        DREAMD_PARAMS(dreamd_text(publishable_key)), out, out_found);
 }
 
-dreamd_db_status dreamd_key_signing_key(dreamd_db *db, const char *publishable_key, const char *key_id,
+dreamd_db_status dreamd_key_signing_key(dreamd_db *db, const char *publishable_key, const char *key_id, int64_t now_ms,
                                         const unsigned char master_key[32], unsigned char out[DREAMD_SIGNING_KEY_SIZE],
                                         bool *out_found)
 {
@@ -188,9 +239,8 @@ dreamd_db_status dreamd_key_signing_key(dreamd_db *db, const char *publishable_k
     dreamd_db_status status = dreamd_row_one(
         db,
         "SELECT k.signing_key_sealed FROM publishable_key_routes r JOIN api_keys k ON k.platform_id = r.platform_id "
-        "AND k.publishable_key = r.publishable_key WHERE r.publishable_key = $1 AND k.key_id = $2 AND "
-        "k.status = 'active'",
-        DREAMD_PARAMS(dreamd_text(publishable_key), dreamd_text(key_id)), &rows);
+        "AND k.publishable_key = r.publishable_key WHERE r.publishable_key = $1 AND k.key_id = $3 AND " IS_VALID("k"),
+        DREAMD_PARAMS(dreamd_text(publishable_key), dreamd_int(now_ms), dreamd_text(key_id)), &rows);
     *out_found = rows != NULL;
     const void *sealed = rows ? dreamd_rows_blob(rows, 0, &size) : NULL;
     if (rows

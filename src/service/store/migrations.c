@@ -399,8 +399,15 @@ static const char *const first_step[] = {
     NULL,
 };
 
+static const char *const key_life_step[] = {
+    "ALTER TABLE api_keys ADD COLUMN expires_at_ms {int};" /* refused from then on, while it is active; NULL = never */
+    "ALTER TABLE api_keys ADD COLUMN last_used_at_ms {int};" /* to the minute; NULL = never used */
+    "ALTER TABLE audit_entries ADD COLUMN actor TEXT NOT NULL DEFAULT '';",
+    NULL,
+};
+
 /* Step i makes version i + 1. */
-static const char *const *const steps[] = { first_step };
+static const char *const *const steps[] = { first_step, key_life_step };
 enum { CURRENT_VERSION = sizeof steps / sizeof steps[0] };
 
 typedef struct dialect_word {

@@ -14,8 +14,9 @@
 #include "service/settings.h"
 
 enum {
-    DREAMD_ID_SIZE = 48,   /* "plt_" or "prj_" and 32 hex digits, with room */
-    DREAMD_KEY_SIZE = 128, /* a publishable or secret key */
+    DREAMD_ID_SIZE = 48,     /* "plt_" or "prj_" and 32 hex digits, with room */
+    DREAMD_KEY_SIZE = 128,   /* a publishable or secret key */
+    DREAMD_KEY_ID_SIZE = 17, /* 16 hex digits: how SHA-256(secret key) begins */
     DREAMD_PLAN_SIZE = 128,
     DREAMD_NAME_SIZE = 128,
     DREAMD_WORD_SIZE = 24, /* a type or status: "membership", "incomplete_expired" */
@@ -34,6 +35,8 @@ typedef struct dreamd_project {
     char subscription_status[DREAMD_WORD_SIZE]; /* of the platform's own billing; "" = no record */
     bool has_current_period_end;
     int64_t current_period_end_ms;
+    char key_id[DREAMD_KEY_ID_SIZE]; /* of the secret key that it was found by; "" otherwise */
+    bool is_use_due;                 /* that key's last use is to be noted: dreamd_key_note_use */
 } dreamd_project;
 
 /* True when the platform's own subscription is over and its grace too. No record, trialing, active and past_due are allowed;

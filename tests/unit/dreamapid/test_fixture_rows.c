@@ -113,10 +113,10 @@ static dreamd_db_status ask_keys(dreamd_db *db, void *arg)
     dreamd_project revoked;
     const dreamd_fixture_platform *platform = &question->loaded->fixture.platforms[0];
     assert_int_equal(
-        dreamd_project_by_secret_key(db, platform->projects[0].secret_key, &question->project, &question->is_found),
+        dreamd_project_by_secret_key(db, platform->projects[0].secret_key, 1, &question->project, &question->is_found),
         DREAMD_DB_OK);
     assert_int_equal(
-        dreamd_project_by_secret_key(db, platform->projects[1].secret_key, &revoked, &question->is_revoked_found),
+        dreamd_project_by_secret_key(db, platform->projects[1].secret_key, 1, &revoked, &question->is_revoked_found),
         DREAMD_DB_OK);
     return dreamd_stripe_account_find(db, platform->platform.platform_id, DREAMD_LIVE, master_key, &question->account,
                                       &question->is_account_found);

@@ -12,8 +12,9 @@ static void test_migrate__twice_changes_nothing(void **state)
 {
     store_case *self = *state;
     char error[256] = "";
+    int64_t steps = number_of(self->db, "SELECT COUNT(*) FROM schema_migrations");
     assert_true(dreamd_store_migrate(self->path, error));
-    assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM schema_migrations"), 1);
+    assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM schema_migrations"), steps);
     assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM meta"), 1);
     assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM platforms"), 1); /* what was there stays */
     assert_int_equal(violations_of(self->db, T0), 0);
@@ -48,7 +49,7 @@ static void test_migrate__by_several_processes_at_once_works_for_all(void **stat
     }
     dreamd_db *db = dreamd_db_open_sqlite(path, DREAMD_DB_READ_WRITE, error);
     assert_non_null(db);
-    assert_int_equal(number_of(db, "SELECT COUNT(*) FROM schema_migrations"), 1);
+    assert_int_equal(number_of(db, "SELECT COUNT(*) - MAX(version) FROM schema_migrations"), 0);
     assert_int_equal(violations_of(db, T0), 0);
     dreamd_db_close(db);
     assert_int_equal(unlink(path), 0);
