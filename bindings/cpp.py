@@ -5,7 +5,8 @@ from headers import Accessor, Api, Call, Enum, Struct, Value
 
 # Structs of parameters that are not texts and numbers alone, and are written by hand; and what has its own class.
 BY_HAND = ("dreamapi_asset_params", "dreamapi_cart_params", "dreamapi_cart_item", "dreamapi_meter_params", "dreamapi_usage_event",
-           "dreamapi_call_options", "dreamapi_transport", "dreamapi_transport_settings", "dreamapi_clock", "dreamapi_test_answer")
+           "dreamapi_call_options", "dreamapi_transport", "dreamapi_transport_settings", "dreamapi_clock", "dreamapi_test_answer",
+           "dreamapi_webhook_params")
 # Words that C++ keeps for itself.
 KEYWORDS = {"delete", "default", "new", "operator", "register"}
 
