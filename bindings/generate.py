@@ -10,6 +10,7 @@ import sys
 
 import cpp
 import headers
+import python_values
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
 
@@ -17,6 +18,9 @@ TOP = pathlib.Path(__file__).resolve().parents[1]
 MADE = {
     "include/dreamapi/values.hpp": cpp.values,
     "include/dreamapi/calls.hpp": cpp.calls,
+    "bindings/python/src/dreamapi/_cdef.h": python_values.cdef,
+    "bindings/python/src/dreamapi/_values.py": python_values.values,
+    "bindings/python/src/dreamapi/_calls.py": python_values.calls,
 }
 
 

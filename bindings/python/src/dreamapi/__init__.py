@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Customers, checkout and usage metering of the dream-api service, over libdreamapi.
+
+    with dreamapi.Client() as client:                 # DREAMAPI_BASE_URL and DREAMAPI_SECRET_KEY
+        ada = client.customer_create(email="ada@example.com")
+        with client.open_meter(ada.id) as meter:
+            if meter.use():
+                serve()
+"""
+from . import _values
+from ._client import AsyncClient, Client, MeterStats, TierVerdict, version
+from ._convert import CallOptions, CartItem, UsageEvent
+from ._errors import (
+    AuthError,
+    CallTimeoutError,
+    CancelledError,
+    ConflictError,
+    DreamAPIError,
+    ForbiddenError,
+    ForkedError,
+    InvalidError,
+    JournalError,
+    NotFoundError,
+    OutcomeUnknownError,
+    RateLimitError,
+    SubscriptionExpiredError,
+    TierLimitError,
+    TokenRequiredError,
+    UnavailableError,
+    UnsupportedError,
+)
+from ._meter import Decision, Meter, Reservation
+from ._values import *  # noqa: F403 - what calls answer, and the enums
+
+__all__ = [
+    "UNLIMITED",
+    "AsyncClient",
+    "AuthError",
+    "CallOptions",
+    "CallTimeoutError",
+    "CancelledError",
+    "CartItem",
+    "Client",
+    "ConflictError",
+    "Decision",
+    "DreamAPIError",
+    "ForbiddenError",
+    "ForkedError",
+    "InvalidError",
+    "JournalError",
+    "Meter",
+    "MeterStats",
+    "NotFoundError",
+    "OutcomeUnknownError",
+    "RateLimitError",
+    "Reservation",
+    "SubscriptionExpiredError",
+    "TierLimitError",
+    "TierVerdict",
+    "TokenRequiredError",
+    "UnavailableError",
+    "UnsupportedError",
+    "UsageEvent",
+    "version",
+]
+__all__ += _values.__all__
+
+UNLIMITED = 2**63 - 1
+"""A limit, a remainder or a stock without an end."""

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client's life, and how a call is run: for Client in the calling thread, for AsyncClient through the descriptor of the C client, which the
+event loop watches. Neither starts a thread of its own; the C client's one worker does the waiting."""
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any, Callable, NoReturn, TypeVar
+
+from ._convert import Keep, milliseconds
+from ._errors import failure
+from ._ffi import ffi, lib
+from ._values import Status
+
+Answer = TypeVar("Answer")
+Owner = TypeVar("Owner", bound="Handle")
+
+
+def check(status: int, c_error: Any = None) -> None:
+    if status != Status.OK:
+        raise failure(status, c_error)
+
+
+class Handle:
+    """What both clients share: made from options, closed once, never pickled."""
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        secret_key: str | None = None,
+        *,
+        publishable_key: str | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        journal: str | os.PathLike[str] | None = None,
+        close_timeout: float | None = None,
+        ca_file: str | os.PathLike[str] | None = None,
+        proxy: str | None = None,
+        user_agent_suffix: str | None = None,
+    ) -> None:
+        """What is left out comes from the environment (DREAMAPI_BASE_URL, DREAMAPI_SECRET_KEY, DREAMAPI_PUBLISHABLE_KEY) or is the
+        library's default. Durations are in seconds. `journal` is the file in which meters keep their counts through a crash."""
+        self._c: Any = ffi.NULL
+        keep, error, out = Keep(), ffi.new("dreamapi_error *"), ffi.new("dreamapi_client **")
+        options = ffi.gc(lib.dreamapi_options_new(), lib.dreamapi_options_free)
+        if options == ffi.NULL:
+            raise MemoryError("libdreamapi: out of memory")
+        texts = {"base_url": base_url, "secret_key": secret_key, "publishable_key": publishable_key, "proxy": proxy,
+                 "user_agent_suffix": user_agent_suffix, "journal": None if journal is None else os.fspath(journal),
+                 "ca_file": None if ca_file is None else os.fspath(ca_file)}
+        for name, value in texts.items():
+            if value is not None:
+                self._set(name, getattr(lib, f"dreamapi_options_set_{name}")(options, keep.text(value)))
+        if timeout is not None:
+            self._set("timeout", lib.dreamapi_options_set_timeout_ms(options, milliseconds(timeout)))
+        if close_timeout is not None:
+            self._set("close_timeout", lib.dreamapi_options_set_close_timeout_ms(options, milliseconds(close_timeout)))
+        if max_retries is not None:
+            self._set("max_retries", lib.dreamapi_options_set_max_retries(options, max_retries))
+        check(lib.dreamapi_client_new(options, out, error), error)
+        self._c = out[0]
+
+    @staticmethod
+    def _set(name: str, status: int) -> None:
+        if status != Status.OK:
+            problem = failure(status)
+            raise type(problem)(f"{name}: this value is refused", getattr(problem, "code", status))
+
+    def _open(self) -> Any:
+        if self._c == ffi.NULL:
+            raise ValueError("the client is closed")
+        return self._c
+
+    def close(self) -> None:
+        """Ends the client: calls under way are cancelled, what meters spent is settled or stays in the journal. May be called twice."""
+        c_client, self._c = self._c, ffi.NULL
+        if c_client != ffi.NULL:
+            lib.dreamapi_client_free(c_client)
+
+    def __del__(self) -> None:
+        if getattr(self, "_c", ffi.NULL) != ffi.NULL:
+            self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} holds connections and a thread; make one in each process instead of pickling it")
+
+
+class Base(Handle):
+    """Runs a call in the calling thread, with the interpreter released."""
+
+    def _call(self, run: Callable[[Any, Any], int], kind: str, read: Callable[[Any], Answer], free: Callable[[Any], None]) -> Answer:
+        self._open()
+        out, error = ffi.new(kind + "*"), ffi.new("dreamapi_error *")
+        check(run(out, error), error)
+        try:
+            return read(out[0])
+        finally:
+            free(out[0])
+
+
+class AsyncBase(Handle):
+    """Runs calls in an event loop: the C client's descriptor is readable when one is done."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def _watch(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._waiting: dict[int, asyncio.Future[None]] = {}
+            self._descriptor = lib.dreamapi_client_fd(self._open())
+            loop.add_reader(self._descriptor, self._collect)
+            self._loop = loop
+        elif self._loop is not loop:
+            raise RuntimeError("an AsyncClient belongs to the event loop of its first call; make one for each loop")
+        return loop
+
+    def _collect(self) -> None:
+        while (c_call := lib.dreamapi_client_next(self._c)) != ffi.NULL:
+            future = self._waiting.pop(int(ffi.cast("uintptr_t", c_call)), None)
+            if future is not None and not future.done():
+                future.set_result(None)
+
+    def _begin(self, start: Callable[[Any, Any], int]) -> Any:
+        self._open()
+        self._watch()
+        out, error = ffi.new("dreamapi_call **"), ffi.new("dreamapi_error *")
+        check(start(out, error), error)
+        return out[0]
+
+    async def _end(self, c_call: Any, take: Callable[[Any, Any, Any], int], kind: str, read: Callable[[Any], Answer],
+                   free: Callable[[Any], None]) -> Answer:
+        """Cancelling the task cancels the call: it is freed, whatever happens here."""
+        number = int(ffi.cast("uintptr_t", c_call))
+        future = self._watch().create_future()
+        self._waiting[number] = future
+        try:
+            await future
+            out, error = ffi.new(kind + "*"), ffi.new("dreamapi_error *")
+            check(take(c_call, out, error), error)
+            try:
+                return read(out[0])
+            finally:
+                free(out[0])
+        finally:
+            self._waiting.pop(number, None)
+            lib.dreamapi_call_free(c_call)
+
+    def close(self) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(self._descriptor)
+        for future in list(getattr(self, "_waiting", {}).values()):
+            if not future.done():
+                future.cancel()
+        super().close()

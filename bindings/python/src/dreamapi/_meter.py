@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Meters: may this user do this now? Answered in the process, exactly; see docs/meters.md."""
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, NoReturn
+
+from ._base import check
+from ._convert import milliseconds, number, sure_text
+from ._errors import DreamAPIError, failure
+from ._ffi import ffi, lib
+from ._values import Reason, Source, Status
+
+_use, _check, _new = lib.dreamapi_meter_use, lib.dreamapi_meter_check, ffi.new
+
+
+class Decision:
+    """An answer, and how much it can be trusted. True when allowed; what it knows is read when asked for."""
+
+    __slots__ = ("status", "_c", "_owner")
+
+    def __init__(self, status: int, c_decision: Any, owner: Any) -> None:
+        self.status = status
+        self._c = c_decision
+        self._owner = owner  # the plan's name is the client's memory
+
+    def __bool__(self) -> bool:
+        return self.status == 0
+
+    @property
+    def allowed(self) -> bool:
+        return self.status == 0
+
+    @property
+    def reason(self) -> Reason | int:
+        """Why; a reason that this package does not know is a number."""
+        return Reason(self._c.reason) if self._c.reason in Reason._value2member_map_ else int(self._c.reason)
+
+    @property
+    def source(self) -> Source | int:
+        """Where the answer comes from."""
+        return Source(self._c.source) if self._c.source in Source._value2member_map_ else int(self._c.source)
+
+    @property
+    def units(self) -> int:
+        return int(self._c.units)
+
+    @property
+    def plan(self) -> str:
+        """The tier in force; "" when not known."""
+        return sure_text(self._c.plan)
+
+    @property
+    def limit(self) -> int | None:
+        """Units that the plan allows in this period, or UNLIMITED; None when not known."""
+        return number(self._c.limit, -1)
+
+    @property
+    def used(self) -> int | None:
+        return number(self._c.used, -1)
+
+    @property
+    def remaining(self) -> int | None:
+        return number(self._c.remaining, -1)
+
+    @property
+    def retry_after(self) -> float | None:
+        """Seconds after which asking again may bring another answer; 0 when allowed, None when not known."""
+        return self._c.retry_after_ms / 1000 if self._c.retry_after_ms >= 0 else None
+
+    @property
+    def age(self) -> float | None:
+        """How old the server's part of the answer is, in seconds."""
+        return self._c.age_ms / 1000 if self._c.age_ms >= 0 else None
+
+    @property
+    def max_over(self) -> int:
+        """The most units that can have been admitted beyond what the server granted; 0 with a lease."""
+        return int(self._c.max_over)
+
+    def require(self) -> Decision:
+        """This decision if it allows; else raises what a refused call would."""
+        if self.status != 0:
+            problem = failure(self.status)
+            if isinstance(problem, DreamAPIError):
+                problem.retry_after, problem.used, problem.limit = self.retry_after, self.used, self.limit
+            raise problem
+        return self
+
+    def __repr__(self) -> str:
+        return f"<Decision allowed={self.allowed} reason={self.reason!r} source={self.source!r} used={self.used} limit={self.limit}>"
+
+
+class Reservation:
+    """Units set aside for work whose size is known only afterwards. As a context manager: what `commit` does not take is let go."""
+
+    def __init__(self, meter: Meter, c_reservation: Any) -> None:
+        self._meter = meter
+        self._c = c_reservation
+
+    @property
+    def units(self) -> int:
+        return int(self._c.units) if self._c is not None else 0
+
+    def commit(self, units: int) -> Decision:
+        """Books what the work really took, and ends the reservation."""
+        if self._c is None:
+            raise ValueError("the reservation is over")
+        c_reservation, self._c = self._c, None
+        c_decision = ffi.new("dreamapi_decision *")
+        status = lib.dreamapi_meter_commit(self._meter._open(), c_reservation, units, c_decision)
+        return Decision(status, c_decision, self._meter._client)
+
+    def __enter__(self) -> Reservation:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+        if self._c is not None:
+            self.commit(0)
+
+
+class Meter:
+    """One user's allowance. Any thread may use it; in a forked child it goes on working on the same counts."""
+
+    __slots__ = ("_c", "_client", "__weakref__")
+
+    def __init__(self, c_meter: Any, client: Any) -> None:
+        self._c = c_meter
+        self._client = client
+
+    def _open(self) -> Any:
+        if self._c == ffi.NULL:
+            raise ValueError("the meter is closed")
+        return self._c
+
+    def use(self, units: int = 1) -> Decision:
+        """Admits and counts units, all or none. The answer is a Decision, true when allowed; it is never raised."""
+        c_decision = _new("dreamapi_decision *")
+        return Decision(_use(self._c, units, c_decision), c_decision, self._client)
+
+    def check(self, units: int = 1) -> Decision:
+        """What `use` would say now; counts nothing, waits for nothing."""
+        c_decision = _new("dreamapi_decision *")
+        return Decision(_check(self._c, units, c_decision), c_decision, self._client)
+
+    def refund(self, decision: Decision) -> None:
+        """Takes an admitted use back, once."""
+        check(lib.dreamapi_meter_refund(self._open(), decision._c))
+
+    def reserve(self, units: int, hold: float) -> Reservation:
+        """Sets units aside for at most `hold` seconds; raises when there are too few."""
+        c_reservation, c_decision = ffi.new("dreamapi_reservation *"), ffi.new("dreamapi_decision *")
+        status = lib.dreamapi_meter_reserve(self._open(), units, milliseconds(hold), c_reservation, c_decision)
+        Decision(status, c_decision, self._client).require()
+        return Reservation(self, c_reservation)
+
+    def close(self) -> None:
+        """What it spent stays counted; what its lease has left is handed back. May be called twice."""
+        c_meter, self._c = self._c, ffi.NULL
+        if c_meter != ffi.NULL:
+            lib.dreamapi_meter_close(c_meter)
+
+    def __enter__(self) -> Meter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Meter is a place in its client's journal; open it in each process instead of pickling it")
+
+
+__all__ = ["Decision", "Meter", "Reservation", "Status"]
