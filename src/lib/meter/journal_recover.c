@@ -145,10 +145,10 @@ static void mend_reservations(const recovery_walk *walk, dream_lease *lease)
     }
 }
 
-static void mend_fold(const recovery_walk *walk, dream_lease *lease)
+static void mend_changes(const recovery_walk *walk, dream_lease *lease)
 {
     if (!is_kind(walk, lease->fold_share, DREAM_TAG_RESERVATION))
-        atomic_store(&lease->fold_from, 0);
+        lease->fold_share = 0;
     dream_lease_mend(walk->journal, lease);
 }
 
@@ -186,7 +186,7 @@ static void recover_lease(recovery_walk *walk, dream_lease *lease)
                      || ((dream_share *)dream_journal_at(walk->journal, fan))->lease
                             != dream_journal_line(walk->journal, lease)))
         atomic_store(&lease->main.lease, 0);
-    mend_fold(walk, lease);
+    mend_changes(walk, lease);
     mend_reservations(walk, lease);
     DREAM_POINT(recover_lease);
     finish_debt(walk, lease);
@@ -329,7 +329,7 @@ static void mend_lease(const recovery_walk *walk, dream_lease *lease)
         lease->main.tag = dream_tag_make(DREAM_TAG_FREE, sizeof(*lease) / DREAM_LINE);
         return;
     }
-    mend_fold(walk, lease);
+    mend_changes(walk, lease);
     finish_debt(walk, lease);
 }
 

@@ -181,6 +181,25 @@ static void gather(dream_journal *journal, dream_lease *lease, dream_share *shar
 
 /* ---- the rate ---- */
 
+/* What a turn that was begun and not counted leaves; whether its swap was done, the generation tells. */
+static uint32_t turn_mark(const dream_lease *lease)
+{
+    return UINT32_C(1) << 31 | (lease->rate_turns & 0xFFFFF) << 11
+           | (uint32_t)((atomic_load(&lease->main.word) & DREAM_GENERATIONS) >> 52);
+}
+
+static bool is_at_edge(const dream_lease *lease)
+{
+    return lease->rate_turns % 2 != 0;
+}
+
+/* When the window turns next: into where it may be this or the next, or out of there. */
+static int64_t next_turn_ns(const dream_lease *lease)
+{
+    return lease->edge_ns + (int64_t)(lease->rate_turns / 2) * lease->window_ms * NS_PER_MS
+           + (is_at_edge(lease) ? (int64_t)lease->edge_width_ms * NS_PER_MS : 0);
+}
+
 /* Counts calls from none again. `is_shared`: those that follow count against the window that ends, too; else those taken
  * so far already count against the one that begins. Computed from the very word that is replaced, so none slips between. */
 static void restart_calls(dream_share *share, uint32_t calls, bool is_shared)
@@ -212,23 +231,23 @@ static uint32_t calls_left(const dream_share *share)
 static void set_slow_at(dream_lease *lease)
 {
     int64_t at_ns = lease->ends_at_ns < lease->refill_at_ns ? lease->ends_at_ns : lease->refill_at_ns;
-    int64_t edge_ns = lease->edge_ns + (lease->rate_phase == 1 ? (int64_t)lease->edge_width_ms * NS_PER_MS : 0);
+    int64_t turn_ns = next_turn_ns(lease);
 
-    atomic_store(&lease->main.slow_at_ns, lease->window_ms != 0 && edge_ns < at_ns ? edge_ns : at_ns);
+    atomic_store(&lease->main.slow_at_ns, lease->window_ms != 0 && turn_ns < at_ns ? turn_ns : at_ns);
 }
 
-/* The server's windows turn somewhere between edge_ns and edge_width_ns later. In between a call counts against both, the one that
+/* The server's windows turn somewhere between an edge and edge_width_ms later. In between a call counts against both, the one that
  * ends and the one that begins. */
 static void turn_windows(dream_lease *lease, int64_t now_ns)
 {
-    dream_share *share = &lease->main;
-    int64_t window_ns = (int64_t)lease->window_ms * NS_PER_MS;
-
-    while (lease->window_ms != 0 && now_ns >= lease->edge_ns + (lease->rate_phase == 1 ? (int64_t)lease->edge_width_ms * NS_PER_MS : 0)) {
-        restart_calls(share, lease->rate_calls, lease->rate_phase == 0);
-        if (lease->rate_phase == 1)
-            lease->edge_ns += window_ns;
-        lease->rate_phase ^= 1;
+    while (lease->window_ms != 0 && now_ns >= next_turn_ns(lease)) {
+        lease->turning = turn_mark(lease);
+        DREAM_POINT(turn_begun);
+        restart_calls(&lease->main, lease->rate_calls, !is_at_edge(lease));
+        DREAM_POINT(turn_restarted);
+        lease->rate_turns++;
+        DREAM_POINT(turn_counted);
+        lease->turning = 0;
     }
     set_slow_at(lease);
 }
@@ -244,7 +263,7 @@ bool dream_lease_wants_refill(dream_lease *lease, int64_t now_ns)
 
 int64_t dream_lease_rate_wait_ms(const dream_lease *lease, int64_t now_ns)
 {
-    int64_t at_ns = lease->edge_ns + (int64_t)lease->edge_width_ms * NS_PER_MS;
+    int64_t at_ns = next_turn_ns(lease) + (is_at_edge(lease) ? 0 : (int64_t)lease->edge_width_ms * NS_PER_MS);
 
     return at_ns <= now_ns ? 1 : (at_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
 }
@@ -272,19 +291,20 @@ static void fold(dream_journal *journal, dream_lease *lease, dream_share *reserv
     uint64_t word = atomic_load(&lease->main.word);
     uint32_t units = dream_word_units(atomic_load(&reservation->word));
 
-    lease->fold_share = dream_journal_line(journal, reservation);
     do {
         if ((word & DREAM_SEALED) != 0) {
-            atomic_store(&lease->fold_from, 0);
+            lease->fold_share = 0;
             return; /* stays where it is, and is summed up with the rest */
         }
         atomic_store(&lease->fold_from, word);
+        DREAM_POINT(fold_noted);
+        lease->fold_share = dream_journal_line(journal, reservation);
         DREAM_POINT(fold_begun);
     } while (!atomic_compare_exchange_strong(&lease->main.word, &word, dream_word_next_generation(word) + units));
     DREAM_POINT(fold_counted);
     atomic_store(&reservation->word, DREAM_SEALED);
     DREAM_POINT(fold_sealed);
-    atomic_store(&lease->fold_from, 0);
+    lease->fold_share = 0;
     DREAM_POINT(fold_over);
     /* Only now: the count is there, so the room for it and for what was not booked may follow. */
     raise_quota(&lease->main, atomic_load(&reservation->quota), true);
@@ -400,7 +420,7 @@ void dream_lease_install(dream_lease *lease, const dream_grant *grant, dream_acc
     lease->rate_calls = grant->rate_calls < DREAM_MAX_CALLS ? grant->rate_calls : DREAM_MAX_CALLS;
     lease->edge_ns = grant->edge_ns;
     lease->edge_width_ms = grant->edge_width_ms;
-    lease->rate_phase = 0;
+    lease->rate_turns = lease->turning = 0;
     lease->refill_at_ns = grant->granted_at_ns + (grant->ends_at_ns - grant->granted_at_ns) / REFILL_PART * (REFILL_PART - 1);
     atomic_store(&share->call_step, grant->window_ms != 0);
     atomic_store(&share->calls_quota, lease->rate_calls);
@@ -512,16 +532,32 @@ int64_t dream_lease_overdue_at_ns(const dream_journal *journal, const dream_leas
     return first_ns;
 }
 
-void dream_lease_mend(dream_journal *journal, dream_lease *lease)
+static void mend_fold(dream_journal *journal, dream_lease *lease)
 {
     uint64_t from = atomic_load(&lease->fold_from);
     uint64_t now = atomic_load(&lease->main.word);
 
-    if (from == 0)
+    if (lease->fold_share == 0)
         return;
     if ((now & DREAM_GENERATIONS) == (dream_word_next_generation(from) & DREAM_GENERATIONS))
         atomic_store(&share_at(journal, lease->fold_share)->word, DREAM_SEALED);
-    atomic_store(&lease->fold_from, 0);
+    lease->fold_share = 0;
+}
+
+/* Calls were counted from none again: then the turn counts, too. */
+static void mend_turn(dream_lease *lease)
+{
+    uint32_t mark = turn_mark(lease);
+
+    if (lease->turning != 0 && (lease->turning ^ mark) >> 11 == 0 && lease->turning != mark)
+        lease->rate_turns++;
+    lease->turning = 0;
+}
+
+void dream_lease_mend(dream_journal *journal, dream_lease *lease)
+{
+    mend_fold(journal, lease);
+    mend_turn(lease);
 }
 
 void dream_lease_free(dream_journal *journal, dream_lease *lease)

@@ -107,7 +107,7 @@ void dream_lease_seal(dream_journal *journal, dream_lease *lease);
 bool dream_lease_is_final(dream_journal *journal, dream_lease *lease, int64_t now_ns);
 /* When the first of its open reservations is over; INT64_MAX if there is none. */
 int64_t dream_lease_overdue_at_ns(const dream_journal *journal, const dream_lease *lease);
-/* Finishes or forgets a fold that a killed process began. */
+/* Finishes or forgets a fold and a turn of the rate's window that a killed process began. */
 void dream_lease_mend(dream_journal *journal, dream_lease *lease);
 /* Frees the lease and all that hangs on it. */
 void dream_lease_free(dream_journal *journal, dream_lease *lease);

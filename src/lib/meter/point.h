@@ -47,6 +47,10 @@
     X(reserve_filled)                                                                                                  \
     X(reserve_linked)                                                                                                  \
     X(commit_booked)                                                                                                   \
+    X(turn_begun)                                                                                                      \
+    X(turn_restarted)                                                                                                  \
+    X(turn_counted)                                                                                                    \
+    X(fold_noted)                                                                                                      \
     X(fold_begun)                                                                                                      \
     X(fold_counted)                                                                                                    \
     X(fold_sealed)                                                                                                     \

@@ -123,16 +123,16 @@ typedef struct dream_lease {
     uint32_t wanted;
     int64_t asked_at_ns; /* pending: when it was last sent */
     /* line 4 */
-    _Atomic uint64_t fold_from; /* the main word before a fold; 0: none under way */
-    dream_line fold_share;
+    _Atomic uint64_t fold_from; /* the main word before a fold */
+    dream_line fold_share;      /* whose count is being moved; 0: none */
     uint32_t reported; /* admitted, as last reported */
-    uint32_t unused;
+    uint32_t turning;    /* of the rate's window: bit 31, rate_turns, in the low bits the main word's generation, each before it */
     uint32_t window_ms;  /* 0: no rate */
     uint32_t rate_calls; /* granted calls a window */
     _Atomic uint32_t spent_seen; /* admitted, as last summed up; for decisions where there is a fan */
-    int64_t edge_ns;             /* the earliest moment at which the next window may begin */
+    int64_t edge_ns;             /* the earliest moment at which the first window may end */
     uint32_t edge_width_ms;
-    uint32_t rate_phase;      /* 0: in a window; 1: where it may be this or the next */
+    uint32_t rate_turns;      /* two a window: even in it, odd where it may be this or the next */
     uint32_t debt_paid;       /* units of the account's debt that the count began with */
     uint32_t debt_generation; /* of the debt before it was lowered by them */
     int64_t refill_at_ns; /* when the next one should be asked for; INT64_MAX once it was */

@@ -625,7 +625,7 @@ static void mends_to_one_count(scene *s, bool is_counted)
     dream_lease_mend(s->journal, s->lease);
     unlock(s);
     assert_int_equal(admitted(s), 6);
-    assert_int_equal(atomic_load(&s->lease->fold_from), 0);
+    assert_int_equal(s->lease->fold_share, 0);
 }
 
 static void test_lease__a_fold_killed_before_the_count_moved_counts_once(void **state)
@@ -636,6 +636,23 @@ static void test_lease__a_fold_killed_before_the_count_moved_counts_once(void **
 static void test_lease__a_fold_killed_after_the_count_moved_counts_once(void **state)
 {
     mends_to_one_count(*state, true);
+}
+
+/* After 2048 changes the generation is 0 again, and so may the whole word be. */
+static void test_lease__a_fold_from_a_word_of_zero_counts_once(void **state)
+{
+    scene *s = *state;
+    dream_share *reservation;
+
+    install_units(s, 20);
+    reservation = reserve(s, 6);
+    while (atomic_load(&s->lease->main.word) != 0)
+        atomic_store(&s->lease->main.word, dream_word_next_generation(atomic_load(&s->lease->main.word)));
+    begin_fold(s, reservation, true);
+    lock(s);
+    dream_lease_mend(s->journal, s->lease);
+    unlock(s);
+    assert_int_equal(admitted(s), 4);
 }
 
 /* ---- debt ---- */
@@ -805,6 +822,51 @@ static void test_lease__calls_near_the_edge_count_against_both_windows(void **st
             fail_msg("row %zu: at %d ms", i, rows[i].at_ms);
     }
     expect_rate_kept(&run);
+}
+
+/* Kills whoever turns the window between two of its stores: what is there then is put together from before and after. */
+static void killed_in_a_turn(rate_run *run, int64_t at_ns, bool is_restarted, bool is_counted)
+{
+    dream_lease before;
+    dream_lease *lease = run->s->lease;
+    uint32_t mark;
+
+    memcpy(&before, lease, sizeof(before));
+    mark = UINT32_C(1) << 31 | (before.rate_turns & 0xFFFFF) << 11
+           | (uint32_t)((atomic_load(&before.main.word) & DREAM_GENERATIONS) >> 52);
+    assert_true(call_at(run, at_ns, false));
+    run->count--;
+    atomic_store(&lease->main.word, is_restarted ? dream_word_next_generation(atomic_load(&before.main.word)) & ~DREAM_CALLS
+                                                 : atomic_load(&before.main.word));
+    lease->rate_turns = before.rate_turns + (is_counted ? 1 : 0);
+    lease->turning = mark;
+    lock(run->s);
+    dream_lease_mend(run->s->journal, lease);
+    dream_lease_mend(run->s->journal, lease);
+    unlock(run->s);
+}
+
+static void test_lease__a_turn_that_a_kill_cut_short_admits_no_more_calls(void **state)
+{
+    static const struct {
+        bool is_restarted, is_counted;
+    } rows[] = { { false, false }, { true, false }, { true, true } };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        rate_run run = { .s = *state, .window_ms = 1000, .width_ms = 100, .calls = 3, .edge_ns = start_ns + ms(1000) };
+        begin_rate(&run);
+        for (int at_ms = 1001; at_ms < 1003; at_ms++)
+            assert_true(call_at(&run, start_ns + ms(at_ms), false));
+        killed_in_a_turn(&run, start_ns + ms(1100), rows[i].is_restarted, rows[i].is_counted);
+        for (int at_ms = 1101; at_ms < 4200; at_ms += 7)
+            (void)call_at(&run, start_ns + ms(at_ms), false);
+        expect_rate_kept(&run);
+        assert_int_equal(run.count, 2 + 1 + 3 + 3 + 3);
+        lock(run.s);
+        dream_lease_seal(run.s->journal, run.s->lease);
+        dream_lease_free(run.s->journal, run.s->lease);
+        unlock(run.s);
+    }
 }
 
 static void test_lease__a_rate_of_no_calls_admits_none(void **state)
@@ -1026,6 +1088,7 @@ int main(void)
         WITH(test_lease__freeing_frees_all_that_hangs_on_it),
         WITH(test_lease__a_fold_killed_before_the_count_moved_counts_once),
         WITH(test_lease__a_fold_killed_after_the_count_moved_counts_once),
+        WITH(test_lease__a_fold_from_a_word_of_zero_counts_once),
         WITH(test_lease__a_debt_is_the_first_count_of_the_next_lease),
         WITH(test_lease__a_debt_larger_than_a_grant_is_paid_from_several),
         WITH(test_lease__a_debt_is_lowered_once_however_often_it_is_tried),
@@ -1033,6 +1096,7 @@ int main(void)
         WITH(test_lease__calls_of_a_window_are_those_granted),
         WITH(test_lease__calls_near_the_edge_count_against_both_windows),
         WITH(test_lease__a_rate_of_no_calls_admits_none),
+        WITH(test_lease__a_turn_that_a_kill_cut_short_admits_no_more_calls),
         WITH(test_lease__no_window_has_more_calls_than_granted_wherever_its_edge_is),
         WITH(test_lease__threads_and_moved_quotas_add_up_exactly),
         WITH(test_lease__threads_that_use_and_reserve_keep_the_rate),
