@@ -230,10 +230,16 @@ typedef struct dreamapi_meter_stats {
     int64_t meters_open;
     /** Without leases: units of cached meters that the server is yet to count. */
     int64_t units_unreported;
-    /** Without leases: units whose report may have been counted or not. They are not sent again: billed once or never. */
+    /** Without leases: units whose report may have been counted or not; and units admitted beyond a lease (DREAMAPI_POLICY_ALLOW) before
+     * a reboot without a clean close. They are not sent again: billed once or never. */
     int64_t units_doubtful;
+    /** Units admitted beyond any lease (DREAMAPI_POLICY_ALLOW) that no lease has billed yet. */
+    int64_t units_owed;
+    /** Leases whose records were damaged, since the journal was made: given up. The server counts their units as lost until the
+     * period ends. */
+    int64_t leases_damaged;
     /** Zero; room to grow. */
-    int64_t reserved[6];
+    int64_t reserved[4];
 } dreamapi_meter_stats;
 
 /** Fills `out_stats`. DREAMAPI_OK, DREAMAPI_INVALID or DREAMAPI_FORKED. */

@@ -340,12 +340,8 @@ static dreamapi_status give_up(admission *a)
 /* Beyond what is granted, within the bound that the caller chose; billed from the next leases. */
 static dreamapi_status allow_beyond(admission *a)
 {
-    uint64_t debt = atomic_load(&a->account->debt);
-
-    do {
-        if ((debt & UINT32_MAX) + a->units > a->meter->allow_units)
-            return give_up(a);
-    } while (!atomic_compare_exchange_weak(&a->account->debt, &debt, debt + a->units));
+    if (!dream_direct_owe(a->meter, a->units))
+        return give_up(a);
     describe_account(a->metering, a->account, a->now_ns, a->out);
     a->out->source = DREAMAPI_SOURCE_FALLBACK;
     a->out->allowed = 1;

@@ -21,12 +21,18 @@ enum {
     SWEEP_SPACING_MS = 100,
     FOLLOWER_MS = 1000,
     SHARED_MS = 5000, /* what other processes begin is found by looking */
+#ifdef DREAM_KILL_POINTS
+    RETENTION_S = 1, /* so that what is done at its end is killed, too */
+#else
     RETENTION_S = 3600,
+#endif
     RETAINED_MAX = 65536,
     REQUEST_PATIENCE_MS = 10000,
     /* Somebody else's wish without an answer for so long is repeated. */
     ORPHAN_MS = 15000,
     REFUND_AGAIN_MS = 5000,
+    DEBT_AGAIN_MS = 30000, /* after a refusal, unless a use asks before */
+    ORPHAN_LOOK_MS = 100,
     FIRST_WANT = 64,
     /* A wish is for so many seconds of the spending seen last. */
     WANT_SECONDS = 5
@@ -63,19 +69,55 @@ static bool is_ours(const dream_metering *metering, const dream_lease *lease)
            && lease->main.owner_start == metering->journal->process_start;
 }
 
+static void own(const dream_metering *metering, dream_lease *lease)
+{
+    lease->main.owner_pid = (uint32_t)atomic_load(&metering->journal->pid);
+    lease->main.owner_start = metering->journal->process_start;
+}
+
+/* A wish of a process that certainly is no more becomes this one's. False if it is somebody else's, or this one's already. */
+static bool inherit(const dream_metering *metering, dream_lease *lease)
+{
+    if (is_ours(metering, lease) || (lease->flags & DREAM_LEASE_IS_OLD) != 0
+        || !dream_process_is_dead(metering->journal, lease->main.owner_pid, lease->main.owner_start))
+        return false;
+    own(metering, lease);
+    return true;
+}
+
+/* True if units need a wish of their own, or that of a dead process. Asking for the owner takes a while: not at each use. */
+static bool is_unasked(dream_metering *metering, dream_line pending, int64_t now_ns)
+{
+    dream_lease *lease = pending == 0 ? NULL : at(metering, pending);
+
+    return lease == NULL || (now_ns - lease->asked_at_ns >= ms_to_ns(ORPHAN_LOOK_MS) && inherit(metering, lease));
+}
+
 bool dream_agent_want(dream_metering *metering, dream_account *account, uint32_t units)
 {
     dream_line pending = atomic_load(&account->pending);
+    int64_t now_ns = dream_metering_now_ns(metering);
 
     if (account->want < units)
         account->want = units;
-    if (pending != 0 || (atomic_load(&account->flags) & DREAM_ACCOUNT_ASKED) != 0
-        || dream_metering_now_ns(metering) < account->next_try_ns
+    if ((atomic_load(&account->flags) & DREAM_ACCOUNT_ASKED) != 0
+        || now_ns < account->next_try_ns || !is_unasked(metering, pending, now_ns)
         || !dream_lines_add(&metering->wanted, dream_journal_line(metering->journal, account)))
         return false;
     atomic_fetch_or(&account->flags, DREAM_ACCOUNT_ASKED);
     atomic_store(&metering->is_wanted, true);
     return true;
+}
+
+void dream_agent_want_debt(dream_metering *metering, dream_account *account)
+{
+    if (dream_direct_is_on(metering)) {
+        atomic_store(&metering->direct.has_debts, true);
+        atomic_store(&metering->direct.is_wanted, true);
+    } else if (!dream_agent_want(metering, account, 0) && atomic_load(&account->pending) == 0
+               && (atomic_load(&account->flags) & DREAM_ACCOUNT_ASKED) == 0) {
+        atomic_store(&metering->has_refunds, true);
+    }
 }
 
 /* ---- what a request holds ---- */
@@ -161,9 +203,9 @@ static void settle(builder *b, dream_lease *lease)
 /* ---- wishes ---- */
 
 /* Asks for so many seconds of what was spent lately; for twice as much as last time if that was gone at once. */
-static uint32_t size_wish(const builder *b, const dream_account *account, const dream_lease *last)
+static uint32_t size_wish(const builder *b, uint32_t needed, const dream_lease *last)
 {
-    uint64_t want = account->want > FIRST_WANT ? account->want : FIRST_WANT;
+    uint64_t want = needed > FIRST_WANT ? needed : FIRST_WANT;
 
     if (last != NULL) {
         int64_t lasted_ms = (b->now_ns - atomic_load(&last->granted_at_ns)) / NS_PER_MS;
@@ -190,6 +232,14 @@ static void count_request(const builder *b, dream_lease *lease)
 }
 #endif
 
+/* What a use waits for, and what is owed: that is the first count of the lease. */
+static uint32_t least_of(const dream_account *account)
+{
+    uint64_t sum = (uint64_t)account->want + dream_account_owed(account);
+
+    return sum < (uint64_t)DREAM_MAX_GRANT ? (uint32_t)sum : (uint32_t)DREAM_MAX_GRANT;
+}
+
 static dream_lease *make_wish(builder *b, dream_account *account)
 {
     dream_journal *journal = b->metering->journal;
@@ -210,10 +260,9 @@ static dream_lease *make_wish(builder *b, dream_account *account)
         count_request(b, lease);
 #endif
     lease->account = dream_journal_line(journal, account);
-    lease->least = account->want;
-    lease->wanted = size_wish(b, account, current == 0 ? NULL : at(b->metering, current));
-    lease->main.owner_pid = (uint32_t)atomic_load(&journal->pid);
-    lease->main.owner_start = journal->process_start;
+    lease->least = least_of(account);
+    lease->wanted = size_wish(b, lease->least, current == 0 ? NULL : at(b->metering, current));
+    own(b->metering, lease);
     DREAM_POINT(wish_filled);
     atomic_store(&lease->state, DREAM_LEASE_PENDING);
     DREAM_POINT(wish_pending);
@@ -310,8 +359,8 @@ static void sweep_pending(builder *b, dream_lease *lease)
                      || dream_process_is_dead(b->metering->journal, lease->main.owner_pid, lease->main.owner_start);
     int64_t patience_ns = ms_to_ns(is_orphan ? ORPHAN_MS : 2 * ORPHAN_MS);
 
-    /* Whoever flushes does not wait for its turn. */
-    if (is_orphan && atomic_load(&b->metering->is_flushing))
+    /* Whoever asked is dead, or somebody flushes: that does not wait for its turn. */
+    if (inherit(b->metering, lease) || (is_orphan && atomic_load(&b->metering->is_flushing)))
         patience_ns = 0;
     if (lease->asked_at_ns == 0 || b->now_ns >= lease->asked_at_ns + patience_ns) {
         if (is_full(b))
@@ -397,18 +446,37 @@ static void forget_settled(builder *b)
             return;
         if (header->settled_last == line)
             header->settled_last = 0;
+        DREAM_POINT(forget_begun);
         atomic_store(&header->settled_first, atomic_load(&settled->next));
+        DREAM_POINT(forget_unlisted);
         atomic_fetch_sub(&header->settled_count, 1);
+        DREAM_POINT(forget_counted);
         dream_journal_give(b->metering->journal, line);
     }
 }
 
+/* Units beyond any grant are billed by a lease, which nobody else may ask for. */
+static void sweep_debt(builder *b, dream_account *account)
+{
+    int64_t again_ms = atomic_load(&b->metering->is_flushing) ? 0 : DEBT_AGAIN_MS;
+    int64_t due_ns = account->next_try_ns == 0 ? b->now_ns : account->next_try_ns + ms_to_ns(again_ms);
+
+    if (atomic_load(&account->pending) != 0 || (atomic_load(&account->flags) & DREAM_ACCOUNT_ASKED) != 0)
+        return;
+    if (b->now_ns >= due_ns && b->request->count + 2 <= DREAM_LEASE_ITEMS_MAX)
+        take_wish(b, dream_journal_line(b->metering->journal, account));
+    else
+        wake_at(b, due_ns);
+}
+
 /* Whoever wanted units for it may be gone, with the list that had it. Where that is not so, it is listed twice at worst: its wish is
  * made once. */
-static void sweep_account(const builder *b, dream_account *account)
+static void sweep_account(builder *b, dream_account *account)
 {
     if ((atomic_load(&account->flags) & DREAM_ACCOUNT_ASKED) != 0 && dream_journal_is_shared(b->metering->journal))
         atomic_fetch_and(&account->flags, ~(uint32_t)DREAM_ACCOUNT_ASKED);
+    if (dream_account_owed(account) > 0)
+        sweep_debt(b, account);
 }
 
 static void sweep_record(builder *b, dream_line line)

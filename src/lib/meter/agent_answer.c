@@ -89,6 +89,8 @@ static void book_lease(booking *b, const dream_item *item, const dream_settled_a
                               memory_order_relaxed);
     lease->reported = item->admitted;
     if (item->is_final) {
+        if (strcmp(settled->state, "invalid") == 0)
+            dream_journal_note_damage(b->metering->journal);
         remember_settled(b, lease, item);
         DREAM_POINT(settle_remembered);
         dream_lease_free(b->metering->journal, lease);
@@ -303,6 +305,8 @@ static void book_refusal(booking *b, dream_lease *lease, dream_account *account,
     else
         account->next_try_ns = b->now_ns + (int64_t)DENIAL_MS * NS_PER_MS;
     account->want = 0;
+    if (dream_account_owed(account) > 0 && account->next_try_ns < b->metering->next_sweep_ns)
+        b->metering->next_sweep_ns = account->next_try_ns;
     if (atomic_load(&account->pending) == dream_journal_line(b->metering->journal, lease))
         atomic_store(&account->pending, 0);
     dream_lease_free(b->metering->journal, lease);
@@ -367,6 +371,8 @@ static void put_in_force(booking *b, dream_lease *lease, dream_account *account,
         (void)dream_lease_fan_out(b->metering->journal, lease);
     atomic_store(&account->denied_until_ns, 0);
     account->next_try_ns = 0;
+    if (atomic_load(&account->direct) != 0)
+        dream_direct_see_period(at(b->metering, atomic_load(&account->direct)), grant->period_start_day);
     DREAM_POINT(install_done);
     atomic_store(&account->current, line);
     DREAM_POINT(install_current);
@@ -392,12 +398,14 @@ static void book_grant(booking *b, dream_lease *lease, dream_account *account, c
     else {
         put_in_force(b, lease, account, &grant);
         /* A use that came after the wish was sent waits for more than it named: that is asked for next. */
-        if (account->want > grant.granted && account->want > lease->least)
+        if (account->want > grant.granted - lease->debt_paid && account->want + lease->debt_paid > lease->least)
             return;
-        if (account->want > grant.granted)
+        if (account->want > grant.granted - lease->debt_paid)
             deny_more(b, account, answer);
     }
     account->want = 0;
+    if (dream_account_owed(account) > 0)
+        dream_agent_want_debt(b->metering, account);
 }
 
 static bool is_pending(const dream_lease *lease)

@@ -210,38 +210,12 @@ static dream_direct *direct_of(const dreamapi_meter *meter)
     return line == 0 ? NULL : dream_journal_at(meter->metering->journal, line);
 }
 
-/* The lock is held. */
-static dream_direct *make_direct(const dreamapi_meter *meter)
-{
-    dream_journal *journal = meter->metering->journal;
-    dream_line line;
-    dream_direct *direct = direct_of(meter);
-
-    if (direct != NULL)
-        return direct;
-    line = dream_journal_take_new(journal, DREAM_TAG_DIRECT, sizeof(*direct));
-    if (line == 0)
-        return NULL;
-    direct = dream_journal_at(journal, line);
-    direct->account = dream_journal_line(journal, meter->account);
-    direct->counted = -1;
-    dream_journal_publish_new(journal, line);
-    atomic_store(&meter->account->direct, line);
-    return direct;
-}
-
 /* Units that the server is yet to count. */
 static int64_t uncounted(const dream_direct *direct)
 {
     uint64_t units = direct == NULL ? 0 : atomic_load(&direct->units);
 
     return (int64_t)(units & UINT32_MAX) + (int64_t)(units >> 32);
-}
-
-/* What the meter's bound is about: those, and the ones that the server may never have counted. */
-static int64_t unconfirmed(const dream_direct *direct)
-{
-    return direct == NULL ? 0 : uncounted(direct) + atomic_load(&direct->doubtful);
 }
 
 /* Units that the plan has left, as far as known here. Doubtful ones are not taken off: were they counted, the server's number has them. */
@@ -298,7 +272,7 @@ static dreamapi_status bring_token(const dreamapi_meter *meter, dreamapi_decisio
         dream_free_secret(token);
         return status;
     }
-    direct = make_direct(meter);
+    direct = dream_direct_of(metering->journal, meter->account);
     entry = direct == NULL ? NULL : dream_direct_entry_of(metering, dream_journal_line(metering->journal, direct));
     if (entry != NULL) {
         bool is_other = entry->token == NULL || strcmp(entry->token, token) != 0;
@@ -327,7 +301,7 @@ static dreamapi_status decide(const dreamapi_meter *meter, uint32_t units, int64
 {
     dream_metering *metering = meter->metering;
     dream_account *account = meter->account;
-    dream_direct *direct = make_direct(meter);
+    dream_direct *direct = dream_direct_of(metering->journal, account);
     dream_direct_entry *entry =
         direct == NULL ? NULL : dream_direct_entry_of(metering, dream_journal_line(metering->journal, direct));
     bool is_fresh;
@@ -344,7 +318,7 @@ static dreamapi_status decide(const dreamapi_meter *meter, uint32_t units, int64
         return DREAMAPI_PENDING;
     }
     is_fresh = now_ns - atomic_load(&account->answered_at_ns) < (int64_t)DENIAL_MS * NS_PER_MS;
-    if (unconfirmed(direct) + units > meter->params->cached_units) {
+    if (dream_direct_unconfirmed(direct) + dream_account_owed(meter->account) + units > meter->params->cached_units) {
         /* With nothing left to report, only a new period makes room. */
         entry->wants_numbers = entry->wants_numbers || (!is_fresh && atomic_load(&direct->units) == 0);
         return DREAMAPI_PENDING;
@@ -465,7 +439,7 @@ dreamapi_status dream_direct_check(const dreamapi_meter *meter, int64_t units, i
         out->reason = DREAMAPI_REASON_LIMIT;
         return DREAMAPI_LIMIT;
     }
-    if (out->limit < 0 || (is_cached && unconfirmed(direct) + units > meter->params->cached_units)) {
+    if (out->limit < 0 || (is_cached && dream_direct_unconfirmed(direct) + dream_account_owed(meter->account) + units > meter->params->cached_units)) {
         out->reason = DREAMAPI_REASON_EMPTY;
         return DREAMAPI_TIMEOUT;
     }

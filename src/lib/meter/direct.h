@@ -30,6 +30,7 @@ typedef struct dream_direct_book {
     size_t capacity;
 
     _Atomic bool is_wanted; /* the driver has something to do */
+    _Atomic bool has_debts; /* accounts may owe what no lease will pay */
     _Atomic bool is_ending; /* nothing new is begun */
     _Atomic unsigned calls; /* under way */
     _Atomic int trouble;    /* dreamapi_status of the last call, if the server did not answer it; else DREAMAPI_OK */
@@ -68,6 +69,30 @@ void dream_direct_note(struct dream_metering *metering, dream_account *account, 
 /* Remembers a refusal: for a second, or as long as the server asked to wait if it is for the rate. The journal's lock is held. */
 void dream_direct_deny(struct dream_metering *metering, dream_account *account, dreamapi_reason reason,
                        int64_t retry_after_ms);
+
+/* ---- direct_change.c: what both parts and recovery change. The journal's lock is held. ---- */
+
+/* The account's record, made if there is none; NULL without room. */
+dream_direct *dream_direct_of(dream_journal *journal, dream_account *account);
+/* What it is to hold, and the part of the account's debt that goes into it. */
+typedef struct dream_direct_values {
+    uint32_t waiting;
+    uint32_t reporting;
+    uint32_t doubtful;
+    uint32_t debt;
+} dream_direct_values;
+dream_direct_values dream_direct_values_of(const dream_direct *direct);
+/* All of it or, killed before the first store, nothing: _finish does the rest. */
+void dream_direct_change(dream_direct *direct, dream_account *account, const dream_direct_values *to);
+void dream_direct_finish(dream_direct *direct, dream_account *account);
+/* Units that the server is yet to count or may never have; 0 for NULL. */
+int64_t dream_direct_unconfirmed(const dream_direct *direct);
+/* The account has a grant of the period that begins on this day: what was doubtful in an earlier one counts no more. */
+void dream_direct_see_period(dream_direct *direct, int32_t start_day);
+
+/* Admits units beyond any grant, if all that is not billed yet stays within the meter's allow_units; and asks for a grant to bill
+ * them. Takes the lock. */
+bool dream_direct_owe(const dreamapi_meter *meter, uint32_t units);
 
 /* ---- direct_report.c: the driver's part ---- */
 

@@ -15,6 +15,7 @@
 #include "lib/error.h"
 #include "lib/meter/lease_wire.h"
 #include "lib/meter/metering.h"
+#include "lib/meter/point.h"
 #include "lib/object/usage.h"
 
 enum {
@@ -155,6 +156,8 @@ bool dream_direct_learn(dream_metering *metering)
         && dream_extensions_look(extensions, now_ms) == DREAM_EXTENSIONS_KNOWN) {
         metering->direct.heard_until_ms = extensions->until_ms;
         atomic_store(&dream_journal_header_of(metering->journal)->announced, extensions->announced | DREAM_ANNOUNCED);
+        atomic_store(&metering->direct.has_debts, true);
+        atomic_store(&metering->direct.is_wanted, true);
     }
     return dream_direct_is_on(metering);
 }
@@ -203,11 +206,14 @@ static void put_back(const booking *b)
     dream_direct_set(b->direct, dream_direct_waiting(b->direct) + b->units, 0);
 }
 
-static void give_up_on(dream_direct *direct)
+/* Nobody knows if it was counted: better billed never than twice. */
+static void give_up_on(const dream_metering *metering, dream_direct *direct)
 {
-    /* First there twice, then once: a kill in between bills nothing twice. */
-    atomic_fetch_add(&direct->doubtful, dream_direct_reporting(direct));
-    dream_direct_set(direct, dream_direct_waiting(direct), 0);
+    dream_direct_values values = dream_direct_values_of(direct);
+
+    values.doubtful += values.reporting;
+    values.reporting = 0;
+    dream_direct_change(direct, account_of(metering, direct), &values);
 }
 
 static void counted(const booking *b)
@@ -294,7 +300,7 @@ static void unclear(const booking *b, bool is_remembered)
     if (is_remembered)
         b->direct->flags |= DREAM_DIRECT_IS_REPEATABLE;
     else
-        give_up_on(b->direct);
+        give_up_on(b->metering, b->direct);
 }
 
 static void unsent(const booking *b)
@@ -584,7 +590,9 @@ static bool begin_report(const picker *p, dream_direct *direct)
     direct->flags = is_batch ? DREAM_DIRECT_IS_BATCH | DREAM_DIRECT_IS_REPEATABLE
                     : announces(p->metering, DREAM_EXTENSION_IDEMPOTENCY) ? DREAM_DIRECT_IS_REPEATABLE
                                                                           : 0;
+    DREAM_POINT(report_named);
     dream_direct_set(direct, waiting - units, units);
+    DREAM_POINT(report_begun);
     return true;
 }
 
@@ -635,7 +643,7 @@ static bool take_up(picker *p, dream_direct *direct)
         return false;
     }
     if (!is_remembered(p, direct)) {
-        give_up_on(direct);
+        give_up_on(p->metering, direct);
         return false;
     }
     own(p, direct);
@@ -689,15 +697,32 @@ static void pick(picker *p, dream_direct_entry *entry)
         pick_report(p, entry, direct);
 }
 
+/* What leases cannot bill any more is reported like what cached meters admit. */
+static void take_debt(dream_metering *metering, dream_account *account)
+{
+    dream_direct *direct = dream_account_owed(account) == 0 ? NULL : dream_direct_of(metering->journal, account);
+    dream_direct_values values;
+
+    if (direct == NULL)
+        return;
+    values = dream_direct_values_of(direct);
+    values.debt = dream_account_owed(account);
+    values.waiting += values.debt;
+    dream_direct_change(direct, account, &values);
+    (void)dream_direct_entry_of(metering, dream_journal_line(metering->journal, direct));
+}
+
 /* Finds what earlier runs and other processes left. */
 static void scan(picker *p)
 {
     dream_metering *metering = p->metering;
     dream_direct_book *book = &metering->direct;
 
-    if (p->now_ns >= book->next_scan_ns) {
+    if (atomic_exchange(&book->has_debts, false) || p->now_ns >= book->next_scan_ns) {
         for (dream_line line = 0; (line = dream_journal_next(metering->journal, line)) != 0;) {
             const dream_direct *direct = direct_at(metering, line);
+            if (dream_tag_kind(direct->tag) == DREAM_TAG_ACCOUNT && dream_direct_is_on(metering))
+                take_debt(metering, dream_journal_at(metering->journal, line));
             if (dream_tag_kind(direct->tag) == DREAM_TAG_DIRECT && atomic_load(&direct->units) != 0)
                 (void)dream_direct_entry_of(metering, line);
         }
@@ -865,6 +890,26 @@ static bool is_unsettled(const void *record)
     return kind == DREAM_TAG_LEASE || (kind == DREAM_TAG_REFUND && ((const dream_refund *)record)->state == 1);
 }
 
+/* Why nothing comes of waiting for what leases are about; DREAMAPI_OK: there is no such record, DREAMAPI_PENDING: it is worth waiting. */
+static dreamapi_status hindrance(const dream_metering *metering, const void *record, int64_t now_ns)
+{
+    const dream_account *account = record;
+
+    if (is_unsettled(record))
+        return dream_direct_is_on(metering) ? DREAMAPI_UNSUPPORTED : DREAMAPI_PENDING;
+    if (dream_tag_kind(account->tag) != DREAM_TAG_ACCOUNT || dream_account_owed(account) == 0)
+        return DREAMAPI_OK;
+    if (dream_direct_is_on(metering) || atomic_load(&account->pending) != 0
+        || now_ns >= atomic_load(&account->denied_until_ns))
+        return DREAMAPI_PENDING;
+    switch ((dreamapi_reason)atomic_load(&account->denied_reason)) {
+    case DREAMAPI_REASON_LIMIT: return DREAMAPI_LIMIT;
+    case DREAMAPI_REASON_NO_CUSTOMER: return DREAMAPI_NOT_FOUND;
+    case DREAMAPI_REASON_REFUSED: return DREAMAPI_FORBIDDEN;
+    default: return DREAMAPI_PENDING; /* passes by itself */
+    }
+}
+
 bool dream_direct_is_stuck(dream_metering *metering, dreamapi_status *out_status)
 {
     int64_t now_ns = dream_metering_now_ns(metering);
@@ -876,10 +921,13 @@ bool dream_direct_is_stuck(dream_metering *metering, dreamapi_status *out_status
     for (dream_line line = 0; is_stuck && (line = dream_journal_next(metering->journal, line)) != 0;) {
         const dream_direct *direct = direct_at(metering, line);
         const dream_direct_entry *entry;
-        if (dream_tag_kind(direct->tag) != DREAM_TAG_DIRECT) {
-            is_stuck = !is_unsettled(dream_journal_at(metering->journal, line));
-            continue;
+        dreamapi_status status = hindrance(metering, direct, now_ns);
+        if (status != DREAMAPI_OK) {
+            is_stuck = status != DREAMAPI_PENDING;
+            *out_status = status;
         }
+        if (dream_tag_kind(direct->tag) != DREAM_TAG_DIRECT)
+            continue;
         if (atomic_load(&direct->units) == 0)
             continue;
         entry = dream_direct_entry_of(metering, line);
@@ -894,5 +942,7 @@ bool dream_direct_is_stuck(dream_metering *metering, dreamapi_status *out_status
         }
     }
     dream_journal_unlock(metering->journal);
-    return is_stuck && *out_status != DREAMAPI_OK;
+    is_stuck = is_stuck && *out_status != DREAMAPI_OK;
+    *out_status = is_stuck ? *out_status : DREAMAPI_OK;
+    return is_stuck;
 }

@@ -48,7 +48,7 @@ typedef struct dream_journal_header {
     dream_line settled_last;
     _Atomic uint32_t settled_count;
     _Atomic uint32_t is_changing; /* set under the lock: who finds it set finds what a killed process left half done */
-    uint32_t unused;
+    _Atomic uint32_t leases_damaged; /* found to say what cannot be, and given up */
     dream_identity identities[2];
     _Atomic uint32_t announced; /* the server's extensions, as the process that asked last heard, and DREAM_ANNOUNCED */
 } dream_journal_header;
@@ -95,6 +95,11 @@ void dream_journal_give(dream_journal *journal, dream_line line);
 static inline dream_journal_header *dream_journal_header_of(const dream_journal *journal)
 {
     return (dream_journal_header *)(void *)journal->base;
+}
+/* A lease's record says what cannot be: its units stay with the server until its period ends. Counted for statistics. */
+static inline void dream_journal_note_damage(const dream_journal *journal)
+{
+    atomic_fetch_add(&dream_journal_header_of(journal)->leases_damaged, 1);
 }
 static inline const dream_identity *dream_journal_identity(const dream_journal *journal)
 {

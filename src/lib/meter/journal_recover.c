@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/rule.h"
+#include "lib/meter/direct.h"
 #include "lib/meter/lease.h"
 #include "lib/meter/point.h"
 
@@ -89,6 +90,7 @@ static bool find_starts(recovery_walk *walk)
         if (!is_sound(walk->journal, line, used)) {
             if (walk->is_proven)
                 return false;
+            dream_journal_note_damage(walk->journal); /* one at least, if it was of a lease */
             atomic_store(&header->used, line);
             return true;
         }
@@ -99,20 +101,33 @@ static bool find_starts(recovery_walk *walk)
 }
 
 /* Units that the next lease would pay. In a copy they are the original's to pay; in pages of which some are older than others, a lease may
- * have paid them already. Moving the generation on keeps leases that paid from taking them off again. */
-static void forget_debt(dream_account *account)
+ * have paid them already: they are doubtful, and go on counting against the bound of those who allow them. Moving the generation on
+ * keeps leases that paid from taking them off again. */
+static void forget_debt(const recovery_walk *walk, dream_account *account)
 {
     uint64_t debt = atomic_load(&account->debt);
+    dream_line line = atomic_load(&account->direct);
+    dream_direct *direct = line == 0 || walk->recovery->is_copy ? NULL : dream_journal_at(walk->journal, line);
+    dream_direct_values values;
 
-    atomic_store(&account->debt, ((debt >> 32) + 1) << 32);
+    if (direct != NULL && dream_account_owed(account) > 0) {
+        dream_direct_finish(direct, account);
+        values = dream_direct_values_of(direct);
+        values.debt = dream_account_owed(account);
+        values.doubtful += values.debt;
+        direct->since_day = 0;
+        dream_direct_change(direct, account, &values);
+    } else {
+        atomic_store(&account->debt, ((debt >> 32) + 1) << 32);
+    }
 }
 
 static void recover_account(const recovery_walk *walk, dream_account *account)
 {
-    if (!walk->is_proven)
-        forget_debt(account);
     if (!is_kind(walk, atomic_load(&account->direct), DREAM_TAG_DIRECT))
         atomic_store(&account->direct, 0);
+    if (!walk->is_proven)
+        forget_debt(walk, account);
     atomic_store(&account->current, 0);
     atomic_store(&account->pending, 0);
     atomic_store(&account->flags, 0);
@@ -156,7 +171,7 @@ static void mend_changes(const recovery_walk *walk, dream_lease *lease)
 static void finish_debt(const recovery_walk *walk, const dream_lease *lease)
 {
     if (atomic_load(&lease->state) != DREAM_LEASE_PENDING && dream_word_units(atomic_load(&lease->main.word)) >= lease->debt_paid)
-        dream_account_lower_debt(dream_journal_at(walk->journal, lease->account), lease);
+        dream_account_lower_debt(dream_journal_at(walk->journal, lease->account), lease->debt_paid, lease->debt_generation);
 }
 
 #ifdef DREAM_MUTABLE_RULES
@@ -171,11 +186,21 @@ static void revive(const recovery_walk *walk, dream_lease *lease)
 }
 #endif
 
+/* What no store of this library leaves, but a torn or older page may. */
+static bool is_damaged(const recovery_walk *walk, const dream_lease *lease)
+{
+    uint32_t state = atomic_load(&lease->state);
+
+    return state > DREAM_LEASE_SEALED || (state != 0 && !is_kind(walk, lease->account, DREAM_TAG_ACCOUNT));
+}
+
 static void recover_lease(recovery_walk *walk, dream_lease *lease)
 {
     dream_line fan = atomic_load(&lease->main.lease);
 
-    if (!is_kind(walk, lease->account, DREAM_TAG_ACCOUNT) || atomic_load(&lease->state) == 0
+    if (is_damaged(walk, lease))
+        dream_journal_note_damage(walk->journal);
+    if (is_damaged(walk, lease) || atomic_load(&lease->state) == 0
         || (walk->recovery->is_copy && atomic_load(&lease->state) == DREAM_LEASE_PENDING)) {
         atomic_store(&lease->main.lease, 0);
         atomic_store(&lease->reservations, 0);
@@ -204,28 +229,31 @@ static void recover_lease(recovery_walk *walk, dream_lease *lease)
 static void recover_direct(const recovery_walk *walk, dream_line line)
 {
     dream_direct *direct = dream_journal_at(walk->journal, line);
-    uint32_t waiting = dream_direct_waiting(direct);
-    uint32_t reporting = dream_direct_reporting(direct);
-    uint32_t doubtful = 0;
+    bool is_repeatable = (direct->flags & DREAM_DIRECT_IS_REPEATABLE) != 0;
+    dream_direct_values values;
+    dream_account *account;
 
     direct->next_ns = 0;
     direct->owner_pid = 0;
     direct->owner_start = 0;
     if (!is_kind(walk, direct->account, DREAM_TAG_ACCOUNT)) {
         direct->account = 0;
+        direct->is_changing = 0;
         dream_direct_set(direct, 0, 0);
         return;
     }
+    account = dream_journal_at(walk->journal, direct->account);
+    dream_direct_finish(direct, account);
+    values = dream_direct_values_of(direct);
     if (walk->recovery->is_copy) {
-        dream_direct_set(direct, 0, 0);
+        values.waiting = values.reporting = 0;
     } else {
-        doubtful += walk->is_proven ? 0 : waiting;
-        doubtful += (direct->flags & DREAM_DIRECT_IS_REPEATABLE) != 0 ? 0 : reporting;
-        atomic_fetch_add(&direct->doubtful, doubtful);
-        dream_direct_set(direct, walk->is_proven ? waiting : 0,
-                         (direct->flags & DREAM_DIRECT_IS_REPEATABLE) != 0 ? reporting : 0);
+        values.doubtful += (walk->is_proven ? 0 : values.waiting) + (is_repeatable ? 0 : values.reporting);
+        values.waiting = walk->is_proven ? values.waiting : 0;
+        values.reporting = is_repeatable ? values.reporting : 0;
     }
-    atomic_store(&((dream_account *)dream_journal_at(walk->journal, direct->account))->direct, line);
+    dream_direct_change(direct, account, &values);
+    atomic_store(&account->direct, line);
 }
 
 static void recover_settled(recovery_walk *walk, dream_line line)
@@ -333,12 +361,25 @@ static void mend_lease(const recovery_walk *walk, dream_lease *lease)
     finish_debt(walk, lease);
 }
 
+static void mend_direct(const recovery_walk *walk, dream_line line)
+{
+    dream_direct *direct = dream_journal_at(walk->journal, line);
+    dream_account *account = dream_journal_at(walk->journal, direct->account);
+
+    if (!is_kind(walk, direct->account, DREAM_TAG_ACCOUNT))
+        return;
+    dream_direct_finish(direct, account);
+    if (atomic_load(&account->direct) == 0)
+        atomic_store(&account->direct, line);
+}
+
 static void mend_record(recovery_walk *walk, dream_line line)
 {
     void *record = dream_journal_at(walk->journal, line);
 
     switch (dream_tag_kind(*(uint32_t *)record)) {
     case DREAM_TAG_LEASE: mend_lease(walk, record); break;
+    case DREAM_TAG_DIRECT: mend_direct(walk, line); break;
     case DREAM_TAG_SETTLED: recover_settled(walk, line); break;
     case DREAM_TAG_REFUND: recover_refund(walk, record); break;
     default: break;

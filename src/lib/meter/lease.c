@@ -376,13 +376,13 @@ dream_slow dream_lease_spend(dream_journal *journal, dream_lease *lease, dream_s
 
 #define DEBT_UNITS UINT64_C(0xFFFFFFFF)
 
-void dream_account_lower_debt(dream_account *account, const dream_lease *lease)
+void dream_account_lower_debt(dream_account *account, uint32_t units, uint32_t generation)
 {
     uint64_t debt = atomic_load(&account->debt);
 
-    while (lease->debt_paid > 0 && (uint32_t)(debt >> 32) == lease->debt_generation) {
-        uint64_t rest = (debt & DEBT_UNITS) - lease->debt_paid;
-        if (atomic_compare_exchange_strong(&account->debt, &debt, ((uint64_t)lease->debt_generation + 1) << 32 | rest))
+    while (units > 0 && (uint32_t)(debt >> 32) == generation) {
+        uint64_t rest = (debt & DEBT_UNITS) - units;
+        if (atomic_compare_exchange_strong(&account->debt, &debt, ((uint64_t)generation + 1) << 32 | rest))
             return;
     }
 }
@@ -435,7 +435,7 @@ void dream_lease_install(dream_lease *lease, const dream_grant *grant, dream_acc
     /* The word opens the lease: everything above is in place before. What is owed is its first count. */
     atomic_store(&share->word, (atomic_load(&share->word) & DREAM_GENERATIONS) | lease->debt_paid);
     DREAM_POINT(install_open);
-    dream_account_lower_debt(account, lease);
+    dream_account_lower_debt(account, lease->debt_paid, lease->debt_generation);
 }
 
 /* ---- reservations ---- */

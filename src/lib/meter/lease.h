@@ -85,8 +85,8 @@ typedef struct dream_grant {
 } dream_grant;
 void dream_lease_install(dream_lease *lease, const dream_grant *grant, dream_account *account);
 void dream_lease_set_id(dream_lease *lease, const unsigned char id[16]);
-/* Takes what the lease paid off the debt, unless that was done. */
-void dream_account_lower_debt(dream_account *account, const dream_lease *lease);
+/* Takes units off the debt, unless it was lowered since it had this generation. */
+void dream_account_lower_debt(dream_account *account, uint32_t units, uint32_t generation);
 
 /* Gives the lease a share for each of many threads. False without room; a lease with a rate has one share. */
 bool dream_lease_fan_out(dream_journal *journal, dream_lease *lease);

@@ -110,6 +110,7 @@ bool dream_agent_is_settled(dream_metering *metering)
     for (dream_line line = 0; is_settled && (line = dream_journal_next(metering->journal, line)) != 0;) {
         const uint32_t *tag = dream_journal_at(metering->journal, line);
         if ((dream_tag_kind(*tag) == DREAM_TAG_LEASE && is_waited_for((const dream_lease *)tag))
+            || (dream_tag_kind(*tag) == DREAM_TAG_ACCOUNT && dream_account_owed((const dream_account *)tag) != 0)
             || (dream_tag_kind(*tag) == DREAM_TAG_DIRECT && atomic_load(&((const dream_direct *)tag)->units) != 0)
             || (dream_tag_kind(*tag) == DREAM_TAG_REFUND && ((const dream_refund *)tag)->state == 1))
             is_settled = false;
@@ -182,7 +183,10 @@ dreamapi_status dreamapi_client_flush(dreamapi_client *client, int64_t timeout_m
     if (status == DREAMAPI_OK)
         dream_error_clear(error);
     else
-        (void)dream_error_set(error, status, "not everything could be settled; the journal has the rest");
+        (void)dream_error_set(error, status,
+                              status == DREAMAPI_UNSUPPORTED
+                                  ? "the journal has leases to settle, and the server announces none (or no secret key is set)"
+                                  : "not everything could be settled; the journal has the rest");
     return status;
 }
 
@@ -249,6 +253,8 @@ static void count_record(dream_metering *metering, dream_line line, int64_t now_
     const dream_lease *lease = dream_journal_at(metering->journal, line);
     int64_t lag_ms;
 
+    if (dream_tag_kind(lease->main.tag) == DREAM_TAG_ACCOUNT)
+        out->units_owed += dream_account_owed(dream_journal_at(metering->journal, line));
     if (dream_tag_kind(lease->main.tag) == DREAM_TAG_DIRECT)
         count_direct(dream_journal_at(metering->journal, line), out);
     if (dream_tag_kind(lease->main.tag) != DREAM_TAG_LEASE)
@@ -290,6 +296,7 @@ dreamapi_status dreamapi_client_meter_stats(dreamapi_client *client, dreamapi_me
     now_ns = dream_metering_now_ns(metering);
     out_stats->journal_bytes = (int64_t)atomic_load(&dream_journal_header_of(metering->journal)->allocated);
     out_stats->journal_used_bytes = (int64_t)atomic_load(&dream_journal_header_of(metering->journal)->used) * DREAM_LINE;
+    out_stats->leases_damaged = atomic_load(&dream_journal_header_of(metering->journal)->leases_damaged);
     for (dream_line line = 0; (line = dream_journal_next(metering->journal, line)) != 0;)
         count_record(metering, line, now_ns, out_stats);
     dream_journal_unlock(metering->journal);

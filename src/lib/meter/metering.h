@@ -38,7 +38,7 @@ typedef struct dream_metering {
 
     _Atomic bool is_wanted; /* the driver has something to do */
     _Atomic bool is_flushing;
-    _Atomic bool has_refunds; /* new ones, for the sweep to find */
+    _Atomic bool has_refunds; /* new ones, or debts to ask for later, for the sweep to find */
     _Atomic bool is_closed; /* the client is gone: units at hand may be spent, no more will come */
 
     /* What users' threads go by when no unit is at hand. */
@@ -125,6 +125,8 @@ int64_t dream_agent_due_ms(const dream_metering *metering);
 /* Puts an account among those that need units; the journal's lock is held. False if that brings nothing new: it is there
  * already, or its request is under way, or the server said not to ask yet. */
 bool dream_agent_want(dream_metering *metering, dream_account *account, uint32_t units);
+/* The account owes units that no wish under way is for. The journal's lock is held. */
+void dream_agent_want_debt(dream_metering *metering, dream_account *account);
 /* True when nothing is left to settle. Takes the journal's lock. */
 bool dream_agent_is_settled(dream_metering *metering);
 

@@ -71,6 +71,18 @@
     X(free_begun)                                                                                                      \
     X(free_parts)                                                                                                      \
     X(free_done)                                                                                                       \
+    X(forget_begun)                                                                                                    \
+    X(forget_unlisted)                                                                                                 \
+    X(forget_counted)                                                                                                  \
+    X(direct_published)                                                                                                \
+    X(direct_named)                                                                                                    \
+    X(debt_owed)                                                                                                       \
+    X(change_noted)                                                                                                    \
+    X(change_units)                                                                                                    \
+    X(change_doubtful)                                                                                                 \
+    X(change_debt)                                                                                                     \
+    X(report_named)                                                                                                    \
+    X(report_begun)                                                                                                    \
     X(epoch_marked)                                                                                                    \
     X(answer_booked)
 

@@ -194,7 +194,8 @@ typedef struct dream_refund {
     uint64_t spare;
 } dream_refund;
 
-/* Two lines, never freed; guarded by the journal's lock. A report takes units from the low half of `units` to the high one, and
+/* Two lines, never freed; guarded by the journal's lock. An account that owes has one, too: where its debt goes if no lease can pay it.
+ * A report takes units from the low half of `units` to the high one, and
  * takes them out, each in one store: after a kill none is missing and none is there twice. Its id, owner and flags are written before,
  * and count only while the high half is not zero. */
 typedef struct dream_direct {
@@ -213,13 +214,23 @@ typedef struct dream_direct {
     int64_t counted; /* the server's count, as the last report that it counted was told */
     _Atomic uint32_t refusal; /* dreamapi_status of the last report, if the server refused it */
     uint32_t is_guessed; /* the account's numbers were changed here since the server told them */
-    uint32_t spare[10];
+    uint64_t next_units;    /* while it is changing: what it and the debt come to (direct_change.c) */
+    uint32_t next_doubtful;
+    uint32_t debt_taken;
+    uint32_t debt_generation;
+    uint32_t is_changing;
+    int32_t since_day; /* the first day of the period in which doubtful units were seen last; 0: in none */
+    uint32_t spare[3];
 } dream_direct;
 enum {
     DREAM_DIRECT_IS_REPEATABLE = 1u << 0, /* the server remembers the report by its id */
     DREAM_DIRECT_IS_BATCH = 1u << 1       /* its id is an event's, not an idempotency key */
 };
 
+static inline uint32_t dream_account_owed(const dream_account *account)
+{
+    return (uint32_t)atomic_load(&account->debt);
+}
 static inline uint32_t dream_direct_waiting(const dream_direct *direct)
 {
     return (uint32_t)atomic_load(&direct->units);

@@ -695,8 +695,8 @@ static void test_lease__a_debt_is_lowered_once_however_often_it_is_tried(void **
     atomic_store(&s->account->debt, 4);
     install_units(s, 10);
     atomic_fetch_add(&s->account->debt, 7);
-    dream_account_lower_debt(s->account, s->lease);
-    dream_account_lower_debt(s->account, s->lease);
+    dream_account_lower_debt(s->account, s->lease->debt_paid, s->lease->debt_generation);
+    dream_account_lower_debt(s->account, s->lease->debt_paid, s->lease->debt_generation);
     assert_int_equal(debt_of(s), 7);
 }
 
