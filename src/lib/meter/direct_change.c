@@ -86,6 +86,7 @@ bool dream_direct_owe(const dreamapi_meter *meter, uint32_t units)
         is_within = true;
         atomic_fetch_add(&account->debt, units);
         DREAM_POINT(debt_owed);
+        account->want = 0; /* what this use waited for; others that wait say so again */
         dream_agent_want_debt(metering, account);
     }
     dream_journal_unlock(metering->journal);

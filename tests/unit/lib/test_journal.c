@@ -21,6 +21,7 @@
 #include "common/crypto.h"
 #include "lib/meter/accounts.h"
 #include "lib/meter/journal_recover.h"
+#include "lib/meter/direct.h"
 #include "lib/meter/lease.h"
 
 enum { SOON_S = 60, FIRST_BYTES = 64 * 1024, NOBODY = 65534 };
@@ -415,6 +416,104 @@ static void test_journal__a_reboot_after_a_clean_close_leaves_no_doubt(void **st
     with_header(s, change_boot);
     o = open_it(s);
     expect_settled_as(&o, 7, false);
+    close_it(&o);
+}
+
+/* ---- debts, direct records, damage ---- */
+
+static dream_direct *direct_of(const opened *o, const char *user)
+{
+    dream_account *account = account_of(o, user);
+    dream_line line = account == NULL ? 0 : atomic_load(&account->direct);
+
+    return line == 0 ? NULL : dream_journal_at(o->journal, line);
+}
+
+static void owe_and_be_killed(scene *s)
+{
+    opened o = open_in_child(s);
+    dream_account *account = account_of(&o, "user_1");
+
+    CHECK(dream_journal_lock(o.journal));
+    CHECK(dream_direct_of(o.journal, account) != NULL);
+    atomic_store(&account->debt, UINT64_C(3) << 32 | 5);
+    (void)kill(getpid(), SIGKILL);
+}
+
+static void test_journal__a_debt_outlives_a_kill_and_is_doubtful_after_a_reboot(void **state)
+{
+    scene *s = *state;
+    opened o;
+
+    in_child(owe_and_be_killed, s, SIGKILL);
+    o = open_it(s);
+    assert_int_equal(dream_account_owed(account_of(&o, "user_1")), 5);
+    assert_int_equal(dream_direct_unconfirmed(direct_of(&o, "user_1")), 0);
+    close_it(&o);
+    in_child(owe_and_be_killed, s, SIGKILL);
+    with_header(s, change_boot);
+    for (int i = 0; i < 2; i++) {
+        o = open_it(s);
+        assert_int_equal(dream_account_owed(account_of(&o, "user_1")), 0);
+        assert_int_equal(dream_direct_unconfirmed(direct_of(&o, "user_1")), 5);
+        close_it(&o);
+    }
+}
+
+/* Recovery found 3 units in a report that nobody knows the end of, and was killed after so many of its stores. */
+static int stores;
+static void give_up_and_be_killed(scene *s)
+{
+    opened o = open_in_child(s);
+    dream_account *account = account_of(&o, "user_1");
+    dream_direct *direct;
+
+    CHECK(dream_journal_lock(o.journal));
+    CHECK((direct = dream_direct_of(o.journal, account)) != NULL);
+    dream_direct_set(direct, 2, 3);
+    atomic_store(&account->debt, 4);
+    if (stores > 0) {
+        direct->next_units = 2 + 4;
+        direct->next_doubtful = 3;
+        direct->debt_taken = 4;
+        direct->is_changing = 1;
+    }
+    if (stores > 1)
+        dream_direct_set(direct, 2 + 4, 0);
+    if (stores > 2)
+        atomic_store(&direct->doubtful, 3);
+    if (stores > 3)
+        atomic_store(&account->debt, UINT64_C(1) << 32);
+    (void)kill(getpid(), SIGKILL);
+}
+
+static void test_journal__a_change_that_a_kill_cut_short_doubles_nothing(void **state)
+{
+    scene *s = *state;
+
+    for (stores = 0; stores <= 4; stores++) {
+        opened o;
+        (void)unlink(s->path);
+        in_child(give_up_and_be_killed, s, SIGKILL);
+        o = open_it(s);
+        assert_int_equal(atomic_load(&direct_of(&o, "user_1")->doubtful), 3);
+        assert_int_equal(dream_direct_reporting(direct_of(&o, "user_1")), 0);
+        assert_int_equal(dream_direct_waiting(direct_of(&o, "user_1")) + dream_account_owed(account_of(&o, "user_1")), 6);
+        close_it(&o);
+    }
+}
+
+static void test_journal__a_lease_that_says_what_cannot_be_is_given_up_and_counted(void **state)
+{
+    scene *s = *state;
+    opened o = open_it(s);
+
+    atomic_store(&make_lease(&o, account_of(&o, "user_1"), 7)->state, 9);
+    make_lease(&o, account_of(&o, "user_2"), 7)->account = DREAM_JOURNAL_FIRST - 1;
+    close_it(&o);
+    o = open_it(s);
+    assert_int_equal(count_kind(&o, DREAM_TAG_LEASE), 0);
+    assert_int_equal(atomic_load(&dream_journal_header_of(o.journal)->leases_damaged), 2);
     close_it(&o);
 }
 
@@ -1026,6 +1125,9 @@ int main(void)
         WITH(test_journal__a_killed_owners_reservation_bills_nothing),
         WITH(test_journal__after_a_reboot_leases_are_settled_as_unproven),
         WITH(test_journal__a_reboot_after_a_clean_close_leaves_no_doubt),
+        WITH(test_journal__a_debt_outlives_a_kill_and_is_doubtful_after_a_reboot),
+        WITH(test_journal__a_change_that_a_kill_cut_short_doubles_nothing),
+        WITH(test_journal__a_lease_that_says_what_cannot_be_is_given_up_and_counted),
         WITH(test_journal__a_copy_gets_a_holder_of_its_own_and_settles_as_unproven),
         WITH(test_journal__a_copy_forgets_wishes_that_are_the_originals),
         WITH(test_journal__one_with_debts_is_refused_for_another_server),

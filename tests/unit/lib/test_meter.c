@@ -9,6 +9,8 @@
 #include <cjson/cJSON.h>
 
 #include "fixture.h"
+#include "lib/client.h"
+#include "lib/meter/metering.h"
 #include "lib/settings.h"
 
 enum { SOON_S = 60, TTL_MS = 60000, ROWS = 256 };
@@ -188,8 +190,8 @@ static dreamapi_status start(void *instance, dreamapi_exchange *exchange)
     return server.start(instance, exchange);
 }
 
-/* A client whose server has a plan of 100 units. */
-static int set_up(void **state)
+/* A server with a plan of 100 units, which the test has answer GET /health. */
+static int set_up_unannounced(void **state)
 {
     fixture *f;
 
@@ -205,8 +207,15 @@ static int set_up(void **state)
     server.retry_after_ms = 60000;
     server.start = f->options->transport.start;
     f->options->transport.start = start;
-    fixture_extensions(f, EVERY_EXTENSION);
-    fixture_make_client(f);
+    return 0;
+}
+
+/* A client of it. */
+static int set_up(void **state)
+{
+    (void)set_up_unannounced(state);
+    fixture_extensions(*state, EVERY_EXTENSION);
+    fixture_make_client(*state);
     return 0;
 }
 
@@ -572,6 +581,178 @@ static void test_meter__allowing_never_overrules_a_refusal(void **state)
     assert_int_equal(dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK); /* nothing was heard yet */
     pass(f, 1);
     assert_int_equal(dreamapi_meter_use(meter, 1, NULL), DREAMAPI_LIMIT);
+    dreamapi_meter_close(meter);
+}
+
+/* One unit beyond any lease, which the plan does not cover. */
+static dreamapi_meter *owe_one(fixture *f)
+{
+    dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_ALLOW);
+
+    server.used = 100;
+    use(meter, 1);
+    pass(f, 1);
+    assert_int_equal(stats_of(f).units_owed, 1);
+    return meter;
+}
+
+static void test_meter__what_was_allowed_is_billed_without_another_use(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter = owe_one(f);
+
+    pass(f, 300000);
+    assert_in_range(requests(f), 3, 11); /* asked again each half a minute */
+    server.limit = 200;
+    pass(f, 120000);
+    assert_int_equal(stats_of(f).units_owed, 0);
+    assert_int_equal(server.used, 101);
+    dreamapi_meter_close(meter);
+}
+
+static void test_meter__a_flush_bills_what_was_allowed_or_says_why_not(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter = owe_one(f);
+
+    fixture_expect(f, dreamapi_client_flush(f->client, 1000, &f->error), DREAMAPI_LIMIT);
+    server.limit = 200;
+    pass(f, 1100);
+    flush(f);
+    assert_int_equal(server.used, 101);
+    assert_int_equal(stats_of(f).units_owed, 0);
+    dreamapi_meter_close(meter);
+}
+
+/* Grants of one unit: three are owed, and one more waits. */
+static void test_meter__a_debt_larger_than_grants_takes_several(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_ALLOW);
+
+    server.most = 1;
+    for (int i = 0; i < 3; i++)
+        use(meter, 1);
+    flush(f);
+    assert_int_equal(server.used, 3);
+    dreamapi_meter_close(meter);
+}
+
+static void name_journal(fixture *f, char file[])
+{
+    int fd = mkstemp(file);
+
+    assert_true(fd >= 0);
+    (void)close(fd);
+    (void)unlink(file);
+    assert_int_equal(dreamapi_options_set_journal(f->options, file), DREAMAPI_OK);
+    assert_int_equal(dreamapi_options_set_close_timeout_ms(f->options, 0), DREAMAPI_OK);
+}
+
+static void make_again(fixture *f)
+{
+    dreamapi_client_free(f->client);
+    f->client = NULL;
+    fixture_make_client(f);
+}
+
+static void test_meter__what_was_allowed_is_billed_by_the_next_run(void **state)
+{
+    fixture *f = *state;
+    char file[] = "/tmp/dreamapi-meter-XXXXXX";
+
+    name_journal(f, file);
+    make_again(f);
+    dreamapi_meter_close(owe_one(f));
+    server.limit = 200;
+    make_again(f);
+    flush(f);
+    assert_int_equal(server.used, 101);
+    (void)unlink(file);
+}
+
+/* Where a server turns out to have no leases, after units were allowed beyond one, and after leases were granted. */
+static void test_meter__what_was_allowed_is_reported_to_a_server_without_leases(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter;
+
+    fixture_extensions(f, ALL_EXTENSIONS);
+    fixture_make_client(f);
+    fixture_answer(f, "/api/data", 200, NULL, "{\"usage\":{\"count\":1,\"limit\":5,\"plan\":\"free\"}}");
+    fixture_answer(f, "/api/data", 200, NULL, "{\"usage\":{\"count\":2,\"limit\":5,\"plan\":\"free\"}}");
+    meter = open_as(f, DREAMAPI_POLICY_ALLOW);
+    use(meter, 1);
+    use(meter, 1);
+    assert_int_equal(stats_of(f).units_owed, 2);
+    flush(f);
+    assert_int_equal(fixture_count(f, "/api/data"), 2);
+    assert_int_equal(stats_of(f).units_owed, 0);
+    dreamapi_meter_close(meter);
+}
+
+static void test_meter__leases_of_a_server_that_has_none_any_more_end_a_flush(void **state)
+{
+    fixture *f = *state;
+    char file[] = "/tmp/dreamapi-meter-XXXXXX";
+    dreamapi_meter *meter;
+    int64_t began_ms;
+
+    name_journal(f, file);
+    fixture_answer(f, "/health", 200, NULL, EVERY_EXTENSION);
+    fixture_make_client(f);
+    meter = open_as(f, DREAMAPI_POLICY_WAIT);
+    use(meter, 1);
+    dreamapi_meter_close(meter);
+    fixture_extensions(f, ALL_EXTENSIONS);
+    make_again(f);
+    began_ms = fixture_now_ms(f);
+    fixture_expect(f, dreamapi_client_flush(f->client, 60000, &f->error), DREAMAPI_UNSUPPORTED);
+    assert_non_null(strstr(f->error.message, "announces none"));
+    assert_in_range(fixture_now_ms(f) - began_ms, 0, 2000);
+    assert_int_equal(stats_of(f).leases_unsettled, 1);
+    (void)unlink(file);
+}
+
+/* ---- wishes of the dead ---- */
+
+/* As a process leaves it that sent a wish and was killed. */
+static void leave_a_wish(fixture *f, const dreamapi_meter *meter)
+{
+    dream_journal *journal = meter->metering->journal;
+    pid_t pid = fork();
+    dream_lease *lease;
+    dream_line line;
+
+    if (pid == 0)
+        _exit(0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_true(dream_journal_lock(journal));
+    line = dream_journal_take(journal, DREAM_TAG_LEASE, sizeof(*lease));
+    lease = dream_journal_at(journal, line);
+    memset(lease->request_id, 7, sizeof(lease->request_id));
+    lease->account = dream_journal_line(journal, meter->account);
+    lease->wanted = 64;
+    lease->asked_at_ns = (fixture_now_ms(f) - 200) * 1000000;
+    lease->main.owner_pid = (uint32_t)pid;
+    lease->main.owner_start = journal->process_start ^ UINT64_C(1) << 20;
+    atomic_store(&lease->state, DREAM_LEASE_PENDING);
+    atomic_store(&meter->account->pending, line);
+    dream_journal_unlock(journal);
+}
+
+static void test_meter__the_wish_of_a_dead_process_is_asked_again_at_once(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_WAIT);
+    int64_t began_ms = fixture_now_ms(f);
+    cJSON *root;
+
+    leave_a_wish(f, meter);
+    use(meter, 1);
+    assert_in_range(fixture_now_ms(f) - began_ms, 0, 100);
+    assert_string_equal(text_of(last_item(f, "acquire", 0, &root), "requestId"), "07070707070707070707070707070707");
+    cJSON_Delete(root);
     dreamapi_meter_close(meter);
 }
 
@@ -1337,6 +1518,7 @@ static void test_meter__a_forked_child_gets_a_lease_by_itself(void **state)
 }
 
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
+#define UNANNOUNCED(name) cmocka_unit_test_setup_teardown(name, set_up_unannounced, fixture_tear_down)
 
 int main(void)
 {
@@ -1356,6 +1538,13 @@ int main(void)
         WITH(test_meter__units_at_hand_are_never_refused_while_the_next_lease_comes),
         WITH(test_meter__allowing_admits_a_bound_and_bills_it_from_the_next_lease),
         WITH(test_meter__allowing_never_overrules_a_refusal),
+        WITH(test_meter__what_was_allowed_is_billed_without_another_use),
+        WITH(test_meter__a_flush_bills_what_was_allowed_or_says_why_not),
+        WITH(test_meter__a_debt_larger_than_grants_takes_several),
+        WITH(test_meter__what_was_allowed_is_billed_by_the_next_run),
+        UNANNOUNCED(test_meter__what_was_allowed_is_reported_to_a_server_without_leases),
+        UNANNOUNCED(test_meter__leases_of_a_server_that_has_none_any_more_end_a_flush),
+        WITH(test_meter__the_wish_of_a_dead_process_is_asked_again_at_once),
         WITH(test_meter__the_rate_refuses_until_its_window_turns),
         WITH(test_meter__a_use_is_refunded_once),
         WITH(test_meter__after_the_settlement_a_refund_is_an_event),
