@@ -195,12 +195,13 @@ static dreamapi_status refuse_rate(admission *a, const dream_lease *lease)
     return refuse(a->metering, DREAMAPI_REASON_RATE, DREAMAPI_RATE_LIMITED, a->out);
 }
 
+/* Also notes what was spent, for decisions: one pass over the shares gives both. */
 static bool is_low(const admission *a, dream_lease *lease)
 {
-    uint32_t granted = atomic_load(&lease->granted);
+    dream_tally tally = dream_lease_tally(a->metering->journal, lease);
 
-    return dream_lease_wants_refill(lease, a->now_ns)
-           || dream_lease_spare(a->metering->journal, lease) <= granted / 4;
+    atomic_store(&lease->spent_seen, tally.admitted);
+    return dream_lease_wants_refill(lease, a->now_ns) || tally.spare <= atomic_load(&lease->granted) / 4;
 }
 
 static void spread_if_crowded(const admission *a, dream_lease *lease)

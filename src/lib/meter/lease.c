@@ -101,32 +101,35 @@ static void for_shares(const dream_journal *journal, const dream_lease *lease, e
         act(share_at(journal, fan + i), context);
 }
 
-static void add_spare(dream_share *share, void *sum)
+static void add_share(dream_share *share, void *sum)
 {
-    *(uint32_t *)sum += spare_of(share);
+    dream_tally *tally = sum;
+
+    tally->spare += spare_of(share);
+    tally->admitted += dream_word_units(atomic_load(&share->word));
+}
+
+dream_tally dream_lease_tally(const dream_journal *journal, const dream_lease *lease)
+{
+    dream_tally sum = { 0, 0 };
+
+    for_shares(journal, lease, add_share, &sum);
+    for (dream_line line = atomic_load(&lease->reservations); line != 0; line = atomic_load(&share_at(journal, line)->next))
+        sum.admitted += dream_word_units(atomic_load(&share_at(journal, line)->word));
+    return sum;
 }
 
 uint32_t dream_lease_spare(const dream_journal *journal, const dream_lease *lease)
 {
-    uint32_t sum = 0;
+    dream_tally sum = { 0, 0 };
 
-    for_shares(journal, lease, add_spare, &sum);
-    return sum;
-}
-
-static void add_units(dream_share *share, void *sum)
-{
-    *(uint32_t *)sum += dream_word_units(atomic_load(&share->word));
+    for_shares(journal, lease, add_share, &sum); /* no list: a thread without the lock may ask */
+    return sum.spare;
 }
 
 uint32_t dream_lease_admitted(const dream_journal *journal, const dream_lease *lease)
 {
-    uint32_t sum = 0;
-
-    for_shares(journal, lease, add_units, &sum);
-    for (dream_line line = atomic_load(&lease->reservations); line != 0; line = atomic_load(&share_at(journal, line)->next))
-        add_units(share_at(journal, line), &sum);
-    return sum;
+    return dream_lease_tally(journal, lease).admitted;
 }
 
 bool dream_lease_fan_out(dream_journal *journal, dream_lease *lease)
@@ -164,15 +167,14 @@ static void gather_from(dream_share *share, void *context)
         gathering->taken += carve(share, gathering->wanted - gathering->taken, 0);
 }
 
-/* Moves units to `share` from the others, so that it can spend `units` and some more. */
-static void gather(dream_journal *journal, dream_lease *lease, dream_share *share, uint32_t units)
+/* Moves units to `share` from the others, which have `spare` units together with it, so that it can spend `units` and some more. */
+static void gather(dream_journal *journal, dream_lease *lease, dream_share *share, uint32_t units, uint32_t spare)
 {
-    uint32_t spare = dream_lease_spare(journal, lease);
     uint32_t part = spare / DREAM_FAN;
     uint32_t own = spare_of(share);
     struct gathering gathering = { share, part > units ? part : units, own };
 
-    if (spare < units || gathering.wanted <= own)
+    if (gathering.wanted <= own)
         return;
     for_shares(journal, lease, gather_from, &gathering);
     DREAM_POINT(gather_taken);
@@ -341,17 +343,22 @@ static bool end_overdue(dream_journal *journal, dream_lease *lease, int64_t now_
 
 /* ---- spending ---- */
 
-static bool has_room(dream_journal *journal, dream_lease *lease, uint32_t units, int64_t now_ns)
+/* Units that can be spent; overdue reservations are ended if that is too few. */
+static uint32_t make_room(dream_journal *journal, dream_lease *lease, uint32_t units, int64_t now_ns)
 {
-    if (dream_lease_spare(journal, lease) >= units)
-        return true;
+    uint32_t spare = dream_lease_spare(journal, lease);
+
+    if (spare >= units)
+        return spare;
     (void)end_overdue(journal, lease, now_ns);
-    return dream_lease_spare(journal, lease) >= units;
+    return dream_lease_spare(journal, lease);
 }
 
 dream_slow dream_lease_spend(dream_journal *journal, dream_lease *lease, dream_share *share, uint32_t units,
                              int64_t now_ns)
 {
+    uint32_t spare;
+
     if (atomic_load(&lease->state) != DREAM_LEASE_ACTIVE || now_ns >= lease->ends_at_ns)
         return DREAM_SLOW_OVER;
     turn_windows(lease, now_ns);
@@ -360,17 +367,16 @@ dream_slow dream_lease_spend(dream_journal *journal, dream_lease *lease, dream_s
         uint32_t quota = atomic_load(&share->quota);
         /* From here on only the quota itself is worth a look; the time was looked at above. */
         atomic_store(&share->attention, quota);
-        if (dream_share_spend(share, units, INT64_MIN) != DREAM_SPENT_SLOW) {
-            atomic_store(&lease->spent_seen, dream_lease_admitted(journal, lease));
+        if (dream_share_spend(share, units, INT64_MIN) != DREAM_SPENT_SLOW)
             return DREAM_SLOW_SPENT;
-        }
         if ((atomic_load(&share->word) & DREAM_SEALED) != 0)
             return DREAM_SLOW_OVER;
         if (atomic_load(&share->call_step) != 0 && calls_left(share) == 0)
             return DREAM_SLOW_RATE;
-        if (!has_room(journal, lease, units, now_ns))
+        spare = make_room(journal, lease, units, now_ns);
+        if (spare < units)
             return DREAM_SLOW_EMPTY;
-        gather(journal, lease, share, units);
+        gather(journal, lease, share, units, spare);
     }
 }
 
@@ -448,6 +454,7 @@ dream_slow dream_lease_reserve(dream_journal *journal, dream_lease *lease, uint3
     dream_share *share = &lease->main;
     dream_share *reservation;
     uint64_t call_step = (uint64_t)atomic_load(&share->call_step) * DREAM_CALL;
+    uint32_t spare;
     uint32_t taken;
 
     *out_line = 0;
@@ -456,10 +463,12 @@ dream_slow dream_lease_reserve(dream_journal *journal, dream_lease *lease, uint3
     turn_windows(lease, now_ns);
     if (call_step != 0 && calls_left(share) == 0)
         return DREAM_SLOW_RATE;
-    if (spare_of(share) < units && !has_room(journal, lease, units, now_ns))
-        return DREAM_SLOW_EMPTY;
-    if (spare_of(share) < units)
-        gather(journal, lease, share, units);
+    if (spare_of(share) < units) {
+        spare = make_room(journal, lease, units, now_ns);
+        if (spare < units)
+            return DREAM_SLOW_EMPTY;
+        gather(journal, lease, share, units, spare);
+    }
     *out_line = dream_journal_take(journal, DREAM_TAG_RESERVATION, sizeof(*reservation));
     if (*out_line == 0)
         return DREAM_SLOW_EMPTY;

@@ -56,6 +56,12 @@ typedef enum dream_slow {
  * one of the lease's. */
 dream_slow dream_lease_spend(dream_journal *journal, dream_lease *lease, dream_share *share, uint32_t units,
                              int64_t now_ns);
+/* Both of the sums below in one pass over the shares. */
+typedef struct dream_tally {
+    uint32_t spare;
+    uint32_t admitted;
+} dream_tally;
+dream_tally dream_lease_tally(const dream_journal *journal, const dream_lease *lease);
 /* Units that can still be spent. */
 uint32_t dream_lease_spare(const dream_journal *journal, const dream_lease *lease);
 /* Units spent, those of ended reservations included. */
