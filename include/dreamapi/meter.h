@@ -235,8 +235,8 @@ typedef struct dreamapi_meter_stats {
     int64_t units_doubtful;
     /** Units admitted beyond any lease (DREAMAPI_POLICY_ALLOW) that no lease has billed yet. */
     int64_t units_owed;
-    /** Leases whose records were damaged, since the journal was made: given up. The server counts their units as lost until the
-     * period ends. */
+    /** Records that a torn write damaged, or of leases that the server finds invalid, since the journal was made: given up. The
+     * server counts such a lease's units as lost until the period ends. */
     int64_t leases_damaged;
     /** Zero; room to grow. */
     int64_t reserved[4];

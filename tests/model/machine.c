@@ -167,11 +167,15 @@ static void open_meters(model *m, int number, program *process)
     dreamapi_meter_params params = DREAMAPI_METER_PARAMS_INIT;
     dreamapi_error error;
 
-    params.policy = number == 0 ? DREAMAPI_POLICY_DENY : DREAMAPI_POLICY_WAIT;
     params.wait_ms = WAIT_MS;
-    for (int i = 0; i < USERS && !m->is_over; i++) {
+    for (int i = 0; i < ACCOUNTS && !m->is_over; i++) {
         char user[16];
-        (void)snprintf(user, sizeof user, "user_%d", i);
+        account_name(i, user);
+        params.meter = account_meter(i);
+        params.policy = m->allows && i % 3 == 0 ? DREAMAPI_POLICY_ALLOW
+                        : number == 0           ? DREAMAPI_POLICY_DENY
+                                                : DREAMAPI_POLICY_WAIT;
+        params.allow_units = params.policy == DREAMAPI_POLICY_ALLOW ? ALLOWED : 0;
         if (dreamapi_meter_open(process->client, user, &params, &process->meters[i], &error) != DREAMAPI_OK)
             model_fail(m, "a meter does not open: %s", error.message);
     }
@@ -212,7 +216,7 @@ static void end_client(host *self, int process)
 {
     program *ended = &self->processes[process];
 
-    for (int i = 0; i < USERS; i++) {
+    for (int i = 0; i < ACCOUNTS; i++) {
         dreamapi_meter_close(ended->meters[i]);
         ended->meters[i] = NULL;
     }
@@ -389,6 +393,17 @@ int64_t machines_next_ms(model *m)
     return next_ms;
 }
 
+static bool is_only_owing(model *m, int machine, int process)
+{
+    dreamapi_meter_stats stats;
+
+    if (dreamapi_client_meter_stats(m->machines[machine].processes[process].client, &stats) != DREAMAPI_OK
+        || stats.units_owed == 0 || stats.leases_active != 0 || stats.leases_unsettled != 0)
+        return false;
+    truth_owed(m, machine, stats.units_owed);
+    return true;
+}
+
 bool machine_flush(model *m, int machine, int process)
 {
     dreamapi_error error;
@@ -397,6 +412,8 @@ bool machine_flush(model *m, int machine, int process)
     model_say(m, "process %d.%d flushes: %d", machine, process, (int)status);
     if (status == DREAMAPI_OK)
         truth_flushed(m, machine);
+    else if (m->server.is_dependable)
+        return is_only_owing(m, machine, process);
     return status == DREAMAPI_OK;
 }
 

@@ -21,7 +21,9 @@
 #include "service/store/usage.h"
 
 enum {
-    USERS = 4,
+    METERS = 2,
+    ACCOUNTS = 6, /* of three users, each with as many meters; what is called a user here is an account */
+    ALLOWED = 6,  /* units beyond any lease, where a meter allows them */
     MACHINES = 4,  /* one journal each */
     PROCESSES = 2, /* of a machine: clients on its journal */
     DECISIONS = 24,
@@ -84,16 +86,19 @@ typedef struct truth {
     truth_refusal *refusals;
     size_t refusal_count;
     size_t refusal_capacity;
-    truth_period periods[USERS * PERIODS_MAX];
+    truth_period periods[ACCOUNTS * PERIODS_MAX];
     size_t period_count;
     int64_t window;             /* the server's running minute */
-    int64_t calls[USERS];       /* in it */
-    int64_t max_rate[USERS];    /* the highest rate of late */
+    int64_t calls[ACCOUNTS];       /* in it */
+    int64_t max_rate[ACCOUNTS];    /* the highest rate of late */
     int64_t rate_quiet_from_ms; /* from then on the rate can be promised again */
     bool was_restored;
     bool had_clock_steps;
     bool has_heard[MACHINES]; /* something since the last restore */
     bool was_rebooted[MACHINES];
+    int64_t beyond[MACHINES][ACCOUNTS]; /* units admitted beyond any lease */
+    int64_t owed[MACHINES];             /* of them, what the service refused to bill to the end */
+    int64_t paid[MACHINES];             /* what leases were billed above what was admitted from them */
 } truth;
 
 void truth_clear(truth *t);
@@ -107,6 +112,8 @@ void truth_refund_answered(model *m, const cJSON *refunded);
 void truth_delivered(model *m, int machine, const char *body);
 /* A lease decided; `units` 0: a reservation. Counts a call of the rate. */
 void truth_admitted(model *m, int machine, int user, const dreamapi_decision *decision, int64_t units);
+/* A flush at rest that left nothing but units beyond any lease, as the plan has none left for them. */
+void truth_owed(model *m, int machine, int64_t units);
 /* Units of a reservation; no call. */
 void truth_booked(model *m, const char *lease_id, int64_t units);
 void truth_refunded(model *m, const char *lease_id, int64_t units);
@@ -137,9 +144,9 @@ extern const tariff plans[PLANS];
 
 typedef struct backup {
     bool is_there;
-    int plan_of[USERS];
-    bool is_deleted[USERS];
-    int64_t direct[USERS * PERIODS_MAX];
+    int plan_of[ACCOUNTS];
+    bool is_deleted[ACCOUNTS];
+    int64_t direct[ACCOUNTS * PERIODS_MAX];
     size_t period_count;
 } backup;
 
@@ -157,8 +164,8 @@ typedef struct server {
     bool is_down;
     bool is_dependable; /* never dies before a commit */
     bool is_orphan;     /* whoever asked does not wait any more */
-    int plan_of[USERS];
-    bool is_deleted[USERS];
+    int plan_of[ACCOUNTS];
+    bool is_deleted[ACCOUNTS];
     backup backup;
     int64_t recovering_until_ms; /* true time; 0: no restore, or over */
 } server;
@@ -175,6 +182,11 @@ void server_close(model *m);
 answer server_ask(model *m, int machine, const char *method, const char *path, const char *body);
 int64_t server_now(const model *m);
 const tariff *server_plan(const model *m, int user);
+/* Of the account's meter. */
+int64_t server_limit(const model *m, int user);
+void account_name(int account, char out[16]);
+const char *account_meter(int account);
+int account_of(const char *user, const char *meter);
 /* What an operator, a customer or time does. */
 void server_direct(model *m, int user, int64_t units);
 void server_set_plan(model *m, int user, int plan);
@@ -252,7 +264,7 @@ typedef struct station { /* what a client's clock and transport know */
 typedef struct program {
     station end;
     dreamapi_client *client; /* NULL: not running */
-    dreamapi_meter *meters[USERS];
+    dreamapi_meter *meters[ACCOUNTS];
 } program;
 
 typedef struct kept_decision {
@@ -302,7 +314,7 @@ dreamapi_reason machine_use(model *m, int machine, int user, int64_t units);
 void machine_refund(model *m, int machine);
 void machine_reserve(model *m, int machine, int user, int64_t units);
 void machine_commit(model *m, int machine);
-/* False unless everything was reported. */
+/* False unless everything was reported. At rest all is but what the plan cannot bill. */
 bool machine_flush(model *m, int machine, int process);
 /* Lets clients do what is due, one round. True if any did. */
 bool machines_work(model *m);
@@ -317,6 +329,7 @@ struct model {
     int64_t now_ms; /* true time */
     int step;
     bool is_verbose;
+    bool allows;  /* some meters admit beyond their leases */
     bool is_over; /* a check failed: nothing more is done */
     char problem[512];
     char folder[64];

@@ -124,14 +124,15 @@ static scenario draw_scenario(model *m)
     s.has_jumps = model_chance(m, 30);
     s.has_plans = model_chance(m, 40);
     s.has_deletion = model_chance(m, 15);
+    m->allows = model_chance(m, 40);
     s.machines = 1 + (int)model_draw(m, 3);
-    s.users = 1 + (int)model_draw(m, USERS);
+    s.users = 1 + (int)model_draw(m, ACCOUNTS);
     s.most_units = model_chance(m, 50) ? 3 : 20;
     s.pace_ms = model_chance(m, 50) ? 300 : 3000;
     m->network.weather = weathers[model_draw(m, sizeof weathers / sizeof weathers[0])];
     m->network.writes_back = s.has_reboots;
-    for (int i = 0; i < USERS; i++)
-        m->server.plan_of[i] = (int)model_draw(m, PLANS);
+    for (int i = 0; i < ACCOUNTS; i++)
+        m->server.plan_of[i] = i % METERS == 0 ? (int)model_draw(m, PLANS) : m->server.plan_of[i - 1];
     return s;
 }
 
@@ -329,14 +330,14 @@ static void settle(model *m, int machine, int process)
 /* Who asks a service that answers hears from it at once, if only a refusal. */
 static void find_stuck(model *m)
 {
-    for (int i = 0; i < MACHINES * USERS && !m->is_over; i++) {
-        dreamapi_reason reason = machine_use(m, i / USERS, i % USERS, 1);
+    for (int i = 0; i < MACHINES * ACCOUNTS && !m->is_over; i++) {
+        dreamapi_reason reason = machine_use(m, i / ACCOUNTS, i % ACCOUNTS, 1);
         if (reason != DREAMAPI_REASON_EMPTY && reason != DREAMAPI_REASON_UNAVAILABLE)
             continue;
         model_advance(m, SOON_MS, true);
-        reason = machine_use(m, i / USERS, i % USERS, 1);
+        reason = machine_use(m, i / ACCOUNTS, i % ACCOUNTS, 1);
         if (reason == DREAMAPI_REASON_EMPTY || reason == DREAMAPI_REASON_UNAVAILABLE)
-            model_fail(m, "machine %d hears nothing about user_%d: reason %d", i / USERS, i % USERS, (int)reason);
+            model_fail(m, "machine %d hears nothing about user_%d: reason %d", i / ACCOUNTS, i % ACCOUNTS, (int)reason);
     }
 }
 

@@ -33,6 +33,33 @@ const tariff plans[PLANS] = {
 
 static char template_path[128];
 
+/* ---- accounts ---- */
+
+void account_name(int account, char out[16])
+{
+    (void)snprintf(out, 16, "user_%u", (unsigned)account / METERS % 100);
+}
+
+const char *account_meter(int account)
+{
+    return account % METERS == 0 ? DREAMD_DEFAULT_METER : "tokens";
+}
+
+int account_of(const char *user, const char *meter)
+{
+    return atoi(user + sizeof "user_" - 1) * METERS + (strcmp(meter, DREAMD_DEFAULT_METER) != 0);
+}
+
+static int64_t tokens_of(const tariff *plan)
+{
+    return plan->limit == DREAMD_UNLIMITED ? DREAMD_UNLIMITED : plan->limit / 2;
+}
+
+int64_t server_limit(const model *m, int user)
+{
+    return user % METERS == 0 ? server_plan(m, user)->limit : tokens_of(server_plan(m, user));
+}
+
 /* ---- requests ---- */
 
 struct dreamd_request {
@@ -192,9 +219,15 @@ static dreamd_db_status fill(dreamd_db *db, void *arg)
         status = dreamd_project_insert(db, project, 1);
     for (int i = 0; status == DREAMD_DB_OK && i < PLANS; i++) {
         dreamd_tier tier = DREAMD_TIER_INIT;
+        char meters[64];
         tier.name = plans[i].name;
         tier.limit = plans[i].limit;
         tier.rate_limit = plans[i].rate;
+        if (tier.limit == DREAMD_UNLIMITED)
+            (void)snprintf(meters, sizeof meters, "{\"tokens\":{\"limit\":null}}");
+        else
+            (void)snprintf(meters, sizeof meters, "{\"tokens\":{\"limit\":%lld}}", (long long)tokens_of(&plans[i]));
+        tier.meters_json = meters;
         status = dreamd_tier_insert(db, project, &tier, 1);
     }
     return status == DREAMD_DB_OK ? dreamd_lease_terms_note(db, &terms) : status;
@@ -241,10 +274,10 @@ static dreamd_db_status put_customers(dreamd_db *db, void *arg)
     model *m = arg;
     dreamd_db_status status = DREAMD_DB_OK;
 
-    for (int i = 0; status == DREAMD_DB_OK && i < USERS; i++) {
+    for (int i = 0; status == DREAMD_DB_OK && i < ACCOUNTS; i += METERS) {
         char name[16];
         dreamd_customer customer = { .user_id = name, .plan = plans[m->server.plan_of[i]].name };
-        (void)snprintf(name, sizeof name, "user_%d", i);
+        account_name(i, name);
         status = dreamd_customer_put(db, &m->server.project, &customer, server_now(m));
     }
     return status;
@@ -359,7 +392,7 @@ static errand errand_for(model *m, int user, int64_t number)
 {
     errand e = { .m = m, .user = user, .number = number };
 
-    (void)snprintf(e.name, sizeof e.name, "user_%d", user);
+    account_name(user, e.name);
     return e;
 }
 
@@ -368,6 +401,7 @@ static dreamd_db_status use_directly(dreamd_db *db, void *arg)
     errand *e = arg;
     dreamd_usage_request request = { .project = &e->m->server.project,
                                      .user_id = e->name,
+                                     .meter = account_meter(e->user),
                                      .units = e->number,
                                      .now_ms = server_now(e->m),
                                      .is_server_side = true };
@@ -400,7 +434,8 @@ void server_set_plan(model *m, int user, int plan)
 
     model_say(m, "user_%d gets the plan %s", user, plans[plan].name);
     now(m, change_plan, &e);
-    m->server.plan_of[user] = plan;
+    for (int i = 0; i < METERS; i++)
+        m->server.plan_of[user / METERS * METERS + i] = plan;
 }
 
 static dreamd_db_status delete_customer(dreamd_db *db, void *arg)
@@ -417,13 +452,14 @@ void server_delete(model *m, int user)
 
     model_say(m, "user_%d is deleted", user);
     now(m, delete_customer, &e);
-    m->server.is_deleted[user] = true;
+    for (int i = 0; i < METERS; i++)
+        m->server.is_deleted[user / METERS * METERS + i] = true;
 }
 
 static dreamd_db_status write_off(dreamd_db *db, void *arg)
 {
     errand *e = arg;
-    dreamd_lease_write_off wanted = { &e->m->server.project, e->name, DREAMD_DEFAULT_METER, INT64_MAX,
+    dreamd_lease_write_off wanted = { &e->m->server.project, e->name, account_meter(e->user), INT64_MAX,
                                       server_now(e->m) };
 
     return dreamd_lease_write_off_lost(db, &wanted, &e->number);
@@ -573,16 +609,16 @@ size_t server_leases(model *m, const lease_row **out)
 
 size_t server_counts(model *m, const count_row **out)
 {
-    static count_row rows[USERS * PERIODS_MAX];
+    static count_row rows[ACCOUNTS * PERIODS_MAX];
     size_t count = 0;
     dreamd_rows *found = NULL;
     dreamd_db_status status = dreamd_db_query(
-        m->server.store.db, "SELECT user_id, period_start_day, used, held, lost, is_closed FROM usage_counts",
+        m->server.store.db, "SELECT user_id, period_start_day, used, held, lost, is_closed, meter FROM usage_counts",
         DREAMD_NO_PARAMS, &found);
 
     while (status == DREAMD_DB_OK && count < sizeof rows / sizeof rows[0] && dreamd_rows_next(found) == DREAMD_DB_ROW) {
         count_row *row = &rows[count++];
-        row->user = atoi(dreamd_rows_text(found, 0) + sizeof "user_" - 1);
+        row->user = account_of(dreamd_rows_text(found, 0), dreamd_rows_text(found, 6));
         row->start_day = (int32_t)dreamd_rows_int(found, 1);
         row->used = dreamd_rows_int(found, 2);
         row->held = dreamd_rows_int(found, 3);

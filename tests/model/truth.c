@@ -83,7 +83,7 @@ truth_period *truth_period_of(model *m, int user, int32_t start_day, int32_t end
         if (t->periods[i].user == user && t->periods[i].start_day == start_day)
             return &t->periods[i];
     }
-    if (t->period_count == USERS * PERIODS_MAX) {
+    if (t->period_count == ACCOUNTS * PERIODS_MAX) {
         model_fail(m, "more periods than the model has room for");
         return &t->periods[0];
     }
@@ -110,7 +110,7 @@ static void check_limit(model *m, const truth_period *period, int64_t limit, int
 
     if (limit != DREAMD_UNLIMITED && net > limit + period->written_off + period->uncovered)
         model_fail(m,
-                   "I1: user_%d has %lld units in the period from day %d (%lld of them being granted), with a limit of "
+                   "I1: account %d has %lld units in the period from day %d (%lld of them being granted), with a limit of "
                    "%lld, %lld written off, %lld never reported",
                    period->user, (long long)net, (int)period->start_day, (long long)more, (long long)limit,
                    (long long)period->written_off, (long long)period->uncovered);
@@ -173,7 +173,7 @@ static void learn_lease(model *m, int machine, const cJSON *grant)
 
     (void)snprintf(lease->id, sizeof lease->id, "%s", dream_json_string(grant, "leaseId"));
     (void)snprintf(lease->request, sizeof lease->request, "%s", dream_json_string(grant, "requestId"));
-    lease->user = atoi(user + sizeof "user_" - 1);
+    lease->user = account_of(user, dream_json_string(grant, "meter"));
     lease->machine = machine;
     lease->is_unproven = m->server.is_orphan && m->truth.was_rebooted[machine];
     lease->is_inexact = is_late;
@@ -182,8 +182,8 @@ static void learn_lease(model *m, int machine, const cJSON *grant)
     (void)dream_day_parse(dream_json_string(grant, "periodEnd"), &lease->end_day);
     (void)dream_json_int(grant, "granted", &lease->granted);
     period = truth_period_of(m, lease->user, lease->start_day, lease->end_day);
-    period->highest = most(period->highest, server_plan(m, lease->user)->limit);
-    check_limit(m, period, server_plan(m, lease->user)->limit, lease->granted);
+    period->highest = most(period->highest, server_limit(m, lease->user));
+    check_limit(m, period, server_limit(m, lease->user), lease->granted);
     if (m->server.is_deleted[lease->user])
         model_fail(m, "a deleted customer was granted units");
 }
@@ -276,8 +276,10 @@ void truth_delivered(model *m, int machine, const char *body)
     cJSON_Delete(json);
 }
 
-static void count_call(model *m, int user)
+/* The rate is the user's, whatever the meter. */
+static void count_call(model *m, int account)
 {
+    int user = account / METERS * METERS;
     truth *t = &m->truth;
     int64_t window = server_now(m) / WINDOW_MS;
     int64_t limit = server_plan(m, user)->rate;
@@ -290,7 +292,7 @@ static void count_call(model *m, int user)
     if (window * WINDOW_MS - m->server.clock_ms < t->rate_quiet_from_ms || limit == DREAMD_UNLIMITED)
         return;
     if (t->calls[user] > limit)
-        model_fail(m, "rate: user_%d made %lld calls in one minute of the server's, of %lld", user,
+        model_fail(m, "rate: account %d made %lld calls in one minute of the server's, of %lld", user,
                    (long long)t->calls[user], (long long)limit);
 }
 
@@ -306,15 +308,34 @@ static void check_end(model *m, const truth_lease *lease)
         model_fail(m, "I4: lease %s was spent after its period", lease->id);
 }
 
+static void admit_beyond(model *m, int machine, int user, const dreamapi_decision *decision, int64_t units)
+{
+    if (decision->max_over != ALLOWED || units > ALLOWED)
+        model_fail(m, "%lld units beyond any lease were allowed, at most %lld, of %d", (long long)units,
+                   (long long)decision->max_over, ALLOWED);
+    m->truth.beyond[machine][user] += units;
+}
+
+void truth_owed(model *m, int machine, int64_t units)
+{
+    m->truth.owed[machine] = units;
+    if (units > (int64_t)ALLOWED * ACCOUNTS)
+        model_fail(m, "machine %d owes %lld units", machine, (long long)units);
+}
+
 void truth_admitted(model *m, int machine, int user, const dreamapi_decision *decision, int64_t units)
 {
     char id[LEASE_TEXT];
     truth_lease *lease;
 
+    if (m->allows && decision->source == DREAMAPI_SOURCE_FALLBACK) {
+        admit_beyond(m, machine, user, decision, units);
+        return;
+    }
     lease_text(decision, id);
     lease = truth_find(m, id);
     if (decision->source != DREAMAPI_SOURCE_LEASE || !lease || lease->user != user) {
-        model_fail(m, "units of user_%d were admitted from nowhere (source %d, lease %s)", user, (int)decision->source,
+        model_fail(m, "units of account %d were admitted from nowhere (source %d, lease %s)", user, (int)decision->source,
                    id);
         return;
     }
@@ -349,8 +370,8 @@ void truth_direct(model *m, int user, const dreamd_usage_result *result, int64_t
 {
     truth_period *period = truth_period_of(m, user, result->period_start_day, result->period_end_day);
 
-    period->highest = most(period->highest, server_plan(m, user)->limit);
-    check_limit(m, period, server_plan(m, user)->limit, units);
+    period->highest = most(period->highest, server_limit(m, user));
+    check_limit(m, period, server_limit(m, user), units);
     period->direct += units;
     count_call(m, user);
     if (m->server.is_deleted[user])
@@ -480,7 +501,7 @@ static void check_lease(model *m, const lease_row *row, bool is_at_rest)
         model_fail(m, "I2: %lld units of lease %s were reported, and are %lld now", (long long)lease->reported, row->id,
                    (long long)row->admitted);
     lease->reported = row->admitted;
-    if (charged_of(row) > lease->gross)
+    if (charged_of(row) > lease->gross + m->truth.beyond[lease->machine][lease->user])
         model_fail(m, "I2: lease %s is billed %lld units, of which %lld were admitted", row->id,
                    (long long)charged_of(row), (long long)lease->gross);
     if (!m->truth.was_restored && row->start_day != lease->start_day)
@@ -490,7 +511,8 @@ static void check_lease(model *m, const lease_row *row, bool is_at_rest)
     if (row->state != STATE_FINAL)
         model_fail(m, "I3: lease %s of machine %d never came to its end: state %lld", row->id, lease->machine,
                    (long long)row->state);
-    if (charged_of(row) != net_of(lease))
+    m->truth.paid[lease->machine] += charged_of(row) - net_of(lease);
+    if (charged_of(row) < net_of(lease) || (!m->allows && charged_of(row) != net_of(lease)))
         model_fail(m, "I2: lease %s is billed %lld units, but %lld were admitted and not refunded", row->id,
                    (long long)charged_of(row), (long long)net_of(lease));
 }
@@ -499,6 +521,7 @@ typedef struct sums {
     int64_t exact;   /* to be billed */
     int64_t gross;   /* of all */
     int64_t loose;   /* gross of what is loose */
+    int64_t beyond;  /* any lease */
     int64_t granted; /* of what is loose */
     int64_t used, held, lost;
 } sums;
@@ -530,6 +553,8 @@ static sums sum_up(const model *m, const count_row *of, const count_row *counts,
         s.gross += period->direct;
         s.exact += period->direct;
     }
+    for (int i = 0; i < MACHINES; i++)
+        s.beyond += m->truth.beyond[i][of->user];
     for (size_t i = 0; i < count; i++) {
         if (!is_in(m, counts[i].user, counts[i].start_day, of))
             continue;
@@ -542,19 +567,19 @@ static sums sum_up(const model *m, const count_row *of, const count_row *counts,
 
 static void check_count(model *m, const count_row *of, const sums *s, bool is_at_rest)
 {
-    if (s->used > s->gross)
-        model_fail(m, "I2: user_%d is billed %lld units, of %lld admitted", of->user, (long long)s->used,
+    if (s->used > s->gross + s->beyond)
+        model_fail(m, "I2: account %d is billed %lld units, of %lld admitted", of->user, (long long)s->used,
                    (long long)s->gross);
     if (!is_at_rest)
         return;
-    if (s->used < s->exact || s->used > s->exact + s->loose)
-        model_fail(m, "I2: user_%d is billed %lld units in the period from day %d; %lld to %lld were admitted",
+    if (s->used < s->exact || s->used > s->exact + s->loose + s->beyond)
+        model_fail(m, "I2: account %d is billed %lld units in the period from day %d; %lld to %lld were admitted",
                    of->user, (long long)s->used, (int)of->start_day, (long long)s->exact,
-                   (long long)(s->exact + s->loose));
+                   (long long)(s->exact + s->loose + s->beyond));
     if (s->held > 0)
-        model_fail(m, "I3: %lld units of user_%d are held by nobody", (long long)s->held, of->user);
+        model_fail(m, "I3: %lld units of account %d are held by nobody", (long long)s->held, of->user);
     if (s->lost > s->granted)
-        model_fail(m, "I3: %lld units of user_%d are lost, of %lld whose holder could not tell", (long long)s->lost,
+        model_fail(m, "I3: %lld units of account %d are lost, of %lld whose holder could not tell", (long long)s->lost,
                    of->user, (long long)s->granted);
 }
 
@@ -581,7 +606,31 @@ void truth_check(model *m)
     check(m, false);
 }
 
+/* I2 for what was allowed beyond any lease: billed, or refused to the end. A reboot makes it doubtful, and of closed books no leases are left to look at. */
+static void check_beyond(model *m)
+{
+    bool is_exact[MACHINES];
+    const lease_row *rows = NULL;
+    size_t count = server_leases(m, &rows);
+
+    for (int i = 0; i < MACHINES; i++)
+        is_exact[i] = !m->truth.was_rebooted[i] && !m->truth.was_restored;
+    for (size_t i = 0; i < m->truth.lease_count; i++)
+        is_exact[m->truth.leases[i].machine] &=
+            !is_loose(m, &m->truth.leases[i]) && row_of(rows, count, m->truth.leases[i].id) != NULL;
+    for (int i = 0; i < MACHINES && !m->is_over; i++) {
+        int64_t beyond = -m->truth.owed[i];
+        for (int a = 0; a < ACCOUNTS; a++)
+            beyond += m->truth.beyond[i][a];
+        if (m->truth.paid[i] > beyond || (is_exact[i] && m->truth.paid[i] != beyond))
+            model_fail(m, "I2: machine %d was billed %lld units of the %lld allowed beyond its leases", i,
+                       (long long)m->truth.paid[i], (long long)beyond);
+    }
+}
+
 void truth_check_at_rest(model *m)
 {
     check(m, true);
+    if (!m->is_over)
+        check_beyond(m);
 }

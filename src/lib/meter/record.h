@@ -163,7 +163,7 @@ typedef struct dream_account {
     uint32_t want;       /* what to ask for next */
     _Atomic uint64_t debt;  /* units admitted beyond any grant and not billed yet; above them, how often it was lowered */
     int64_t next_try_ns;    /* the server is not asked before */
-    _Atomic dream_line direct; /* 0: nothing was ever admitted ahead of a server without leases */
+    _Atomic dream_line direct; /* 0: nothing was ever admitted ahead of a server without leases, or beyond a lease */
     char names[];
 } dream_account;
 
