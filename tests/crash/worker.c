@@ -7,7 +7,7 @@
  *   worker prefork JOURNAL WITNESS SEED CHILDREN OPERATIONS ACCOUNT...
  *       uses meters opened before the fork, in itself and, until told to stop, in the children; starts a child anew that was killed, and settles in the end
  *
- * ACCOUNT is USER/METER/POLICY; POLICY is wait or allow. OPERATIONS (each thread's) 0: until told to stop. Where the service is and its
+ * ACCOUNT is USER/METER/POLICY; POLICY is wait, allow, or, for a service without leases, cached. OPERATIONS (each thread's) 0: until told to stop. Where the service is and its
  * key come from the environment. */
 #include <dreamapi.h>
 #include <fcntl.h>
@@ -50,6 +50,7 @@ static struct {
     uint64_t seed;
     long operations;
     bool forks;
+    bool has_cached; /* meters, which can neither reserve nor use many units at once */
 } all;
 static pid_t children[CHILDREN_MAX];
 
@@ -107,6 +108,8 @@ static bool is_refusal(dreamapi_status status)
     case DREAMAPI_TIMEOUT:
     case DREAMAPI_UNAVAILABLE:
         return true;
+    case DREAMAPI_UNSUPPORTED:
+        return all.has_cached;
     default:
         return false;
     }
@@ -277,6 +280,9 @@ static bool open_meter(char *account)
     if (strcmp(policy, "allow") == 0) {
         params.policy = DREAMAPI_POLICY_ALLOW;
         params.allow_units = ALLOW_UNITS;
+    } else if (strcmp(policy, "cached") == 0) {
+        params.cached_units = ALLOW_UNITS;
+        all.has_cached = true;
     }
     if (dreamapi_meter_open(all.client, account, &params, &all.meters[all.accounts], &error) != DREAMAPI_OK) {
         (void)fprintf(stderr, "worker: no meter: %s\n", error.message);

@@ -26,8 +26,12 @@ MAY_FORK = IS_BUILT and crash.may_fork()
 POINTS = crash.points() if IS_BUILT else []
 # Outside the long run: one of an installation, of a fold, of a wish and of a settlement.
 FEW_POINTS = ["install_active", "fold_counted", "wish_filled", "settle_remembered"]
-# Points that take a crowd on one account, or the end of the rate's minute: until then nobody stops.
-PATIENCE = {"fan_filled": {"crowd": True}, "fan_named": {"crowd": True}, "gather_taken": {"crowd": True}, "calls_lowered": {}}
+TURNS = ("calls_lowered", "turn_begun", "turn_restarted", "turn_counted")
+# Points that only a service without leases leads to.
+DIRECT = ("report_named", "report_begun", "change_noted", "change_units", "change_doubtful", "change_debt")
+# Points that take a crowd on one account, the end of the rate's minute or of what is remembered: until then nobody stops.
+PATIENCE = {"fan_filled": {"crowd": True}, "fan_named": {"crowd": True}, "gather_taken": {"crowd": True},
+            **{point: {} for point in (*TURNS, "forget_begun", "forget_unlisted", "forget_counted")}}
 
 
 class Field:
@@ -37,7 +41,7 @@ class Field:
         self.folder, self.seed, self.random, self._rated = folder, seed, random.Random(seed), rated
         self.stage = stages.Stage(folder, tiers=TIERS, env=ENV)
         self.books, self.workers, self.kills, self.service_kills, self.forks = crash.Books(self.stage.db), [], 0, 0, 0
-        self._journals = 0
+        self._journals, self.base_url = 0, None
         self.new_journal()
 
     def new_journal(self):
@@ -54,7 +58,7 @@ class Field:
     def start(self, *, threads=2, forks=False, operations=0, kill_at=None, crowd=False):
         witness = crash.Witness(self.folder / f"witness-{self._journals}-{len(self.workers)}")
         worker = crash.Worker(self.stage, witness, "run", self.journal, witness.path, self.random.getrandbits(40), threads, int(forks and MAY_FORK),
-                              operations, *self.words()[:1 if crowd else None], kill_at=kill_at)
+                              operations, *self.words()[:1 if crowd else None], kill_at=kill_at, base_url=self.base_url)
         self.workers.append(worker)
         return worker
 
@@ -83,7 +87,8 @@ class Field:
     def settle(self, kill_at=None):
         """A clean client settles what is in the journal. True unless it was killed."""
         witness = crash.Witness(self.folder / f"witness-{self._journals}-{len(self.workers)}")
-        worker = crash.Worker(self.stage, witness, "settle", self.journal, witness.path, *self.words(), kill_at=kill_at)
+        worker = crash.Worker(self.stage, witness, "settle", self.journal, witness.path, *self.words(), kill_at=kill_at,
+                              base_url=self.base_url)
         self.workers.append(worker)
         status = worker.finish()
         assert status == 0 or (status == -9 and kill_at), f"seed {self.seed}: settle ended with {status}: {worker.errors}"
@@ -206,16 +211,38 @@ def dies_at_work(field, point, passes, has_company):
     return has_died
 
 
-@pytest.mark.parametrize("point", POINTS if IS_LONG else FEW_POINTS)
+@pytest.mark.parametrize("point", [point for point in POINTS if point not in DIRECT] if IS_LONG else FEW_POINTS)
 def test_a_kill_at_the_point_bills_exactly(tmp_path, point):
     all_passes = (1,) if point in PATIENCE or not IS_LONG else (1, 2, 7)
-    with Field(tmp_path, seed(), rated="steady" if point == "calls_lowered" else "slow") as field:
+    with Field(tmp_path, seed(), rated="steady" if point in TURNS else "slow") as field:
         if point.startswith("recover"):
             reached = [dies_in_recovery(field, point, passes) for passes in all_passes]
         else:
             reached = [dies_at_work(field, point, passes, has_company) for passes in all_passes for has_company in (False, True)]
         assert any(reached), f"nothing passes {point}"
 
+
+
+# ---- without leases ----
+
+
+@pytest.mark.parametrize("point", DIRECT if IS_LONG else DIRECT[1:2])
+def test_a_kill_at_a_point_of_a_direct_report_bills_exactly(tmp_path, point):
+    """Events are known by their ids, so what a killed process was sending is sent again and counted once."""
+    with Field(tmp_path, seed()) as field:
+        leaseless = crash.Leaseless(field.stage.serve.api)
+        field.base_url = leaseless.url
+        field.accounts = [(user, meter, "cached") for user, meter, _ in field.accounts if meter == "default"][:1]
+        reached = []
+        for passes in (1, 2, 7) if IS_LONG else (1,):
+            victim = field.start(kill_at=f"{point}:{passes}", operations=150)
+            crash.wait_until(lambda: victim.has_ended or victim.witness.failed, 60)
+            field.stop()
+            reached.append(victim.process.returncode == -9 or not field.settle(f"{point}:1"))
+        assert field.settle()
+        field.compare()
+        assert any(reached), f"nothing passes {point}"
+        leaseless.close()
 
 
 # ---- preforked servers ----

@@ -327,16 +327,22 @@ static void settle(model *m, int machine, int process)
         machine_close(m, machine, process);
 }
 
+static bool is_nothing(dreamapi_reason reason)
+{
+    return reason == DREAMAPI_REASON_EMPTY || reason == DREAMAPI_REASON_UNAVAILABLE;
+}
+
 /* Who asks a service that answers hears from it at once, if only a refusal. */
 static void find_stuck(model *m)
 {
     for (int i = 0; i < MACHINES * ACCOUNTS && !m->is_over; i++) {
         dreamapi_reason reason = machine_use(m, i / ACCOUNTS, i % ACCOUNTS, 1);
-        if (reason != DREAMAPI_REASON_EMPTY && reason != DREAMAPI_REASON_UNAVAILABLE)
-            continue;
-        model_advance(m, SOON_MS, true);
-        reason = machine_use(m, i / ACCOUNTS, i % ACCOUNTS, 1);
-        if (reason == DREAMAPI_REASON_EMPTY || reason == DREAMAPI_REASON_UNAVAILABLE)
+        /* In steps: a refusal by the rate may be over by the end. */
+        for (int step = 0; step < 5 && is_nothing(reason); step++) {
+            model_advance(m, SOON_MS / 5, true);
+            reason = machine_use(m, i / ACCOUNTS, i % ACCOUNTS, 1);
+        }
+        if (is_nothing(reason))
             model_fail(m, "machine %d hears nothing about user_%d: reason %d", i / ACCOUNTS, i % ACCOUNTS, (int)reason);
     }
 }

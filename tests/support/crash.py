@@ -2,6 +2,7 @@
 """Workers that spend units and are killed (tests/crash), and what an outside witness knows of them. The witness is a file that both
 map: per thread and account the least and the most units that can have been admitted."""
 
+import http.server
 import json
 import mmap
 import os
@@ -10,7 +11,10 @@ import signal
 import sqlite3
 import struct
 import subprocess
+import threading
 import time
+import urllib.error
+import urllib.request
 import zlib
 
 import daemon
@@ -40,6 +44,48 @@ def wait_until(happened, timeout_s=30):
     while not happened():
         assert time.monotonic() < deadline, f"did not happen within {timeout_s} s"
         time.sleep(0.0005)
+
+
+class Leaseless:
+    """The service as one that announces no leases: everything else passes through."""
+
+    def __init__(self, api):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                self.pass_on()
+
+            do_POST = do_GET
+
+            def pass_on(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                request = urllib.request.Request(api + self.path, data=body or None, method=self.command, headers={
+                    name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection", "content-length")})
+                try:
+                    with urllib.request.urlopen(request, timeout=20) as answer:
+                        status, found = answer.status, answer.read()
+                except urllib.error.HTTPError as error:
+                    status, found = error.code, error.read()
+                if self.path == "/health":
+                    found = found.replace(b'"leases"', b'"not-leases"')
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(found)))
+                self.end_headers()
+                self.wfile.write(found)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self):
+        self._server.shutdown()
+        self._server.server_close()
 
 
 class Witness:
@@ -106,9 +152,9 @@ def members(group):
 class Worker:
     """One process (and the children it forks), in a process group of its own."""
 
-    def __init__(self, stage, witness, *words, kill_at=None):
+    def __init__(self, stage, witness, *words, kill_at=None, base_url=None):
         self.witness = witness
-        env = {"DREAMAPI_BASE_URL": stage.serve.api, "DREAMAPI_SECRET_KEY": stage.names["<sk-app>"]}
+        env = {"DREAMAPI_BASE_URL": base_url or stage.serve.api, "DREAMAPI_SECRET_KEY": stage.names["<sk-app>"]}
         if kill_at:
             env["DREAM_KILL_AT"] = kill_at
         self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", program(), *map(str, words)], env=daemon.environment(env),
