@@ -347,7 +347,7 @@ static dreamapi_status allow_beyond(admission *a)
     a->out->source = DREAMAPI_SOURCE_FALLBACK;
     a->out->allowed = 1;
     a->out->retry_after_ms = 0;
-    a->out->max_over = a->meter->allow_units;
+    a->out->max_over = a->meter->params->allow_units;
     atomic_fetch_add_explicit(&a->metering->slow_admitted, 1, memory_order_relaxed);
     return DREAMAPI_OK;
 }
@@ -371,7 +371,7 @@ static dreamapi_status admit_directly(admission *a, int64_t until_ns)
 
 static dreamapi_status admit_slowly(admission *a)
 {
-    int64_t until_ns = a->now_ns + a->meter->wait_ms * NS_PER_MS;
+    int64_t until_ns = a->now_ns + a->meter->params->wait_ms * NS_PER_MS;
     dreamapi_status status;
 
     for (;;) {
@@ -381,9 +381,9 @@ static dreamapi_status admit_slowly(admission *a)
         status = look(a);
         if (status != DREAMAPI_PENDING)
             return status;
-        if (a->meter->policy == DREAMAPI_POLICY_ALLOW && a->reservation == NULL)
+        if (a->meter->params->policy == DREAMAPI_POLICY_ALLOW && a->reservation == NULL)
             return allow_beyond(a);
-        if (a->meter->policy == DREAMAPI_POLICY_DENY || a->now_ns >= until_ns)
+        if (a->meter->params->policy == DREAMAPI_POLICY_DENY || a->now_ns >= until_ns)
             return give_up(a);
         /* Nothing gets better by waiting while the server refuses this client. */
         if (trouble_reason(a->metering, &status) == DREAMAPI_REASON_REFUSED)

@@ -380,7 +380,7 @@ static dreamapi_status admit_cached(const dreamapi_meter *meter, uint32_t units,
             wake(metering);
         if (status != DREAMAPI_PENDING)
             break;
-        if (meter->policy != DREAMAPI_POLICY_WAIT || now_ns >= until_ns)
+        if (meter->params->policy != DREAMAPI_POLICY_WAIT || now_ns >= until_ns)
             return give_up_cached(meter, out);
         wait_a_little(metering, seen, (until_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
         status = DREAMAPI_OK;

@@ -29,7 +29,7 @@
 enum { VERSION = 1, FIRST_BYTES = 64 * 1024, STEP_BYTES = 1024 * 1024 };
 static const char magic[8] = "DREAMJNL";
 /* Address space, not memory. */
-static const size_t map_sizes[] = { (size_t)1 << 30, (size_t)1 << 26, (size_t)1 << 22 };
+static const size_t map_sizes[] = { (size_t)DREAM_LINES_MAX * DREAM_LINE, (size_t)1 << 26, (size_t)1 << 22 };
 
 enum lock_byte { LOCK_MASTER = 8, LOCK_USERS = 9, LOCK_WRITER = 10, LOCK_LEADER = 11 };
 

@@ -47,24 +47,24 @@ dreamapi_status dream_meter_params_read(const dreamapi_meter_params *given, drea
 static void set_up(dreamapi_meter *meter, dream_metering *metering, const dreamapi_meter_params *params)
 {
     meter->metering = metering;
-    meter->policy = params->policy;
-    meter->wait_ms = params->wait_ms;
-    meter->allow_units = (uint32_t)params->allow_units;
+    meter->base = metering->journal->base;
     meter->params = params;
 }
 
-static void free_params(const dreamapi_meter_params *params)
+/* A token is one user's. */
+static bool can_be_shared(const dreamapi_meter_params *params)
 {
-    dreamapi_meter_params *own = (dreamapi_meter_params *)params;
-
-    if (own == NULL)
-        return;
-    dream_free_secret((char *)own->user_token);
-    free(own);
+    return params->user_token == NULL;
 }
 
-/* What an open meter keeps of its caller's parameters. */
-static const dreamapi_meter_params *keep_params(const dreamapi_meter_params *params)
+static bool are_equal(const dreamapi_meter_params *a, const dreamapi_meter_params *b)
+{
+    return a->policy == b->policy && a->wait_ms == b->wait_ms && a->allow_units == b->allow_units
+           && a->token_function == b->token_function && a->token_data == b->token_data
+           && a->cached_units == b->cached_units;
+}
+
+static dreamapi_meter_params *copy_params(const dreamapi_meter_params *params)
 {
     dreamapi_meter_params *own = malloc(sizeof(*own));
 
@@ -79,6 +79,45 @@ static const dreamapi_meter_params *keep_params(const dreamapi_meter_params *par
     return NULL;
 }
 
+static bool is_shared(dream_metering *metering, const dreamapi_meter_params *params)
+{
+    for (size_t i = 0; i < DREAM_SHARED_PARAMS; i++) {
+        if (params != NULL && atomic_load(&metering->params[i]) == params)
+            return true;
+    }
+    return false;
+}
+
+static void free_params(dream_metering *metering, const dreamapi_meter_params *params)
+{
+    dreamapi_meter_params *own = (dreamapi_meter_params *)params;
+
+    if (own == NULL || is_shared(metering, params))
+        return;
+    dream_free_secret((char *)own->user_token);
+    free(own);
+}
+
+/* What an open meter keeps of its caller's parameters: one copy for all meters that have the same ones, as long as there are few
+ * different ones; else its own. A place, once taken, stays so until the end: no lock is needed. */
+static const dreamapi_meter_params *keep_params(dream_metering *metering, const dreamapi_meter_params *params)
+{
+    const dreamapi_meter_params *own = NULL;
+
+    for (size_t i = 0; i < DREAM_SHARED_PARAMS && can_be_shared(params); i++) {
+        const dreamapi_meter_params *there = atomic_load(&metering->params[i]);
+        if (there == NULL && own == NULL && (own = copy_params(params)) == NULL)
+            return NULL;
+        if (there == NULL && atomic_compare_exchange_strong(&metering->params[i], &there, own))
+            return own;
+        if (are_equal(there, params)) {
+            free((void *)own);
+            return there;
+        }
+    }
+    return own != NULL ? own : copy_params(params);
+}
+
 static dreamapi_status find_account(dream_metering *metering, const char *user_id, const char *meter,
                                     dream_account **out_account, dreamapi_error *error)
 {
@@ -86,7 +125,7 @@ static dreamapi_status find_account(dream_metering *metering, const char *user_i
 
     if (user_id == NULL || !dream_text_is_id(user_id))
         return dream_error_refuse(error, status, "user_id is no id");
-    status = dream_accounts_get(&metering->accounts, user_id, meter == NULL ? DREAM_DEFAULT_METER : meter, out_account);
+    status = dream_accounts_get(&metering->accounts, user_id, meter, out_account);
     if (status != DREAMAPI_OK)
         return dream_error_refuse(error, status, "the journal has no room for another user");
     return DREAMAPI_OK;
@@ -114,11 +153,11 @@ dreamapi_status dreamapi_meter_open(dreamapi_client *client, const char *user_id
     if (meter == NULL)
         return dream_error_nomem(error);
     set_up(meter, metering, &read);
-    meter->params = keep_params(&read);
+    meter->params = keep_params(metering, &read);
     status = meter->params == NULL ? dream_error_nomem(error)
                                    : find_account(metering, user_id, read.meter, &meter->account, error);
     if (status != DREAMAPI_OK) {
-        free_params(meter->params);
+        free_params(metering, meter->params);
         free(meter);
         return status;
     }
@@ -140,8 +179,8 @@ void dreamapi_meter_close(dreamapi_meter *meter)
     metering = atomic_load(&meter->client->metering);
     if (metering != NULL)
         atomic_fetch_sub(&metering->meters_open, 1);
+    free_params(meter->metering, meter->params);
     dream_client_release(meter->client);
-    free_params(meter->params);
     free(meter);
 }
 
@@ -192,7 +231,7 @@ dreamapi_status dreamapi_client_use(dreamapi_client *client, const char *user_id
         if (status != DREAMAPI_OK)
             return status;
     }
-    transient.account = dream_accounts_find(&metering->accounts, user_id, meter == NULL ? DREAM_DEFAULT_METER : meter);
+    transient.account = dream_accounts_find(&metering->accounts, user_id, meter);
     if (transient.account == NULL) {
         (void)refuse_argument(decision);
         if (meter != NULL && (!dream_text_is_id(meter) || strlen(meter) > METER_NAME_MAX))

@@ -233,6 +233,8 @@ void dream_metering_close(dreamapi_client *client)
     if (metering == NULL || client->is_metering_borrowed)
         return;
     atomic_store(&client->metering, NULL);
+    for (size_t i = 0; i < DREAM_SHARED_PARAMS; i++)
+        free((void *)atomic_load(&metering->params[i]));
     free(metering->request);
     free(metering->wanted.items);
     free(metering->ended.items);

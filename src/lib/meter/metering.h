@@ -26,10 +26,14 @@ bool dream_lines_add(dream_lines *lines, dream_line line);
 
 typedef struct dream_agent_request dream_agent_request;
 
+/* Programs open their meters in a few ways, however many they open. */
+enum { DREAM_SHARED_PARAMS = 8 };
+
 typedef struct dream_metering {
     dreamapi_client *client; /* borrowed; in a forked child one of the child's own */
     dream_journal *journal;
     dream_accounts accounts;
+    _Atomic(const dreamapi_meter_params *) params[DREAM_SHARED_PARAMS]; /* of many meters each; owned */
     bool is_clock_real; /* then the coarse monotonic clock is read, without a call */
 
     /* Guarded by the journal's lock. */
@@ -63,14 +67,13 @@ typedef struct dream_metering {
     _Atomic int64_t meters_open;
 } dream_metering;
 
+/* There are as many as users: 40 bytes fit a block of malloc's with nothing to spare. */
 struct dreamapi_meter {
-    dream_metering *metering;
+    unsigned char *base; /* of the journal, for a use to have at once */
     dream_account *account;
+    dream_metering *metering;
     dreamapi_client *client; /* held */
-    dreamapi_policy policy;
-    uint32_t allow_units;
-    int64_t wait_ms;
-    const dreamapi_meter_params *params; /* for direct requests; owned by an open meter */
+    const dreamapi_meter_params *params;
 };
 
 /* The client's metering, made at the first use. */

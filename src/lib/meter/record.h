@@ -19,8 +19,9 @@
 
 enum { DREAM_LINE = 64, DREAM_FAN = 16 };
 
-/* A place: lines from the start of the file; 0 is nowhere. */
+/* A place: lines from the start of the file, fewer than DREAM_LINES_MAX; 0 is nowhere. */
 typedef uint32_t dream_line;
+#define DREAM_LINES_MAX (1u << 24) /* 1 GiB */
 
 typedef enum dream_tag {
     DREAM_TAG_NONE = 0,
@@ -98,43 +99,43 @@ enum {
     DREAM_LEASE_WAS_SENT = 1u << 2     /* pending: it may have been granted */
 };
 
-/* Four lines. */
+/* Four lines. An admission changes the first one; a decision tells of the second. */
 typedef struct dream_lease {
     dream_share main;
     /* line 2 */
     unsigned char lease_id[16];
-    unsigned char request_id[16];
-    _Atomic uint64_t refunded; /* DREAM_SEALED and units */
-    _Atomic uint32_t state;
-    uint32_t flags;
-    _Atomic uint32_t granted;
-    dream_line account;
-    _Atomic int64_t ends_at_ns;
-    /* line 3 */
     _Atomic int64_t limit;          /* INT64_MAX: unlimited */
     _Atomic int64_t used_before;    /* booked at the server at the grant */
     _Atomic int64_t left_elsewhere; /* free at the server after the grant; INT64_MAX: unlimited */
     _Atomic int64_t granted_at_ns;
+    _Atomic uint32_t granted;
+    _Atomic dream_line plan;
+    _Atomic uint32_t spent_seen; /* admitted, as last summed up; for decisions where there is a fan */
+    _Atomic uint32_t state;
+    /* line 3 */
+    unsigned char request_id[16];
+    _Atomic uint64_t refunded; /* DREAM_SEALED and units */
+    _Atomic int64_t ends_at_ns;
+    uint32_t flags;
+    dream_line account;
     int32_t period_start_day;
     int32_t period_end_day;
-    _Atomic dream_line plan;
     uint32_t least; /* pending: what one use waits for */
     _Atomic dream_line reservations;
-    uint32_t wanted;
     int64_t asked_at_ns; /* pending: when it was last sent */
     /* line 4 */
     _Atomic uint64_t fold_from; /* the main word before a fold */
     dream_line fold_share;      /* whose count is being moved; 0: none */
     uint32_t reported; /* admitted, as last reported */
-    uint32_t turning;    /* of the rate's window: bit 31, rate_turns, in the low bits the main word's generation, each before it */
+    uint32_t wanted;
     uint32_t window_ms;  /* 0: no rate */
     uint32_t rate_calls; /* granted calls a window */
-    _Atomic uint32_t spent_seen; /* admitted, as last summed up; for decisions where there is a fan */
-    int64_t edge_ns;             /* the earliest moment at which the first window may end */
     uint32_t edge_width_ms;
+    int64_t edge_ns;          /* the earliest moment at which the first window may end */
     uint32_t rate_turns;      /* two a window: even in it, odd where it may be this or the next */
     uint32_t debt_paid;       /* units of the account's debt that the count began with */
     uint32_t debt_generation; /* of the debt before it was lowered by them */
+    uint32_t turning; /* of the rate's window: bit 31, rate_turns, in the low bits the main word's generation, each before it */
     int64_t refill_at_ns; /* when the next one should be asked for; INT64_MAX once it was */
 } dream_lease;
 
@@ -143,27 +144,28 @@ enum {
     DREAM_ACCOUNT_FANNED = 1u << 1 /* many threads: leases begin with a fan */
 };
 
-/* The head of an account; its user's id and meter's name follow, each with a NUL. Looking one up reads its lines, so most are two. */
+/* The head of an account; its user's id and meter's name follow, each with a NUL. Most take two lines: what the server said, and what a
+ * use reads, the names included if they are short (36 bytes with their NULs). */
 typedef struct dream_account {
     uint32_t tag;
-    _Atomic dream_line current; /* the lease that is spent */
-    _Atomic int64_t denied_until_ns;
-    _Atomic uint16_t denied_reason; /* dreamapi_reason */
-    _Atomic uint16_t clash;         /* swaps that failed; may go round */
-    _Atomic uint32_t flags;
     _Atomic dream_line pending; /* the lease that is asked for */
     _Atomic dream_line plan;
+    uint32_t want;         /* what to ask for next */
     _Atomic int64_t limit; /* of the last answer; -1 before the first */
     _Atomic int64_t used;
     _Atomic int64_t left;
     _Atomic int64_t answered_at_ns;
+    _Atomic uint64_t debt; /* units admitted beyond any grant and not billed yet; above them, how often it was lowered */
+    int64_t next_try_ns;   /* the server is not asked before */
     /* line 2 */
-    uint16_t user_size;  /* without the NUL */
-    uint16_t meter_size; /* 0: the meter "default" */
-    uint32_t want;       /* what to ask for next */
-    _Atomic uint64_t debt;  /* units admitted beyond any grant and not billed yet; above them, how often it was lowered */
-    int64_t next_try_ns;    /* the server is not asked before */
-    _Atomic dream_line direct; /* 0: nothing was ever admitted ahead of a server without leases, or beyond a lease */
+    _Atomic int64_t denied_until_ns;
+    _Atomic dream_line current; /* the lease that is spent */
+    _Atomic dream_line direct;  /* 0: nothing was ever admitted ahead of a server without leases, or beyond a lease */
+    _Atomic uint32_t flags;
+    _Atomic uint16_t denied_reason; /* dreamapi_reason */
+    _Atomic uint16_t clash;         /* swaps that failed; may go round */
+    uint16_t user_size;             /* without the NUL */
+    uint16_t meter_size;            /* 0: the meter "default" */
     char names[];
 } dream_account;
 
@@ -252,7 +254,7 @@ typedef struct dream_text_record {
 
 typedef struct dream_free {
     uint32_t tag;
-    uint32_t unused;
+    uint32_t turning; /* of the rate's window: bit 31, rate_turns, in the low bits the main word's generation, each before it */
     uint64_t word; /* a share's generation lives on */
     dream_line next;
 } dream_free;
