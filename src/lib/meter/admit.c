@@ -4,6 +4,7 @@
  * The fast path is one pass through dream_share_spend on the account's current lease: no lock, no system call, no allocation. All else
  * is slow: the lease is low, over or missing, its rate's window turns, or other threads are in the way. A refusal that
  * the server gave is remembered in the account for a second, and repeated from there as fast as an admission. */
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
@@ -11,6 +12,18 @@
 #include "lib/meter/metering.h"
 
 enum { NS_PER_MS = 1000000, CLASHES_TO_FAN_OUT = 256, DRIVE_MS = 20 };
+
+#define INLINE inline __attribute__((always_inline))
+#define NOINLINE __attribute__((noinline))
+/* No array is on the stack of the fast path, nothing that could be overrun: a guard there would guard nothing. */
+#if defined(__has_attribute)
+#if __has_attribute(no_stack_protector)
+#define BARE __attribute__((no_stack_protector))
+#endif
+#endif
+#ifndef BARE
+#define BARE
+#endif
 
 static dream_line line_of(const dream_metering *metering, const void *record)
 {
@@ -24,65 +37,113 @@ static dream_lease *current_of(const dream_metering *metering, const dream_accou
     return line == 0 ? NULL : dream_journal_at(metering->journal, line);
 }
 
-static const char *plan_text(const dream_metering *metering, dream_line plan)
+/* Of a use, which has the journal's base at hand. */
+static inline void *at(const unsigned char *base, dream_line line)
 {
-    return plan == 0 ? "" : ((const dream_text_record *)dream_journal_at(metering->journal, plan))->text;
+    return (void *)(base + (size_t)line * DREAM_LINE);
+}
+
+static inline const char *plan_text(const unsigned char *base, dream_line plan)
+{
+    return plan == 0 ? "" : ((const dream_text_record *)at(base, plan))->text;
 }
 
 /* ---- what is said about it ---- */
 
-/* What a decision tells of a lease, read before the swap that admits: afterwards the record may be another lease's already. */
-typedef struct view {
-    dream_line line;
-    uint64_t lease_id[2];
-    int64_t limit, used_before, left_elsewhere, granted, granted_at_ns, spent;
-    dream_line plan;
-} view;
+/* Two fields that lie side by side, for one store. A decision is as long as two lines, and the swap of the next admission waits
+ * until all of it is on its way: half the stores are half the wait. */
+typedef int64_t pair __attribute__((vector_size(16)));
+/* Makes the compiler have it in a register by now: left alone it keeps the many words that pairs are made of until after the swap,
+ * on the stack. */
+#if defined(__x86_64__)
+#define KEEP(both) __asm__ volatile("" : "+x"(both))
+#elif defined(__aarch64__)
+#define KEEP(both) __asm__ volatile("" : "+w"(both))
+#else
+#define KEEP(both) (void)0
+#endif
+/* Two ints as they lie in the struct. */
+#define INTS(first, second) ((int64_t)(first) | (int64_t)(second) << 32)
 
-/* Each load is an acquire, so that whoever looks at account->current afterwards knows that all of it was this lease's. `spent` is
- * exact with one share. With a fan, what other threads spent is summed up on the slow path only: looking at their shares
- * each time would cost what the fan saves. */
-static inline void read_lease(const dream_lease *lease, view *out)
+/* A decision that allows, to be written. What it tells of a lease is read before the swap that admits: afterwards the record may be
+ * another lease's already. */
+typedef struct telling {
+    pair allowed_to_reserved, units_plan, limit_used, remaining_retry, age_over, token;
+    uint64_t last_token;
+} telling;
+
+/* Exact with one share. With a fan, what other threads spent is summed up on the slow path only: looking at their shares each time
+ * would cost what the fan saves. */
+static inline uint32_t spent_of(const dream_lease *lease)
 {
-    const _Atomic uint64_t *id = (const _Atomic uint64_t *)(const void *)lease->lease_id;
-
-    out->lease_id[0] = atomic_load_explicit(&id[0], memory_order_acquire);
-    out->lease_id[1] = atomic_load_explicit(&id[1], memory_order_acquire);
-    out->limit = atomic_load_explicit(&lease->limit, memory_order_acquire);
-    out->used_before = atomic_load_explicit(&lease->used_before, memory_order_acquire);
-    out->left_elsewhere = atomic_load_explicit(&lease->left_elsewhere, memory_order_acquire);
-    out->granted = atomic_load_explicit(&lease->granted, memory_order_acquire);
-    out->granted_at_ns = atomic_load_explicit(&lease->granted_at_ns, memory_order_acquire);
-    out->plan = atomic_load_explicit(&lease->plan, memory_order_acquire);
-    out->spent = atomic_load_explicit(&lease->main.lease, memory_order_acquire) == 0
-                     ? dream_word_units(atomic_load_explicit(&lease->main.word, memory_order_acquire))
-                     : atomic_load_explicit(&lease->spent_seen, memory_order_acquire);
+    return atomic_load_explicit(&lease->main.lease, memory_order_acquire) == 0
+               ? dream_word_units(atomic_load_explicit(&lease->main.word, memory_order_acquire))
+               : atomic_load_explicit(&lease->spent_seen, memory_order_acquire);
 }
 
-static inline void tell_lease(const dream_metering *metering, const view *lease, int64_t now_ns, dreamapi_decision *out)
+typedef struct spending {
+    dream_line line; /* of the lease; 0: nothing that could be refunded */
+    uint32_t spent;  /* of it, these units included */
+    int64_t units;
+    int64_t now_ns;
+} spending;
+
+/* Each load is an acquire, so that whoever looks at account->current afterwards knows that all of it was this lease's. */
+static INLINE void read_lease(const unsigned char *base, const dream_lease *lease, const spending *of, telling *out)
 {
-    out->source = DREAMAPI_SOURCE_LEASE;
-    out->plan = plan_text(metering, lease->plan);
-    out->limit = lease->limit;
-    out->used = lease->used_before + lease->spent;
-    out->remaining = lease->left_elsewhere == DREAMAPI_UNLIMITED
-                         ? DREAMAPI_UNLIMITED
-                         : lease->left_elsewhere + (lease->granted > lease->spent ? lease->granted - lease->spent : 0);
-    out->age_ms = (now_ns - lease->granted_at_ns) / NS_PER_MS;
-    out->refund_token[0] = lease->line;
-    out->refund_token[1] = lease->lease_id[0];
-    out->refund_token[2] = lease->lease_id[1];
+    const _Atomic int64_t *id = (const _Atomic int64_t *)(const void *)lease->lease_id;
+    int64_t spent = of->spent;
+    int64_t granted = atomic_load_explicit(&lease->granted, memory_order_acquire);
+    int64_t remaining = atomic_load_explicit(&lease->left_elsewhere, memory_order_acquire);
+    int64_t age_ns = of->now_ns - atomic_load_explicit(&lease->granted_at_ns, memory_order_acquire);
+
+    if (remaining != DREAMAPI_UNLIMITED && granted > spent)
+        remaining += granted - spent;
+    out->remaining_retry = (pair){ remaining, 0 };
+    KEEP(out->remaining_retry);
+    out->age_over = (pair){ age_ns / NS_PER_MS, 0 };
+    KEEP(out->age_over);
+    out->units_plan = (pair){ of->units, (intptr_t)plan_text(base, atomic_load_explicit(&lease->plan, memory_order_acquire)) };
+    KEEP(out->units_plan);
+    out->limit_used = (pair){ atomic_load_explicit(&lease->limit, memory_order_acquire),
+                              atomic_load_explicit(&lease->used_before, memory_order_acquire) + spent };
+    KEEP(out->limit_used);
+    out->token = (pair){ of->line, atomic_load_explicit(&id[0], memory_order_acquire) };
+    KEEP(out->token);
+    out->allowed_to_reserved = (pair){ INTS(1, DREAMAPI_REASON_NONE), INTS(DREAMAPI_SOURCE_LEASE, 0) };
+    out->last_token = (uint64_t)atomic_load_explicit(&id[1], memory_order_acquire);
+}
+
+static INLINE void put(dreamapi_decision *out, size_t at, pair both)
+{
+    memcpy((char *)out + at, &both, sizeof(both));
+}
+#define PUT(out, first, second, both)                                                                                  \
+    do {                                                                                                               \
+        _Static_assert(offsetof(dreamapi_decision, first) + 8 == offsetof(dreamapi_decision, second), "neighbours");   \
+        put(out, offsetof(dreamapi_decision, first), both);                                                            \
+    } while (0)
+
+static INLINE void tell(const telling *told, dreamapi_decision *out)
+{
+    PUT(out, allowed, source, told->allowed_to_reserved);
+    PUT(out, units, plan, told->units_plan);
+    PUT(out, limit, used, told->limit_used);
+    PUT(out, remaining, retry_after_ms, told->remaining_retry);
+    PUT(out, age_ms, max_over, told->age_over);
+    PUT(out, refund_token[0], refund_token[1], told->token);
+    out->refund_token[2] = told->last_token;
 }
 
 /* The journal's lock is held. */
-static void describe_lease(const dream_metering *metering, const dream_lease *lease, int64_t now_ns,
-                           dreamapi_decision *out)
+static void tell_of_lease(const dream_metering *metering, const dream_lease *lease, int64_t now_ns,
+                          dreamapi_decision *out)
 {
-    view seen;
+    spending of = { line_of(metering, lease), spent_of(lease), out->units, now_ns };
+    telling told;
 
-    read_lease(lease, &seen);
-    seen.line = line_of(metering, lease);
-    tell_lease(metering, &seen, now_ns, out);
+    read_lease(metering->journal->base, lease, &of, &told);
+    tell(&told, out);
 }
 
 static void describe_account(const dream_metering *metering, const dream_account *account, int64_t now_ns,
@@ -93,43 +154,23 @@ static void describe_account(const dream_metering *metering, const dream_account
     if (answered_ns == 0)
         return;
     out->source = DREAMAPI_SOURCE_CACHE;
-    out->plan = plan_text(metering, atomic_load_explicit(&account->plan, memory_order_relaxed));
+    out->plan = plan_text(metering->journal->base, atomic_load_explicit(&account->plan, memory_order_relaxed));
     out->limit = atomic_load_explicit(&account->limit, memory_order_relaxed);
     out->used = atomic_load_explicit(&account->used, memory_order_relaxed);
     out->remaining = atomic_load_explicit(&account->left, memory_order_relaxed);
     out->age_ms = (now_ns - answered_ns) / NS_PER_MS;
 }
 
-/* Field by field: for a whole struct compilers call for a block of zeros, which takes longer than the admission. */
-static inline void begin_decision(dreamapi_decision *out, int64_t units)
+/* Not as a whole struct: for that compilers call for a block of zeros, which takes longer than the admission. */
+static INLINE void begin_decision(dreamapi_decision *out, int64_t units)
 {
-    out->allowed = 0;
-    out->reason = DREAMAPI_REASON_NONE;
-    out->source = DREAMAPI_SOURCE_NONE;
-    out->reserved = 0;
-    out->units = units;
-    out->plan = "";
-    out->limit = out->used = out->remaining = -1;
-    out->retry_after_ms = out->age_ms = -1;
-    out->max_over = 0;
-    out->refund_token[0] = out->refund_token[1] = out->refund_token[2] = 0;
-}
-
-static inline void allow(dreamapi_decision *out)
-{
-    out->allowed = 1;
-    out->reason = DREAMAPI_REASON_NONE;
-    out->reserved = 0;
-    out->retry_after_ms = 0;
-    out->max_over = 0;
-}
-
-/* The journal's lock is held. */
-static void allow_from_lease(const dream_metering *metering, const dream_lease *lease, int64_t now_ns,
-                             dreamapi_decision *out)
-{
-    allow(out);
-    describe_lease(metering, lease, now_ns, out);
+    PUT(out, allowed, source, ((pair){ INTS(0, DREAMAPI_REASON_NONE), INTS(DREAMAPI_SOURCE_NONE, 0) }));
+    PUT(out, units, plan, ((pair){ units, (intptr_t)"" }));
+    PUT(out, limit, used, ((pair){ -1, -1 }));
+    PUT(out, remaining, retry_after_ms, ((pair){ -1, -1 }));
+    PUT(out, age_ms, max_over, ((pair){ -1, 0 }));
+    PUT(out, refund_token[0], refund_token[1], ((pair){ 0, 0 }));
+    out->refund_token[2] = 0;
 }
 
 static const dreamapi_status status_of_reason[] = {
@@ -163,10 +204,15 @@ static dreamapi_reason trouble_reason(const dream_metering *metering, dreamapi_s
     }
 }
 
+static void count_denial(dream_metering *metering, dreamapi_reason reason)
+{
+    atomic_fetch_add_explicit(&metering->denied[reason], 1, memory_order_relaxed);
+}
+
 static dreamapi_status refuse(dream_metering *metering, dreamapi_reason reason, dreamapi_status status,
                               dreamapi_decision *out)
 {
-    atomic_fetch_add_explicit(&metering->denied[reason], 1, memory_order_relaxed);
+    count_denial(metering, reason);
     out->allowed = 0;
     out->reason = reason;
     return status;
@@ -190,7 +236,7 @@ typedef struct admission {
 /* The rate of a lease is used up for this window, and no other lease came. */
 static dreamapi_status refuse_rate(admission *a, const dream_lease *lease)
 {
-    describe_lease(a->metering, lease, a->now_ns, a->out);
+    tell_of_lease(a->metering, lease, a->now_ns, a->out);
     a->out->retry_after_ms = dream_lease_rate_wait_ms(lease, a->now_ns);
     return refuse(a->metering, DREAMAPI_REASON_RATE, DREAMAPI_RATE_LIMITED, a->out);
 }
@@ -287,12 +333,12 @@ void dream_admit_describe(const dreamapi_meter *meter, const dream_lease *lease,
     if (decision == NULL)
         return;
     decision->units = units;
-    allow_from_lease(meter->metering, lease, dream_metering_now_ns(meter->metering), decision);
+    tell_of_lease(meter->metering, lease, dream_metering_now_ns(meter->metering), decision);
 }
 
 static void admitted_slowly(admission *a, const dream_lease *lease)
 {
-    allow_from_lease(a->metering, lease, a->now_ns, a->out);
+    tell_of_lease(a->metering, lease, a->now_ns, a->out);
     atomic_fetch_add_explicit(&a->metering->slow_admitted, 1, memory_order_relaxed);
 }
 
@@ -394,8 +440,8 @@ static dreamapi_status admit_slowly(admission *a)
 
 /* ---- the fast path ---- */
 
-static dreamapi_status __attribute__((noinline)) admit_with_care(const dreamapi_meter *meter, int64_t units,
-                                                                 int64_t now_ns, dreamapi_decision *decision)
+static dreamapi_status NOINLINE admit_with_care(const dreamapi_meter *meter, int64_t units, int64_t now_ns,
+                                                dreamapi_decision *decision)
 {
     dreamapi_decision own;
     dreamapi_decision *out = decision == NULL ? &own : decision;
@@ -407,78 +453,119 @@ static dreamapi_status __attribute__((noinline)) admit_with_care(const dreamapi_
     return admit_slowly(&a);
 }
 
-/* Apart, so that the fast path has no decision of its own on its stack. */
-static dreamapi_status __attribute__((noinline)) deny_again(const dreamapi_meter *meter, int64_t units, int64_t now_ns,
-                                                            dreamapi_decision *decision)
+static dreamapi_status deny_again(const dreamapi_meter *meter, int64_t units, int64_t now_ns, dreamapi_decision *out)
 {
-    dreamapi_decision own;
-    dreamapi_decision *out = decision == NULL ? &own : decision;
+    dreamapi_reason reason;
 
-    begin_decision(out, units);
-    return repeat_denial(meter->metering, meter->account, now_ns, out);
+    if (out != NULL) {
+        begin_decision(out, units);
+        return repeat_denial(meter->metering, meter->account, now_ns, out);
+    }
+    reason = (dreamapi_reason)atomic_load_explicit(&meter->account->denied_reason, memory_order_relaxed);
+    count_denial(meter->metering, reason);
+    return status_of_reason[reason];
 }
 
-/* Spends from the account's current lease. A thread may stand still anywhere in here while the lease is settled and its record
- * taken for another account's: so after the word, and whatever else was read, it is asked once more whether this lease is current
- * and this its fan. If so, all was read of this lease, and should it be gone by the swap, the word's generation has moved on. */
-static inline dream_spent spend_current(const dreamapi_meter *meter, uint32_t units, int64_t now_ns, view *out_seen)
+static dreamapi_status NOINLINE admit_otherwise(const dreamapi_meter *meter, int64_t units, int64_t now_ns,
+                                                dreamapi_decision *decision)
 {
-    const dream_journal *journal = meter->metering->journal;
     const dream_account *account = meter->account;
-    dream_line line = atomic_load_explicit(&account->current, memory_order_acquire);
-    dream_lease *lease = dream_journal_at(journal, line);
-    bool is_clash = false;
-    dream_line fan;
-    dream_share *share;
-    uint64_t word, next;
 
-    if (line == 0)
+    if (is_denied(account, now_ns) && is_denied_in_full(current_of(meter->metering, account), account))
+        return deny_again(meter, units, now_ns, decision);
+    return admit_with_care(meter, units, now_ns, decision);
+}
+
+/* One try at a share of the account's current lease. A thread may stand still anywhere in here while the lease is settled and its
+ * record taken for another account's: so after the word, and whatever else was read, it is asked once more whether this lease is
+ * current and this its fan. If so, all was read of this lease, and should it be gone by the swap, the word's generation has moved on.
+ * What is to be told is read before the swap, and written after it, as a swap waits for the writes before it. */
+typedef struct target {
+    dream_lease *lease;
+    dream_share *share;
+    dream_line line, fan;
+} target;
+
+static INLINE dream_spent try_to_spend(const dreamapi_meter *meter, const target *from, int64_t units, int64_t now_ns,
+                                       dreamapi_decision *out)
+{
+    uint64_t word = atomic_load_explicit(&from->share->word, memory_order_acquire);
+    uint64_t next = dream_share_next(from->share, word, (uint32_t)units, now_ns);
+    spending of = { from->line, dream_word_units(next), units, now_ns };
+    telling told;
+
+    if (next == 0)
         return DREAM_SPENT_SLOW;
-    fan = atomic_load_explicit(&lease->main.lease, memory_order_acquire);
-    share = fan == 0 ? &lease->main : dream_fan_share(journal, fan);
-    word = atomic_load_explicit(&share->word, memory_order_acquire);
-    for (;;) {
-        next = dream_share_next(share, word, units, now_ns);
-        if (next == 0)
-            return DREAM_SPENT_SLOW;
-        if (out_seen != NULL)
-            read_lease(lease, out_seen);
-        if (atomic_load_explicit(&account->current, memory_order_acquire) != line
-            || atomic_load_explicit(&lease->main.lease, memory_order_acquire) != fan)
-            return DREAM_SPENT_SLOW;
-        if (atomic_compare_exchange_weak_explicit(&share->word, &word, next, memory_order_acq_rel, memory_order_acquire))
-            break;
-        is_clash = true;
+    if (from->fan != 0 && out != NULL)
+        of.spent = atomic_load_explicit(&from->lease->spent_seen, memory_order_acquire);
+    if (out != NULL)
+        read_lease(meter->base, from->lease, &of, &told);
+    if (atomic_load_explicit(&meter->account->current, memory_order_acquire) != from->line
+        || atomic_load_explicit(&from->lease->main.lease, memory_order_acquire) != from->fan)
+        return DREAM_SPENT_SLOW;
+    if (!atomic_compare_exchange_strong_explicit(&from->share->word, &word, next, memory_order_acq_rel, memory_order_acquire))
+        return DREAM_SPENT_CLASH;
+    if (out != NULL)
+        tell(&told, out);
+    return DREAM_SPENT;
+}
+
+/* Where there are other threads; `is_clash`: one got in between already. */
+static dreamapi_status NOINLINE admit_among_many(const dreamapi_meter *meter, int64_t units, int64_t now_ns,
+                                                 dreamapi_decision *decision, bool is_clash)
+{
+    target from = { .line = atomic_load_explicit(&meter->account->current, memory_order_acquire) };
+    dream_spent spent = DREAM_SPENT_SLOW;
+
+    if (from.line != 0) {
+        from.lease = at(meter->base, from.line);
+        from.fan = atomic_load_explicit(&from.lease->main.lease, memory_order_acquire);
+        from.share = from.fan == 0 ? &from.lease->main : dream_fan_share(meter->metering->journal, from.fan);
+        while ((spent = try_to_spend(meter, &from, units, now_ns, decision)) == DREAM_SPENT_CLASH)
+            is_clash = true;
     }
-    if (out_seen != NULL) {
-        out_seen->line = line;
-        if (fan == 0)
-            out_seen->spent = dream_word_units(next);
+    if (is_clash)
+        atomic_fetch_add_explicit(&meter->account->clash, 1, memory_order_relaxed);
+    return spent == DREAM_SPENT ? DREAMAPI_OK : admit_otherwise(meter, units, now_ns, decision);
+}
+
+/* The fast path. Whatever does not go straight on leaves it, so that it needs few registers. */
+static INLINE dreamapi_status admit(const dreamapi_meter *meter, int64_t units, dreamapi_decision *decision)
+{
+    int64_t now_ns = dream_metering_now_ns(meter->metering);
+    target from = { .line = atomic_load_explicit(&meter->account->current, memory_order_acquire) };
+
+    if (from.line == 0)
+        return admit_otherwise(meter, units, now_ns, decision);
+    from.lease = at(meter->base, from.line);
+    from.share = &from.lease->main;
+    if (atomic_load_explicit(&from.lease->main.lease, memory_order_acquire) != 0)
+        return admit_among_many(meter, units, now_ns, decision, false);
+    switch (try_to_spend(meter, &from, units, now_ns, decision)) {
+    case DREAM_SPENT: return DREAMAPI_OK;
+    case DREAM_SPENT_CLASH: return admit_among_many(meter, units, now_ns, decision, true);
+    case DREAM_SPENT_SLOW: break;
     }
-    return is_clash ? DREAM_SPENT_CLASH : DREAM_SPENT;
+    return admit_otherwise(meter, units, now_ns, decision);
+}
+
+/* Apart: what a decision needs in registers, a use without one does not pay for. */
+static dreamapi_status NOINLINE BARE admit_quietly(const dreamapi_meter *meter, int64_t units)
+{
+    return admit(meter, units, NULL);
+}
+
+static dreamapi_status NOINLINE BARE admit_and_tell(const dreamapi_meter *meter, int64_t units,
+                                                    dreamapi_decision *decision)
+{
+    if (decision == NULL) /* as dream_admit knows */
+        __builtin_unreachable();
+    return admit(meter, units, decision);
 }
 
 dreamapi_status dream_admit(const dreamapi_meter *meter, int64_t units, dreamapi_decision *decision)
 {
-    dream_metering *metering = meter->metering;
-    dream_account *account = meter->account;
-    int64_t now_ns = dream_metering_now_ns(metering);
-    view seen;
-    dream_spent spent = spend_current(meter, (uint32_t)units, now_ns, decision == NULL ? NULL : &seen);
-
-    if (spent != DREAM_SPENT_SLOW) {
-        if (spent == DREAM_SPENT_CLASH)
-            atomic_fetch_add_explicit(&account->clash, 1, memory_order_relaxed);
-        if (decision != NULL) {
-            decision->units = units;
-            allow(decision);
-            tell_lease(metering, &seen, now_ns, decision);
-        }
-        return DREAMAPI_OK;
-    }
-    if (is_denied(account, now_ns) && is_denied_in_full(current_of(metering, account), account))
-        return deny_again(meter, units, now_ns, decision);
-    return admit_with_care(meter, units, now_ns, decision);
+    return decision == NULL ? admit_quietly(meter, units) : admit_and_tell(meter, units, decision);
 }
 
 /* ---- reservations and checks ---- */
@@ -505,7 +592,8 @@ static bool has_units(const dreamapi_meter *meter, int64_t units, int64_t now_ns
     const dream_metering *metering = meter->metering;
     dream_line line;
     bool is_there;
-    view seen;
+    spending of;
+    telling told;
 
     do {
         const dream_lease *lease;
@@ -513,15 +601,15 @@ static bool has_units(const dreamapi_meter *meter, int64_t units, int64_t now_ns
         if (line == 0)
             return false;
         lease = dream_journal_at(metering->journal, line);
-        read_lease(lease, &seen);
+        /* Line 0: nothing was counted that could be refunded. */
+        of = (spending){ 0, spent_of(lease), units, now_ns };
+        read_lease(meter->base, lease, &of, &told);
         is_there = now_ns < atomic_load(&lease->ends_at_ns)
                    && dream_lease_spare(metering->journal, lease) >= (uint32_t)units;
     } while (atomic_load(&meter->account->current) != line);
     if (!is_there)
         return false;
-    seen.line = 0; /* nothing was counted that could be refunded */
-    allow(out);
-    tell_lease(metering, &seen, now_ns, out);
+    tell(&told, out);
     return true;
 }
 
