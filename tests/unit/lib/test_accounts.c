@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/crypto.h"
 
@@ -123,6 +125,9 @@ static void test_accounts__names_that_are_alike_are_told_apart(void **state)
         { "aaaaaaaabbbbbbbb", "m" },
         { "bbbbbbbbaaaaaaaa", "m" },
         { "default", "default" },
+        { "a_user_whose_id_is_longer_than_a_line_of_the_journal_can_hold_1", "default" },
+        { "a_user_whose_id_is_longer_than_a_line_of_the_journal_can_hold_2", "default" },
+        { "a_user_whose_id_is_longer_than_a_line_of_the_journal_can_hold_1", "and_a_long_meter_too" },
     };
     enum { COUNT = sizeof(rows) / sizeof(rows[0]) };
     scene *s = *state;
@@ -157,6 +162,45 @@ static void test_accounts__a_hundred_thousand_are_found_again(void **state)
     }
     assert_int_equal(count_records(s), MANY);
     free(lines);
+}
+
+/* Not one page of them is in memory, but they can still be read: somebody may be at it. */
+static void test_accounts__outgrown_tables_give_their_memory_back(void **state)
+{
+    scene *s = *state;
+    long page = sysconf(_SC_PAGESIZE);
+    unsigned char in_memory[8];
+    char user[32];
+
+    for (uint32_t i = 0; i < 10000; i++) {
+        name(user, i);
+        (void)get(s, user, "default");
+    }
+    assert_in_range(s->accounts.old_count, 4, DREAM_TABLES_MAX - 1);
+    for (size_t i = 0; i < s->accounts.old_count; i++) {
+        const uint64_t *old = (const uint64_t *)(const void *)s->accounts.old[i];
+        assert_int_equal(mincore((void *)old, (size_t)page, in_memory), 0);
+        assert_int_equal(in_memory[0] & 1, 0);
+        assert_int_equal(old[0], 0);
+    }
+}
+
+/* The guess beside each account is of no consequence: leases come, go, and are replaced. */
+static void test_accounts__are_found_whatever_their_lease(void **state)
+{
+    static const dream_line leases[] = { 0, 1000, 0, DREAM_LINES_MAX - 1, 64 };
+    scene *s = *state;
+    dream_account *first = get(s, "user_1", "default");
+    dream_account *other = get(s, "user_2", "tokens");
+
+    for (size_t i = 0; i < sizeof(leases) / sizeof(leases[0]); i++) {
+        atomic_store(&first->current, leases[i]);
+        for (int again = 0; again < 2; again++) {
+            assert_ptr_equal(dream_accounts_find(&s->accounts, "user_1", NULL), first);
+            assert_ptr_equal(dream_accounts_find(&s->accounts, "user_2", "tokens"), other);
+            assert_null(dream_accounts_find(&s->accounts, "user_1", "tokens"));
+        }
+    }
 }
 
 static void test_accounts__names_of_one_hash_are_told_apart(void **state)
@@ -293,6 +337,8 @@ int main(void)
         WITH(test_accounts__the_same_names_give_the_same_account),
         WITH(test_accounts__names_that_are_alike_are_told_apart),
         WITH(test_accounts__a_hundred_thousand_are_found_again),
+        WITH(test_accounts__outgrown_tables_give_their_memory_back),
+        WITH(test_accounts__are_found_whatever_their_lease),
         WITH(test_accounts__names_of_one_hash_are_told_apart),
         WITH(test_accounts__a_second_table_learns_what_is_in_the_journal),
         WITH(test_accounts__without_randomness_there_is_no_table),

@@ -572,6 +572,40 @@ static void test_meter__allowing_admits_a_bound_and_bills_it_from_the_next_lease
     dreamapi_meter_close(meter);
 }
 
+/* Meters that are opened alike share a copy of their parameters, as long as there are few kinds. */
+static void test_meter__each_of_many_meters_goes_by_its_own_parameters(void **state)
+{
+    enum { KINDS = 12, EACH = 3 };
+    fixture *f = *state;
+    dreamapi_meter_params params = DREAMAPI_METER_PARAMS_INIT;
+    dreamapi_meter *meters[KINDS * EACH];
+    dreamapi_decision decision;
+    char user[16], token[16];
+
+    server.http_status = 503;
+    params.policy = DREAMAPI_POLICY_ALLOW;
+    for (int i = 0; i < KINDS * EACH; i++) {
+        (void)snprintf(user, sizeof(user), "user_%d", i);
+        (void)snprintf(token, sizeof(token), "token-%d", i);
+        params.allow_units = 1 + i % KINDS;
+        params.user_token = i / KINDS == 2 ? token : NULL;
+        assert_int_equal(dreamapi_meter_open(f->client, user, &params, &meters[i], &f->error), DREAMAPI_OK);
+        /* Copied. */
+        (void)memset(token, 'x', sizeof(token) - 1);
+    }
+    for (int i = 0; i < KINDS * EACH; i++) {
+        assert_int_not_equal(dreamapi_meter_use(meters[i], 2 + i % KINDS, &decision), DREAMAPI_OK);
+        assert_int_equal(dreamapi_meter_use(meters[i], 1 + i % KINDS, &decision), DREAMAPI_OK);
+        assert_int_equal(decision.max_over, 1 + i % KINDS);
+    }
+    for (int i = 0; i < KINDS * EACH; i += 2)
+        dreamapi_meter_close(meters[i]);
+    for (int i = 1; i < KINDS * EACH; i += 2) {
+        assert_int_not_equal(dreamapi_meter_use(meters[i], 1, &decision), DREAMAPI_OK);
+        dreamapi_meter_close(meters[i]);
+    }
+}
+
 static void test_meter__allowing_never_overrules_a_refusal(void **state)
 {
     fixture *f = *state;
@@ -1537,6 +1571,7 @@ int main(void)
         WITH(test_meter__denying_refuses_at_once_and_asks_meanwhile),
         WITH(test_meter__units_at_hand_are_never_refused_while_the_next_lease_comes),
         WITH(test_meter__allowing_admits_a_bound_and_bills_it_from_the_next_lease),
+        WITH(test_meter__each_of_many_meters_goes_by_its_own_parameters),
         WITH(test_meter__allowing_never_overrules_a_refusal),
         WITH(test_meter__what_was_allowed_is_billed_without_another_use),
         WITH(test_meter__a_flush_bills_what_was_allowed_or_says_why_not),
