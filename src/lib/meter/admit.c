@@ -96,6 +96,7 @@ static INLINE void read_lease(const unsigned char *base, const dream_lease *leas
     int64_t granted = atomic_load_explicit(&lease->granted, memory_order_acquire);
     int64_t remaining = atomic_load_explicit(&lease->left_elsewhere, memory_order_acquire);
     int64_t age_ns = of->now_ns - atomic_load_explicit(&lease->granted_at_ns, memory_order_acquire);
+    const char *plan = plan_text(base, atomic_load_explicit(&lease->plan, memory_order_acquire));
 
     if (remaining != DREAMAPI_UNLIMITED && granted > spent)
         remaining += granted - spent;
@@ -103,7 +104,7 @@ static INLINE void read_lease(const unsigned char *base, const dream_lease *leas
     KEEP(out->remaining_retry);
     out->age_over = (pair){ age_ns / NS_PER_MS, 0 };
     KEEP(out->age_over);
-    out->units_plan = (pair){ of->units, (intptr_t)plan_text(base, atomic_load_explicit(&lease->plan, memory_order_acquire)) };
+    out->units_plan = (pair){ of->units, (intptr_t)plan };
     KEEP(out->units_plan);
     out->limit_used = (pair){ atomic_load_explicit(&lease->limit, memory_order_acquire),
                               atomic_load_explicit(&lease->used_before, memory_order_acquire) + spent };
@@ -503,29 +504,39 @@ static INLINE dream_spent try_to_spend(const dreamapi_meter *meter, const target
     if (atomic_load_explicit(&meter->account->current, memory_order_acquire) != from->line
         || atomic_load_explicit(&from->lease->main.lease, memory_order_acquire) != from->fan)
         return DREAM_SPENT_SLOW;
-    if (!atomic_compare_exchange_strong_explicit(&from->share->word, &word, next, memory_order_acq_rel, memory_order_acquire))
+    if (!atomic_compare_exchange_strong_explicit(&from->share->word, &word, next, memory_order_acq_rel,
+                                                 memory_order_acquire))
         return DREAM_SPENT_CLASH;
     if (out != NULL)
         tell(&told, out);
     return DREAM_SPENT;
 }
 
-/* Where there are other threads; `is_clash`: one got in between already. */
-static dreamapi_status NOINLINE admit_among_many(const dreamapi_meter *meter, int64_t units, int64_t now_ns,
-                                                 dreamapi_decision *decision, bool is_clash)
+/* What the account's current lease is, and which share of it is this thread's; false if there is none. */
+static INLINE bool aim(const dreamapi_meter *meter, target *out)
 {
-    target from = { .line = atomic_load_explicit(&meter->account->current, memory_order_acquire) };
+    out->line = atomic_load_explicit(&meter->account->current, memory_order_acquire);
+    if (out->line == 0)
+        return false;
+    out->lease = at(meter->base, out->line);
+    out->fan = atomic_load_explicit(&out->lease->main.lease, memory_order_acquire);
+    out->share = out->fan == 0 ? &out->lease->main : dream_fan_share(meter->metering->journal, out->fan);
+    return true;
+}
+
+/* Another thread got in between. */
+static dreamapi_status NOINLINE admit_after_clash(const dreamapi_meter *meter, int64_t units, int64_t now_ns,
+                                                  dreamapi_decision *decision)
+{
+    target from;
     dream_spent spent = DREAM_SPENT_SLOW;
 
-    if (from.line != 0) {
-        from.lease = at(meter->base, from.line);
-        from.fan = atomic_load_explicit(&from.lease->main.lease, memory_order_acquire);
-        from.share = from.fan == 0 ? &from.lease->main : dream_fan_share(meter->metering->journal, from.fan);
-        while ((spent = try_to_spend(meter, &from, units, now_ns, decision)) == DREAM_SPENT_CLASH)
-            is_clash = true;
+    atomic_fetch_add_explicit(&meter->account->clash, 1, memory_order_relaxed);
+    if (aim(meter, &from)) {
+        do
+            spent = try_to_spend(meter, &from, units, now_ns, decision);
+        while (spent == DREAM_SPENT_CLASH);
     }
-    if (is_clash)
-        atomic_fetch_add_explicit(&meter->account->clash, 1, memory_order_relaxed);
     return spent == DREAM_SPENT ? DREAMAPI_OK : admit_otherwise(meter, units, now_ns, decision);
 }
 
@@ -533,17 +544,13 @@ static dreamapi_status NOINLINE admit_among_many(const dreamapi_meter *meter, in
 static INLINE dreamapi_status admit(const dreamapi_meter *meter, int64_t units, dreamapi_decision *decision)
 {
     int64_t now_ns = dream_metering_now_ns(meter->metering);
-    target from = { .line = atomic_load_explicit(&meter->account->current, memory_order_acquire) };
+    target from;
 
-    if (from.line == 0)
+    if (!aim(meter, &from))
         return admit_otherwise(meter, units, now_ns, decision);
-    from.lease = at(meter->base, from.line);
-    from.share = &from.lease->main;
-    if (atomic_load_explicit(&from.lease->main.lease, memory_order_acquire) != 0)
-        return admit_among_many(meter, units, now_ns, decision, false);
     switch (try_to_spend(meter, &from, units, now_ns, decision)) {
     case DREAM_SPENT: return DREAMAPI_OK;
-    case DREAM_SPENT_CLASH: return admit_among_many(meter, units, now_ns, decision, true);
+    case DREAM_SPENT_CLASH: return admit_after_clash(meter, units, now_ns, decision);
     case DREAM_SPENT_SLOW: break;
     }
     return admit_otherwise(meter, units, now_ns, decision);
