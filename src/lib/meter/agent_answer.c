@@ -21,6 +21,7 @@ typedef struct booking {
     int64_t sent_ns; /* before the try that was answered */
     int64_t now_ns;
     size_t cursor; /* of find_wish */
+    bool is_heard; /* something that was asked has an answer */
 } booking;
 
 static void *at(const dream_metering *metering, dream_line line)
@@ -146,6 +147,7 @@ static void book_refund(booking *b, const dream_item *item)
         return;
     refund->told_at_ns = b->now_ns;
     DREAM_POINT(refund_booked);
+    b->is_heard = true;
     refund->state = is_too_early(b, item, refund) ? 1 : 2;
 }
 
@@ -174,6 +176,7 @@ static void book_settlements(booking *b)
             book_resent(b, item);
         else
             book_lease(b, item, &b->answer->settled[next]);
+        b->is_heard = true;
         next++;
     }
 }
@@ -296,6 +299,7 @@ static void book_refusal(booking *b, dream_lease *lease, dream_account *account,
     /* An old wish may have been granted once, and its grant is to be handed back: asked again until there is a word. */
     if (is_passing && (lease->flags & DREAM_LEASE_IS_OLD) != 0)
         return;
+    b->is_heard = true;
     note_numbers(b, account, grant);
     /* What is still here is not refused: only more of it, for a while. */
     if (reason == DREAMAPI_REASON_RATE || spare_of_current(b, account) == 0)
@@ -390,6 +394,7 @@ static void book_grant(booking *b, dream_lease *lease, dream_account *account, c
     if (atomic_load(&account->pending) == dream_journal_line(b->metering->journal, lease))
         atomic_store(&account->pending, 0);
     DREAM_POINT(grant_unnamed);
+    b->is_heard = true;
     note_numbers(b, account, answer);
     if (strcmp(answer->state, "final") == 0)
         dream_lease_free(b->metering->journal, lease); /* settled long ago: a repeat of what was answered before */
@@ -570,9 +575,10 @@ void dream_agent_failed(dream_metering *metering, const dreamapi_error *error)
     dream_journal_notify(metering->journal);
 }
 
-static void book(dream_metering *metering, const dream_lease_answer *answer, int64_t sent_ms)
+/* False if the answer is about nothing that was asked. */
+static bool book(dream_metering *metering, const dream_lease_answer *answer, int64_t sent_ms)
 {
-    booking b = { metering, metering->request, answer, sent_ms * NS_PER_MS, dream_metering_now_ns(metering), 0 };
+    booking b = { metering, metering->request, answer, sent_ms * NS_PER_MS, dream_metering_now_ns(metering), 0, false };
     const dream_identity *identity = dream_journal_identity(metering->journal);
 
     if (answer->project != NULL && identity->project[0] == '\0' && strlen(answer->project) < DREAM_PROJECT_SIZE)
@@ -582,6 +588,7 @@ static void book(dream_metering *metering, const dream_lease_answer *answer, int
     book_grants(&b);
     book_recalls(&b);
     DREAM_POINT(answer_booked);
+    return b.is_heard;
 }
 
 void dream_agent_answered(dreamapi_call *call, void *context)
@@ -601,12 +608,16 @@ void dream_agent_answered(dreamapi_call *call, void *context)
         }
         dream_agent_failed(metering, &error);
     } else {
-        book(metering, answer, sent_ms);
+        bool is_heard = book(metering, answer, sent_ms);
         dream_journal_unlock(metering->journal);
         free(metering->request);
         metering->request = NULL;
-        metering->failures = 0;
-        metering->not_before_ns = 0;
+        if (is_heard) {
+            metering->failures = 0;
+            metering->not_before_ns = 0;
+        } else {
+            back_off(metering, 0); /* else a flush would ask the same again and again, without a pause */
+        }
         atomic_store(&metering->trouble, DREAMAPI_OK);
         dream_journal_notify(metering->journal);
     }
