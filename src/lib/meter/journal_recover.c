@@ -13,6 +13,7 @@
 #include "lib/meter/direct.h"
 #include "lib/meter/lease.h"
 #include "lib/meter/point.h"
+#include "lib/text.h"
 
 typedef struct recovery_walk {
     dream_journal *journal;
@@ -40,13 +41,19 @@ static bool is_kind(const recovery_walk *walk, dream_line line, dream_tag kind)
            && dream_tag_kind(*(const uint32_t *)dream_journal_at(walk->journal, line)) == kind;
 }
 
+static bool is_name(const char *text, size_t size)
+{
+    return text[size] == '\0' && strlen(text) == size && dream_text_is_id(text);
+}
+
+/* Names that could not be sent would be tried again without end. */
 static bool is_sound_account(const dream_account *account, uint32_t lines)
 {
     size_t room = (size_t)lines * DREAM_LINE - offsetof(dream_account, names);
+    const char *meter = account->names + account->user_size + 1;
 
-    return (size_t)account->user_size + account->meter_size + 2 <= room && account->user_size > 0
-           && account->names[account->user_size] == '\0'
-           && account->names[account->user_size + 1 + account->meter_size] == '\0';
+    return (size_t)account->user_size + account->meter_size + 2 <= room && is_name(account->names, account->user_size)
+           && (account->meter_size == 0 ? *meter == '\0' : is_name(meter, account->meter_size));
 }
 
 static bool is_sound(const dream_journal *journal, dream_line line, uint32_t used)
