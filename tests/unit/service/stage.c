@@ -201,6 +201,11 @@ stage_answer stage_deliver(const char *event)
     return answer;
 }
 
+const char *stage_api_url(void)
+{
+    return dreamd_service_api_url(service);
+}
+
 /* ---- setting up ---- */
 
 static dreamd_db_status put_tenant(dreamd_db *db, void *arg)
@@ -228,7 +233,9 @@ int stage_begin(dreamd_work *fill)
     dreamd_http_server_options standin = { .name = "standin", .listen = "127.0.0.1:0", .handler = play };
     char error[256] = "";
 
-    (void)snprintf(stage_folder, sizeof stage_folder, "/tmp/test-stage-XXXXXX");
+    const char *base = getenv("TMPDIR");
+
+    (void)snprintf(stage_folder, sizeof stage_folder, "%.40s/test-stage-XXXXXX", base ? base : "/tmp");
     if (!mkdtemp(stage_folder))
         return -1;
     (void)snprintf(db_path, sizeof db_path, "%s/service.db", stage_folder);
