@@ -68,6 +68,17 @@ install_judges() {
         { cat build-tools.log >&2; die "could not build stripe-mock"; }
 }
 
+# fuzzing SECONDS: new inputs for every target of tests/fuzz, for so much processor time; their seeds are unit tests.
+fuzzing() {
+    CC=clang configure build-fuzz --buildtype=debugoptimized -Dwerror=$werror -Dfuzz=true -Dexamples=false \
+        -Db_sanitize=address,undefined -Db_lundef=false
+    ninja -C build-fuzz fuzz >build-fuzz.log 2>&1 || { grep -v '^\[' build-fuzz.log >&2; die "the build in build-fuzz failed"; }
+    say "Fuzzing, $1 seconds of processor time"
+    part_begins
+    python3 tests/fuzz/run.py build-fuzz/tests/fuzz "$1" "$results/fuzz.xml" >&2 || failed=1
+    part_ends fuzz
+}
+
 end_suite() {
     echo $(($(date +%s) - began)) >"$results/total.seconds"
     build-venv/bin/python tests/summary.py $failed $parts -- "$results"
@@ -110,6 +121,9 @@ suite_check() {
         unit_tests build valgrind --no-suite no-valgrind --timeout-multiplier 10 --wrapper "$valgrind"
         end_to_end build-asan e2e-asan $(service_tests)
         end_to_end build-tsan e2e-tsan $(service_tests)
+        fuzzing 600
+    else
+        fuzzing 60
     fi
     end_suite
 }

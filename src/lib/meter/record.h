@@ -254,7 +254,7 @@ typedef struct dream_text_record {
 
 typedef struct dream_free {
     uint32_t tag;
-    uint32_t turning; /* of the rate's window: bit 31, rate_turns, in the low bits the main word's generation, each before it */
+    uint32_t unused;
     uint64_t word; /* a share's generation lives on */
     dream_line next;
 } dream_free;
