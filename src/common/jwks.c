@@ -10,20 +10,78 @@
 
 #include "common/encoding.h"
 #include "common/json.h"
+#include "common/p256.h"
+#include "common/rsa.h"
 
 /* Providers list a handful; look-up is linear. */
 enum { MAX_KEYS = 100 };
 
-struct entry {
-    char *kid;
-    dream_rsa_key *key;
+struct dream_jwks_key {
+    char *kid; /* NULL: for tokens with any */
+    bool is_bound;
+    dream_signature bound; /* the only signature it vouches for, if is_bound */
+    dream_rsa_key *rsa;    /* one of the two */
+    dream_p256_key *p256;
 };
 
 struct dream_jwks {
     atomic_uint references;
     size_t count;
-    struct entry entries[];
+    dream_jwks_key entries[];
 };
+
+bool dream_signature_named(const char *alg, dream_signature *out)
+{
+    static const char names[][6] = { "RS256", "RS384", "RS512", "ES256" };
+    size_t i;
+
+    for (i = 0; alg != NULL && i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(names[i], alg) == 0) {
+            *out = (dream_signature)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- using keys ---- */
+
+bool dream_jwks_key_takes(const dream_jwks_key *key, dream_signature signature)
+{
+    if (key->is_bound && signature != key->bound)
+        return false;
+    return (signature == DREAM_SIGNATURE_ES256) == (key->p256 != NULL);
+}
+
+bool dream_jwks_key_verify(const dream_jwks_key *key, dream_signature how, const void *bytes, size_t size,
+                           const unsigned char *signature, size_t signature_size)
+{
+    static const dream_rsa_hash hashes[] = { DREAM_RSA_SHA256, DREAM_RSA_SHA384, DREAM_RSA_SHA512 };
+
+    if (!dream_jwks_key_takes(key, how))
+        return false;
+    if (key->p256 != NULL)
+        return dream_p256_verify(key->p256, bytes, size, signature, signature_size);
+    return dream_rsa_verify(key->rsa, hashes[how], bytes, size, signature, signature_size);
+}
+
+static void clear_key(dream_jwks_key *key)
+{
+    free(key->kid);
+    dream_rsa_free(key->rsa);
+    dream_p256_free(key->p256);
+}
+
+static bool is_same(const dream_jwks_key *a, const dream_jwks_key *b)
+{
+    if (a->is_bound != b->is_bound || (a->is_bound && a->bound != b->bound))
+        return false;
+    if (a->p256 != NULL)
+        return b->p256 != NULL && dream_p256_is_same(a->p256, b->p256);
+    return b->rsa != NULL && dream_rsa_is_same(a->rsa, b->rsa);
+}
+
+/* ---- reading ---- */
 
 static bool is_absent_or(const cJSON *jwk, const char *name, const char *expected)
 {
@@ -48,56 +106,94 @@ static bool may_verify(const cJSON *jwk)
     return false;
 }
 
-static bool is_usable(const cJSON *jwk)
+/* Is it a key to check signatures with that we know, and which one alone? */
+static bool read_use(const cJSON *jwk, dream_jwks_key *out)
 {
-    const char *kty = dream_json_string(jwk, "kty");
+    const cJSON *alg = dream_json_get(jwk, "alg");
 
-    if (kty == NULL || strcmp(kty, "RSA") != 0 || dream_json_string(jwk, "kid") == NULL)
-        return false;
-    if (!is_absent_or(jwk, "use", "sig") || !may_verify(jwk))
+    if (dream_json_string(jwk, "kid") == NULL || !is_absent_or(jwk, "use", "sig") || !may_verify(jwk))
         return false;
     /* A key made for PSS or for encryption must not vouch for our signatures. */
-    return is_absent_or(jwk, "alg", "RS256") || is_absent_or(jwk, "alg", "RS384") || is_absent_or(jwk, "alg", "RS512");
+    out->is_bound = alg != NULL;
+    return alg == NULL || dream_signature_named(cJSON_GetStringValue(alg), &out->bound);
 }
 
-/* Owned; NULL if the numbers are no usable key, or out of memory (`out_of_memory` tells). */
-static dream_rsa_key *key_of(const cJSON *jwk, bool *out_of_memory)
+/* Decodes two numbers; false if one is missing or malformed. */
+static bool read_numbers(const cJSON *jwk, const char *const names[2], dream_buffer numbers[2])
 {
-    const char *n = dream_json_string(jwk, "n");
-    const char *e = dream_json_string(jwk, "e");
-    dream_buffer modulus = DREAM_BUFFER_INIT;
-    dream_buffer exponent = DREAM_BUFFER_INIT;
-    dream_rsa_key *key = NULL;
+    for (int i = 0; i < 2; i++) {
+        const char *text = dream_json_string(jwk, names[i]);
+        if (text == NULL || !dream_base64url_decode(&numbers[i], text, strlen(text)))
+            return false;
+    }
+    return true;
+}
 
-    if (n != NULL && e != NULL && dream_base64url_decode(&modulus, n, strlen(n))
-        && dream_base64url_decode(&exponent, e, strlen(e)))
-        key = dream_rsa_public(dream_buffer_str(&modulus), modulus.size, dream_buffer_str(&exponent), exponent.size);
-    *out_of_memory = modulus.is_failed || exponent.is_failed;
-    dream_buffer_clear(&modulus);
-    dream_buffer_clear(&exponent);
-    return key;
+static void make_rsa(dream_jwks_key *out, const dream_buffer numbers[2])
+{
+    out->rsa = dream_rsa_public(dream_buffer_str(&numbers[0]), numbers[0].size, dream_buffer_str(&numbers[1]),
+                                numbers[1].size);
+}
+
+/* RFC 7518 6.2.1.2: coordinates have all their bytes. */
+static void make_p256(dream_jwks_key *out, const dream_buffer numbers[2])
+{
+    if (numbers[0].size == DREAM_P256_NUMBER && numbers[1].size == DREAM_P256_NUMBER)
+        out->p256 = dream_p256_public((const unsigned char *)numbers[0].data, (const unsigned char *)numbers[1].data);
+}
+
+/* Neither kind is set if the numbers are no usable key. False only when out of memory. */
+static bool read_key(const cJSON *jwk, dream_jwks_key *out)
+{
+    static const char *const rsa_names[] = { "n", "e" }, *const p256_names[] = { "x", "y" };
+    dream_buffer numbers[2] = { DREAM_BUFFER_INIT, DREAM_BUFFER_INIT };
+    const char *kty = dream_json_string(jwk, "kty");
+    const char *crv = dream_json_string(jwk, "crv");
+    bool is_failed;
+
+    if (kty != NULL && strcmp(kty, "RSA") == 0 && read_numbers(jwk, rsa_names, numbers))
+        make_rsa(out, numbers);
+    else if (kty != NULL && strcmp(kty, "EC") == 0 && crv != NULL && strcmp(crv, "P-256") == 0
+             && read_numbers(jwk, p256_names, numbers))
+        make_p256(out, numbers);
+    is_failed = numbers[0].is_failed || numbers[1].is_failed;
+    dream_buffer_clear(&numbers[0]);
+    dream_buffer_clear(&numbers[1]);
+    return !is_failed;
 }
 
 /* False only when out of memory. */
 static bool add(dream_jwks *jwks, const cJSON *jwk)
 {
     const char *kid = dream_json_string(jwk, "kid");
-    struct entry entry = { NULL, NULL };
-    bool out_of_memory;
+    dream_jwks_key key = { .kid = NULL };
 
     /* Of two keys with one name the first counts: which one is meant must not depend on the token. */
-    if (!is_usable(jwk) || dream_jwks_find(jwks, kid) != NULL)
+    if (!read_use(jwk, &key) || dream_jwks_find(jwks, kid) != NULL)
         return true;
-    entry.key = key_of(jwk, &out_of_memory);
-    if (entry.key == NULL)
-        return !out_of_memory;
-    entry.kid = strdup(kid);
-    if (entry.kid == NULL) {
-        dream_rsa_free(entry.key);
+    if (!read_key(jwk, &key))
+        return false;
+    /* A key of one type that is bound to an algorithm of the other is good for nothing. */
+    if ((key.rsa == NULL && key.p256 == NULL) || (key.is_bound && !dream_jwks_key_takes(&key, key.bound))) {
+        clear_key(&key);
+        return true;
+    }
+    key.kid = strdup(kid);
+    if (key.kid == NULL) {
+        clear_key(&key);
         return false;
     }
-    jwks->entries[jwks->count++] = entry;
+    jwks->entries[jwks->count++] = key;
     return true;
+}
+
+static dream_jwks *jwks_new(size_t room)
+{
+    dream_jwks *jwks = calloc(1, sizeof(*jwks) + room * sizeof(jwks->entries[0]));
+
+    if (jwks != NULL)
+        atomic_init(&jwks->references, 1);
+    return jwks;
 }
 
 dream_jwks *dream_jwks_parse(const char *text, size_t size)
@@ -109,10 +205,9 @@ dream_jwks *dream_jwks_parse(const char *text, size_t size)
 
     if (!cJSON_IsArray(keys))
         goto done;
-    jwks = calloc(1, sizeof(*jwks) + MAX_KEYS * sizeof(jwks->entries[0]));
+    jwks = jwks_new(MAX_KEYS);
     if (jwks == NULL)
         goto done;
-    atomic_init(&jwks->references, 1);
     cJSON_ArrayForEach(jwk, keys)
     {
         if (jwks->count == MAX_KEYS)
@@ -128,6 +223,22 @@ done:
     return jwks;
 }
 
+dream_jwks *dream_jwks_from_pem(const char *pem)
+{
+    dream_jwks *jwks = jwks_new(1);
+
+    if (jwks == NULL)
+        return NULL;
+    jwks->entries[0].rsa = dream_rsa_public_from_pem(pem);
+    if (jwks->entries[0].rsa == NULL)
+        jwks->entries[0].p256 = dream_p256_from_pem(pem);
+    jwks->count = 1;
+    if (jwks->entries[0].rsa != NULL || jwks->entries[0].p256 != NULL)
+        return jwks;
+    dream_jwks_unref(jwks);
+    return NULL;
+}
+
 dream_jwks *dream_jwks_ref(dream_jwks *jwks)
 {
     if (jwks != NULL)
@@ -141,22 +252,19 @@ void dream_jwks_unref(dream_jwks *jwks)
 
     if (jwks == NULL || atomic_fetch_sub_explicit(&jwks->references, 1, memory_order_acq_rel) > 1)
         return;
-    for (i = 0; i < jwks->count; i++) {
-        free(jwks->entries[i].kid);
-        dream_rsa_free(jwks->entries[i].key);
-    }
+    for (i = 0; i < jwks->count; i++)
+        clear_key(&jwks->entries[i]);
     free(jwks);
 }
 
-const dream_rsa_key *dream_jwks_find(const dream_jwks *jwks, const char *kid)
+const dream_jwks_key *dream_jwks_find(const dream_jwks *jwks, const char *kid)
 {
     size_t i;
 
-    if (jwks == NULL || kid == NULL)
-        return NULL;
-    for (i = 0; i < jwks->count; i++) {
-        if (strcmp(jwks->entries[i].kid, kid) == 0)
-            return jwks->entries[i].key;
+    for (i = 0; i < dream_jwks_count(jwks); i++) {
+        const dream_jwks_key *key = &jwks->entries[i];
+        if (key->kid == NULL || (kid != NULL && strcmp(key->kid, kid) == 0))
+            return key;
     }
     return NULL;
 }
@@ -169,4 +277,16 @@ size_t dream_jwks_count(const dream_jwks *jwks)
 const char *dream_jwks_kid(const dream_jwks *jwks, size_t index)
 {
     return index < dream_jwks_count(jwks) ? jwks->entries[index].kid : NULL;
+}
+
+bool dream_jwks_has_all(const dream_jwks *after, const dream_jwks *before)
+{
+    size_t i;
+
+    for (i = 0; i < dream_jwks_count(before); i++) {
+        const dream_jwks_key *key = dream_jwks_find(after, before->entries[i].kid);
+        if (key == NULL || !is_same(key, &before->entries[i]))
+            return false;
+    }
+    return true;
 }

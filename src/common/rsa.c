@@ -193,21 +193,36 @@ static bool is_rsa(const mbedtls_pk_context *pk)
     return mbedtls_pk_get_type(pk) == MBEDTLS_PK_RSA;
 }
 
-/* Leaves `key->signer` only if the text holds a private key; takes the public half from either kind. */
-static bool load_pem(dream_rsa_key *key, const char *pem)
+static bool load_public_pem(dream_rsa_key *key, const char *pem)
 {
     mbedtls_pk_context public_pk;
     bool is_set = false;
 
-    if (pk_parse_private(&key->signer->pk, pem) == 0)
-        return is_rsa(&key->signer->pk) && set_public_from(key, mbedtls_pk_rsa(key->signer->pk));
-    signer_free(key->signer);
-    key->signer = NULL;
     mbedtls_pk_init(&public_pk);
     if (mbedtls_pk_parse_public_key(&public_pk, (const unsigned char *)pem, strlen(pem) + 1) == 0)
         is_set = is_rsa(&public_pk) && set_public_from(key, mbedtls_pk_rsa(public_pk));
     mbedtls_pk_free(&public_pk);
     return is_set;
+}
+
+dream_rsa_key *dream_rsa_public_from_pem(const char *pem)
+{
+    dream_rsa_key *key = key_new();
+
+    if (key != NULL && load_public_pem(key, pem))
+        return key;
+    dream_rsa_free(key);
+    return NULL;
+}
+
+/* Leaves `key->signer` only if the text holds a private key; takes the public half from either kind. */
+static bool load_pem(dream_rsa_key *key, const char *pem)
+{
+    if (pk_parse_private(&key->signer->pk, pem) == 0)
+        return is_rsa(&key->signer->pk) && set_public_from(key, mbedtls_pk_rsa(key->signer->pk));
+    signer_free(key->signer);
+    key->signer = NULL;
+    return load_public_pem(key, pem);
 }
 
 dream_rsa_key *dream_rsa_from_pem(const char *pem)
@@ -250,6 +265,21 @@ failed:
 }
 
 /* ---- using keys ---- */
+
+/* Both numbers, padded with zeroes to full length. */
+static bool export_public(const dream_rsa_key *key, unsigned char out[MAX_SIZE + MAX_EXPONENT_BITS / 8])
+{
+    return mbedtls_rsa_export_raw(&key->verifier, out, MAX_SIZE, NULL, 0, NULL, 0, NULL, 0, out + MAX_SIZE,
+                                  MAX_EXPONENT_BITS / 8)
+           == 0;
+}
+
+bool dream_rsa_is_same(const dream_rsa_key *a, const dream_rsa_key *b)
+{
+    unsigned char left[MAX_SIZE + MAX_EXPONENT_BITS / 8], right[sizeof(left)];
+
+    return export_public(a, left) && export_public(b, right) && memcmp(left, right, sizeof(left)) == 0;
+}
 
 static mbedtls_md_type_t md_type(dream_rsa_hash hash)
 {
@@ -363,14 +393,11 @@ static void append_number(dream_buffer *out, const unsigned char *bytes, size_t 
 
 bool dream_rsa_public_parts(const dream_rsa_key *key, dream_buffer *out_modulus, dream_buffer *out_exponent)
 {
-    unsigned char modulus[MAX_SIZE];
-    unsigned char exponent[MAX_EXPONENT_BITS / 8];
+    unsigned char numbers[MAX_SIZE + MAX_EXPONENT_BITS / 8];
 
-    if (mbedtls_rsa_export_raw(&key->verifier, modulus, sizeof(modulus), NULL, 0, NULL, 0, NULL, 0, exponent,
-                               sizeof(exponent))
-        != 0)
+    if (!export_public(key, numbers))
         return false;
-    append_number(out_modulus, modulus, sizeof(modulus));
-    append_number(out_exponent, exponent, sizeof(exponent));
+    append_number(out_modulus, numbers, MAX_SIZE);
+    append_number(out_exponent, numbers + MAX_SIZE, MAX_EXPONENT_BITS / 8);
     return !out_modulus->is_failed && !out_exponent->is_failed;
 }

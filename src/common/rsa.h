@@ -16,8 +16,10 @@ typedef enum dream_rsa_hash { DREAM_RSA_SHA256, DREAM_RSA_SHA384, DREAM_RSA_SHA5
 /* From the big-endian modulus and exponent of a JWK. NULL if it is no usable key (2048 to 8192 bits) or out of memory. */
 dream_rsa_key *dream_rsa_public(const void *modulus, size_t modulus_size, const void *exponent, size_t exponent_size);
 dream_rsa_key *dream_rsa_from_pem(const char *pem); /* public or private */
+dream_rsa_key *dream_rsa_public_from_pem(const char *pem);
 dream_rsa_key *dream_rsa_generate(unsigned bits);
 void dream_rsa_free(dream_rsa_key *key);
+bool dream_rsa_is_same(const dream_rsa_key *a, const dream_rsa_key *b); /* of the public halves */
 
 bool dream_rsa_verify(const dream_rsa_key *key, dream_rsa_hash hash, const void *bytes, size_t size,
                       const unsigned char *signature, size_t signature_size);

@@ -1,52 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* token.h - verifies an end user's token: a JWT (RFC 7519) signed with RS256, RS384 or RS512.
- * The key decides what may verify it; `alg` only picks the hash. Fetching keys is the caller's work. */
+/* token.h - checks an end user's token: a JWT (RFC 7519) signed with RS256, RS384, RS512 or ES256.
+ * The key decides what may verify it; the token's `alg` can only agree. Where keys come from is verifier.h. */
 #ifndef DREAM_COMMON_TOKEN_H
 #define DREAM_COMMON_TOKEN_H
 
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/jwks.h"
 
-enum { DREAM_TOKEN_MAX_SIZE = 16384, DREAM_TOKEN_SKEW_S = 300 };
+/* The contract's tolerance for clocks that differ. */
+enum { DREAM_TOKEN_MAX_SIZE = 16384, DREAM_TOKEN_SKEW_S = 300, DREAM_TOKEN_MESSAGE = 256 };
 
 typedef enum dream_token_status {
     DREAM_TOKEN_OK = 0,
-    DREAM_TOKEN_INVALID,     /* malformed, bad signature, expired, not yet valid, missing claim: `message` says which */
+    DREAM_TOKEN_INVALID, /* malformed, bad signature, expired, not yet valid, wrong or missing claim: `message` says which */
+    DREAM_TOKEN_FOREIGN,     /* good, but of another project */
     DREAM_TOKEN_UNKNOWN_KEY, /* no key with this kid in `jwks`: fetching it anew may help */
-    DREAM_TOKEN_NOMEM
+    DREAM_TOKEN_NOMEM,
+    DREAM_TOKEN_NO_KEYS, /* verifier.h: there are none to check with, and none can be had now */
+    DREAM_TOKEN_WAIT     /* verifier.h: keys are being fetched */
 } dream_token_status;
 
-/* One allocation, texts included: only dream_claims_free releases it, and only as a whole. */
+/* What a token has to say besides being signed and in time. Texts may be NULL: then anything does. Borrowed. */
+typedef struct dream_token_rules {
+    int64_t now_wall_ms;
+    int64_t skew_ms; /* how far exp, nbf and iat may be off */
+    const char *issuer;
+    const char *audience;                  /* among `aud` */
+    const char *const *authorized_parties; /* NULL at the end; `azp` is one of them */
+    const char *const *publishable_keys;   /* NULL at the end; the token's is one of them */
+} dream_token_rules;
+
+/* Immutable, shared by reference count between threads. One allocation, texts included. */
 typedef struct dream_claims {
-    char *user_id;         /* sub; never NULL */
-    char *email;           /* email, publicMetadata.email or primary_email; may be NULL */
-    char *publishable_key; /* nested publicMetadata.publishableKey, else flat; may be NULL */
-    char *plan;            /* nested, else flat; may be NULL */
-    char *session_id;      /* sid; may be NULL */
-    char *json;            /* the payload as sent */
-    int64_t issued_at_s;   /* iat; 0 if absent */
-    int64_t expires_at_s;  /* exp, skew not added */
+    char *user_id;          /* sub; never NULL */
+    char *email;            /* email, publicMetadata.email or primary_email; may be NULL */
+    char *publishable_key;  /* nested publicMetadata.publishableKey, else flat; may be NULL */
+    char *plan;             /* nested, else flat; may be NULL */
+    char *session_id;       /* sid; may be NULL */
+    char *issuer;           /* iss; may be NULL */
+    char *authorized_party; /* azp; may be NULL */
+    char *audiences;        /* each of aud, followed by a line feed; NULL if there are none */
+    char *json;             /* the payload as sent */
+    int64_t issued_at_s;    /* iat; 0 if absent */
+    int64_t not_before_s;   /* nbf; 0 if absent */
+    int64_t expires_at_s;   /* exp, skew not added */
+    atomic_uint references;
 } dream_claims;
 
-/* `jwks` may be NULL (then every well-formed token is UNKNOWN_KEY). On OK `*out` is owned (dream_claims_free).
+/* `jwks` may be NULL (then every well-formed token is UNKNOWN_KEY). On OK `*out` is owned (dream_claims_unref).
  * `message` (may be NULL) gets the reason, in the words of the contract (wire cases jwt-*). */
-dream_token_status dream_token_verify(const char *token, const dream_jwks *jwks, int64_t now_wall_ms,
-                                      dream_claims **out, char message[256]);
-void dream_claims_free(dream_claims *claims); /* NULL is fine */
-
-/* A bounded cache of verified tokens, by SHA-256 of the token. An entry answers until exp + skew; forgetting a key set
- * forgets what it verified. Thread-safe; no lock is held over a signature check. Not for use in a child after fork: make
- * a new one. Whoever puts what was verified with a key set that has been replaced meanwhile must forget the realm again. */
-typedef struct dream_token_cache dream_token_cache;
-dream_token_cache *dream_token_cache_new(size_t max_entries);
-void dream_token_cache_free(dream_token_cache *cache);
-/* Copies out the claims if known and still valid. `realm` keeps live and test, and unrelated issuers, apart. */
-bool dream_token_cache_get(dream_token_cache *cache, const char *realm, const char *token, int64_t now_wall_ms,
-                           dream_claims **out);
-void dream_token_cache_put(dream_token_cache *cache, const char *realm, const char *token, const dream_claims *claims);
-void dream_token_cache_forget(dream_token_cache *cache, const char *realm); /* everything of that realm */
+dream_token_status dream_token_verify(const char *token, const dream_jwks *jwks, const dream_token_rules *rules,
+                                      dream_claims **out, char message[DREAM_TOKEN_MESSAGE]);
+/* The rules alone, for claims of a token that was verified before: OK, INVALID or FOREIGN. */
+dream_token_status dream_claims_check(const dream_claims *claims, const dream_token_rules *rules,
+                                      char message[DREAM_TOKEN_MESSAGE]);
+dream_claims *dream_claims_copy(const dream_claims *claims); /* with one reference; NULL when out of memory */
+dream_claims *dream_claims_ref(dream_claims *claims);
+void dream_claims_unref(dream_claims *claims); /* NULL is fine */
 
 #endif

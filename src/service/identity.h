@@ -2,23 +2,16 @@
 /* identity.h - who is behind an end user's token: verifies it with the signing keys of the identity instance of a mode.
  *
  * Keys are fetched from the instance, by one transfer at a time, and kept per mode: a token of the test instance never passes
- * for a live project, whatever was verified before. Keys a few minutes old are still used while newer ones are fetched. */
+ * for a live project, whatever was verified before. How old keys may be is common/verifier.h. */
 #ifndef DREAMD_SERVICE_IDENTITY_H
 #define DREAMD_SERVICE_IDENTITY_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/token.h"
+#include "common/verifier.h"
 #include "service/provider/upstream.h"
 #include "service/settings.h"
-
-enum {
-    DREAMD_KEYS_FRESH_MS = 5 * 60 * 1000,        /* older keys are fetched anew beside their use */
-    DREAMD_KEYS_USABLE_MS = 24 * 60 * 60 * 1000, /* older ones are not used at all */
-    DREAMD_KEYS_UNKNOWN_MS = 10 * 1000,          /* a token with an unknown key causes a fetch at most this often */
-    DREAMD_KEYS_RETRY_MS = 1000                  /* after a failed fetch */
-};
 
 typedef struct dreamd_identity dreamd_identity;
 
@@ -28,7 +21,7 @@ typedef enum dreamd_identity_status {
     DREAMD_IDENTITY_UNAVAILABLE /* no keys to check with: the provider is down or not configured, or out of memory */
 } dreamd_identity_status;
 
-/* `claims` is taken by the callback (dream_claims_free); NULL unless the status is OK. `message` is borrowed. */
+/* `claims` is taken by the callback (dream_claims_unref); NULL unless the status is OK. `message` is borrowed. */
 typedef void dreamd_identity_fn(void *context, dreamd_identity_status status, dream_claims *claims,
                                 const char *message);
 

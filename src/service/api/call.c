@@ -72,7 +72,7 @@ static void send_now(dreamd_call *call)
     /* The place lives in the call: it must be left before the answer takes the memory away. */
     if (lanes)
         dreamd_lane_leave(lanes, &call->place);
-    dream_claims_free(call->claims);
+    dream_claims_unref(call->claims);
     cJSON_Delete(call->body);
     if (call->retry_after_s > 0) {
         (void)snprintf(seconds, sizeof seconds, "%" PRId64, call->retry_after_s);

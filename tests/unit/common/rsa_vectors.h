@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rsa_vectors.h - a public key, and signatures made with its private half by
+/* rsa_vectors.h - public keys, RSA and P-256, and signatures made with their private halves by
  * Python's cryptography package, so that our own signing proves nothing to itself. */
 #ifndef TEST_COMMON_RSA_VECTORS_H
 #define TEST_COMMON_RSA_VECTORS_H
@@ -30,9 +30,20 @@
 
 #define VECTOR_EC_PEM                                                                                                  \
     "-----BEGIN PUBLIC KEY-----\n"                                                                                     \
-    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEiZ5Q2cxUsu7Ao10G7hkWRgLWTZR+\n"                                               \
-    "iQW9daUiv8gViwBCFuFJJ33RhJGNAStZvB/hNxDUu8rXabaQhH1JH818Wg==\n"                                                   \
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEUJdY+SArulbMAnRTNW9lmuQxeXT8\n"                                               \
+    "W4YANikQ+asq65ArjN8c47OUDxhwiXyCZDIbMtb7BWBQy9MbpwJElJCZHA==\n"                                                   \
     "-----END PUBLIC KEY-----\n"
+#define VECTOR_EC_X "UJdY-SArulbMAnRTNW9lmuQxeXT8W4YANikQ-asq65A"
+#define VECTOR_EC_Y "K4zfHOOzlA8YcIl8gmQyGzLW-wVgUMvTG6cCRJSQmRw"
+#define VECTOR_EC_JWK                                                                                                  \
+    "{\"kty\":\"EC\",\"crv\":\"P-256\",\"kid\":\"py-ec\",\"alg\":\"ES256\",\"use\":\"sig\",\"x\":\"" VECTOR_EC_X       \
+    "\",\"y\":\"" VECTOR_EC_Y "\"}"
+/* {"alg":"ES256","kid":"py-ec","typ":"JWT"} . sub user_ec, exp 1700000060, iat 1700000000, publicMetadata
+ * {publishableKey pk_live_1, plan pro} */
+#define VECTOR_EC_JWT                                                                                                  \
+    "eyJhbGciOiJFUzI1NiIsImtpZCI6InB5LWVjIiwidHlwIjoiSldUIn0.eyJzdWIiOiJ1c2VyX2VjIiwiZXhwIjoxNzAwMDAwMDYw"             \
+    "LCJpYXQiOjE3MDAwMDAwMDAsInB1YmxpY01ldGFkYXRhIjp7InB1Ymxpc2hhYmxlS2V5IjoicGtfbGl2ZV8xIiwicGxhbiI6InBy"             \
+    "byJ9fQ.kura7BfSC4dCBFs9Pjs0PSzCHCueohsnWMAf0zEgvKIgr1icjVM3zlo-X0E2vY1YCZTZkiwUysfOykjoFjVBsQ"
 
 #define VECTOR_SHA256                                                                                                  \
     "54f66032007e46588d4aebeab46d241faf91c3cbf9f562939b63dc3c4e0724f9afca05f1e97672b88bab6414a982bcbd8bb7"             \

@@ -36,8 +36,8 @@ static void test_jwks__lists_a_key_that_verifies(void **state)
     assert_null(dream_jwks_find(jwks, ""));
     assert_null(dream_jwks_find(jwks, NULL));
     assert_true(dream_hex_decode(VECTOR_SHA256, 512, signature, 256));
-    assert_true(dream_rsa_verify(dream_jwks_find(jwks, "a"), DREAM_RSA_SHA256, VECTOR_TEXT, strlen(VECTOR_TEXT),
-                                 signature, 256));
+    assert_true(dream_jwks_key_verify(dream_jwks_find(jwks, "a"), DREAM_SIGNATURE_RS256, VECTOR_TEXT,
+                                      strlen(VECTOR_TEXT), signature, 256));
     dream_jwks_unref(jwks);
 }
 
@@ -108,8 +108,8 @@ static void test_jwks__first_of_two_keys_with_one_name_counts(void **state)
     (void)state;
     assert_int_equal(dream_jwks_count(jwks), 1);
     assert_true(dream_hex_decode(VECTOR_SHA256, 512, signature, 256));
-    assert_true(dream_rsa_verify(dream_jwks_find(jwks, "a"), DREAM_RSA_SHA256, VECTOR_TEXT, strlen(VECTOR_TEXT),
-                                 signature, 256));
+    assert_true(dream_jwks_key_verify(dream_jwks_find(jwks, "a"), DREAM_SIGNATURE_RS256, VECTOR_TEXT,
+                                      strlen(VECTOR_TEXT), signature, 256));
     dream_jwks_unref(jwks);
 }
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_token.c - tokens good and bad, the words of each refusal (wire cases jwt-*), and the cache of verified ones. */
+/* test_token.c - tokens good and bad, and the words of each refusal (wire cases jwt-*). */
 #include "common/token.h"
 
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +12,7 @@
 #include <cmocka.h>
 
 #include "common/encoding.h"
+#include "common/rsa.h"
 #include "rsa_vectors.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -26,6 +25,7 @@
     "of the provided session token. Please make sure that the __session cookie or the HTTP authorization header "      \
     "contain a Clerk-generated session JWT. The following kid is available: "
 
+static const dream_token_rules rules = { .now_wall_ms = NOW_MS, .skew_ms = DREAM_TOKEN_SKEW_S * INT64_C(1000) };
 static dream_rsa_key *key, *rogue;
 static dream_jwks *jwks;
 
@@ -87,10 +87,10 @@ static char *make_token(const dream_rsa_key *signer, dream_rsa_hash hash, const 
 static dream_token_status verify(const char *token, char message[256])
 {
     dream_claims *claims = NULL;
-    dream_token_status status = dream_token_verify(token, jwks, NOW_MS, &claims, message);
+    dream_token_status status = dream_token_verify(token, jwks, &rules, &claims, message);
 
     assert_int_equal(status == DREAM_TOKEN_OK, claims != NULL);
-    dream_claims_free(claims);
+    dream_claims_unref(claims);
     return status;
 }
 
@@ -100,7 +100,7 @@ static void test_token__verifies_one_signed_elsewhere(void **state)
     char message[256] = "old";
 
     (void)state;
-    assert_int_equal(dream_token_verify(VECTOR_JWT, jwks, NOW_MS, &claims, message), DREAM_TOKEN_OK);
+    assert_int_equal(dream_token_verify(VECTOR_JWT, jwks, &rules, &claims, message), DREAM_TOKEN_OK);
     assert_string_equal(message, "");
     assert_string_equal(claims->user_id, "user_py");
     assert_string_equal(claims->email, "py@example.test");
@@ -110,10 +110,10 @@ static void test_token__verifies_one_signed_elsewhere(void **state)
     assert_int_equal(claims->issued_at_s, 1700000000);
     assert_int_equal(claims->expires_at_s, 1700000060);
     assert_int_equal(strncmp(claims->json, "{\"sub\":\"user_py\",", 17), 0);
-    dream_claims_free(claims);
-    dream_claims_free(NULL);
-    assert_int_equal(dream_token_verify(VECTOR_JWT, jwks, NOW_MS, &claims, NULL), DREAM_TOKEN_OK);
-    dream_claims_free(claims);
+    dream_claims_unref(claims);
+    dream_claims_unref(NULL);
+    assert_int_equal(dream_token_verify(VECTOR_JWT, jwks, &rules, &claims, NULL), DREAM_TOKEN_OK);
+    dream_claims_unref(claims);
 }
 
 static void test_token__verifies_each_hash(void **state)
@@ -349,14 +349,14 @@ static void test_token__without_a_key_set_every_key_is_unknown(void **state)
     char message[256];
 
     (void)state;
-    assert_int_equal(dream_token_verify(token, NULL, NOW_MS, &claims, message), DREAM_TOKEN_UNKNOWN_KEY);
+    assert_int_equal(dream_token_verify(token, NULL, &rules, &claims, message), DREAM_TOKEN_UNKNOWN_KEY);
     assert_null(claims);
     assert_non_null(strstr(message, "kid='live'"));
     free(token);
     /* Fetching keys cannot help these. */
-    assert_int_equal(dream_token_verify("a.b.c", NULL, NOW_MS, &claims, message), DREAM_TOKEN_INVALID);
+    assert_int_equal(dream_token_verify("a.b.c", NULL, &rules, &claims, message), DREAM_TOKEN_INVALID);
     token = make_token(key, DREAM_RSA_SHA256, "{\"alg\":\"RS256\"}", PAYLOAD);
-    assert_int_equal(dream_token_verify(token, NULL, NOW_MS, &claims, message), DREAM_TOKEN_INVALID);
+    assert_int_equal(dream_token_verify(token, NULL, &rules, &claims, message), DREAM_TOKEN_INVALID);
     free(token);
 }
 
@@ -409,7 +409,7 @@ static void test_token__claims_are_read_nested_then_flat(void **state)
 
         snprintf(payload, sizeof(payload), "{\"sub\":\"user_1\",\"exp\":1700000060,%s}", cases[i].members);
         token = make_token(key, DREAM_RSA_SHA256, HEADER, payload);
-        assert_int_equal(dream_token_verify(token, jwks, NOW_MS, &claims, NULL), DREAM_TOKEN_OK);
+        assert_int_equal(dream_token_verify(token, jwks, &rules, &claims, NULL), DREAM_TOKEN_OK);
         read[0] = claims->publishable_key;
         read[1] = claims->plan;
         read[2] = claims->email;
@@ -420,253 +420,195 @@ static void test_token__claims_are_read_nested_then_flat(void **state)
         assert_string_equal(claims->json, payload);
         assert_null(claims->session_id);
         assert_int_equal(claims->issued_at_s, 0);
-        dream_claims_free(claims);
+        dream_claims_unref(claims);
         free(token);
     }
 }
 
-/* ---- cache ---- */
+/* ---- rules ---- */
 
-static dream_claims sample(const char *user_id, int64_t expires_at_s)
+static void test_token__rules_are_about_issuer_audience_party_and_project(void **state)
 {
-    dream_claims claims = { 0 };
+#define OWN                                                                                                            \
+    PAYLOAD_OPEN ",\"iss\":\"https://i\",\"aud\":[\"shop\",\"back\"],\"azp\":\"https://"                               \
+                 "a\",\"publishableKey\":\"pk_1\"}"
+#define PAYLOAD_OPEN "{\"sub\":\"user_1\",\"exp\":1700000060"
+    static const char *const parties[] = { "https://b", "https://a", NULL }, *const none[] = { NULL };
+    static const char *const keys[] = { "pk_0", "pk_1", NULL }, *const others[] = { "pk_2", NULL };
+    const struct {
+        const char *payload;
+        dream_token_rules rules;
+        dream_token_status status;
+    } cases[] = {
+        { OWN, { .issuer = NULL }, DREAM_TOKEN_OK },
+        { OWN, { .issuer = "https://i" }, DREAM_TOKEN_OK },
+        { OWN, { .issuer = "https://j" }, DREAM_TOKEN_INVALID },
+        { OWN, { .issuer = "https://" }, DREAM_TOKEN_INVALID },
+        { PAYLOAD, { .issuer = "https://i" }, DREAM_TOKEN_INVALID },
+        { OWN, { .audience = "shop" }, DREAM_TOKEN_OK },
+        { OWN, { .audience = "back" }, DREAM_TOKEN_OK },
+        { OWN, { .audience = "sho" }, DREAM_TOKEN_INVALID },
+        { OWN, { .audience = "shop\nback" }, DREAM_TOKEN_OK }, /* the caller's own text; no token can say this */
+        { PAYLOAD_OPEN ",\"aud\":\"shop\"}", { .audience = "shop" }, DREAM_TOKEN_OK },
+        { PAYLOAD_OPEN ",\"aud\":\"x\\nshop\"}", { .audience = "shop" }, DREAM_TOKEN_INVALID },
+        { PAYLOAD_OPEN ",\"aud\":[[\"shop\"],{\"a\":\"shop\"},7]}", { .audience = "shop" }, DREAM_TOKEN_INVALID },
+        { PAYLOAD, { .audience = "shop" }, DREAM_TOKEN_INVALID },
+        { PAYLOAD, { .audience = "" }, DREAM_TOKEN_INVALID },
+        { OWN, { .authorized_parties = parties }, DREAM_TOKEN_OK },
+        { OWN, { .authorized_parties = none }, DREAM_TOKEN_INVALID },
+        { PAYLOAD, { .authorized_parties = parties }, DREAM_TOKEN_INVALID },
+        { PAYLOAD_OPEN ",\"azp\":\"https://c\"}", { .authorized_parties = parties }, DREAM_TOKEN_INVALID },
+        { OWN, { .publishable_keys = keys }, DREAM_TOKEN_OK },
+        { OWN, { .publishable_keys = others }, DREAM_TOKEN_FOREIGN },
+        { PAYLOAD, { .publishable_keys = keys }, DREAM_TOKEN_FOREIGN },
+        /* Nested goes before flat. */
+        { PAYLOAD_OPEN ",\"publishableKey\":\"pk_1\",\"publicMetadata\":{\"publishableKey\":\"pk_2\"}}",
+          { .publishable_keys = keys },
+          DREAM_TOKEN_FOREIGN },
+    };
 
-    claims.user_id = (char *)(uintptr_t)user_id;
-    claims.json = (char *)(uintptr_t) "{}";
-    claims.expires_at_s = expires_at_s;
-    return claims;
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char *token = make_token(key, DREAM_RSA_SHA256, HEADER, cases[i].payload);
+        dream_token_rules asked = cases[i].rules;
+        dream_claims *claims = NULL;
+        char message[256] = "";
+
+        asked.now_wall_ms = NOW_MS;
+        if (dream_token_verify(token, jwks, &asked, &claims, message) != cases[i].status)
+            fail_msg("row %zu: %s", i, message);
+        assert_int_equal(message[0] == '\0', cases[i].status == DREAM_TOKEN_OK);
+        dream_claims_unref(claims);
+        /* Of a token that was verified before, the same rules are asked. */
+        assert_int_equal(dream_token_verify(token, jwks, &rules, &claims, NULL), DREAM_TOKEN_OK);
+        assert_int_equal(dream_claims_check(claims, &asked, message), cases[i].status);
+        dream_claims_unref(claims);
+        free(token);
+    }
 }
 
-static void put(dream_token_cache *cache, const char *realm, const char *token, int64_t expires_at_s)
+static void test_token__the_skew_is_the_callers(void **state)
 {
-    dream_claims claims = sample(token, expires_at_s);
-
-    dream_token_cache_put(cache, realm, token, &claims);
-}
-
-static bool has(dream_token_cache *cache, const char *realm, const char *token, int64_t now_s)
-{
+    dream_token_rules asked = { .now_wall_ms = (NOW + 60) * 1000 - 1 };
+    char *token = make_token(key, DREAM_RSA_SHA256, HEADER, PAYLOAD);
     dream_claims *claims = NULL;
-    bool is_known = dream_token_cache_get(cache, realm, token, now_s * 1000, &claims);
-
-    assert_int_equal(is_known, claims != NULL);
-    if (is_known)
-        assert_string_equal(claims->user_id, token);
-    dream_claims_free(claims);
-    return is_known;
-}
-
-static void test_cache__answers_with_copies(void **state)
-{
-    dream_token_cache *cache = dream_token_cache_new(4);
-    char user[] = "user_1", plan[] = "pro", json[] = "{}", email[] = "e", pk[] = "pk", sid[] = "s";
-    dream_claims claims = { user, email, pk, plan, sid, json, 5, NOW };
-    dream_claims *found;
 
     (void)state;
-    dream_token_cache_put(cache, "live", "token", &claims);
-    user[0] = plan[0] = email[0] = pk[0] = sid[0] = json[0] = '#';
-    assert_true(dream_token_cache_get(cache, "live", "token", NOW_MS, &found));
-    assert_string_equal(found->user_id, "user_1");
-    assert_string_equal(found->email, "e");
-    assert_string_equal(found->publishable_key, "pk");
-    assert_string_equal(found->plan, "pro");
-    assert_string_equal(found->session_id, "s");
-    assert_string_equal(found->json, "{}");
-    assert_int_equal(found->issued_at_s, 5);
-    assert_int_equal(found->expires_at_s, NOW);
-    dream_token_cache_free(cache);
-    assert_string_equal(found->user_id, "user_1"); /* outlives the cache */
-    dream_claims_free(found);
-    dream_token_cache_free(NULL);
+    assert_int_equal(dream_token_verify(token, jwks, &asked, &claims, NULL), DREAM_TOKEN_OK);
+    asked.now_wall_ms++;
+    assert_int_equal(dream_claims_check(claims, &asked, NULL), DREAM_TOKEN_INVALID);
+    asked.skew_ms = 1;
+    assert_int_equal(dream_claims_check(claims, &asked, NULL), DREAM_TOKEN_OK);
+    dream_claims_unref(claims);
+    free(token);
 }
 
-static void test_cache__keeps_realms_and_tokens_apart(void **state)
+/* ---- keys ---- */
+
+static void test_token__the_key_decides_on_the_algorithm(void **state)
 {
-    dream_token_cache *cache = dream_token_cache_new(8);
+    static const struct {
+        const char *set, *header;
+        bool is_good;
+    } cases[] = {
+        { "\"alg\":\"RS256\",", "{\"alg\":\"RS256\",\"kid\":\"k\"}", true },
+        { "\"alg\":\"RS512\",", "{\"alg\":\"RS256\",\"kid\":\"k\"}", false },
+        { "", "{\"alg\":\"ES256\",\"kid\":\"k\"}", false },
+        { "\"alg\":\"ES256\",", "{\"alg\":\"RS256\",\"kid\":\"k\"}", false },
+        { "\"alg\":\"ES256\",", "{\"alg\":\"ES256\",\"kid\":\"k\"}", false },
+        { "", "{\"alg\":\"HS256\",\"kid\":\"k\"}", false },
+        { "", "{\"alg\":\"none\",\"kid\":\"k\"}", false },
+    };
+    dream_buffer n = DREAM_BUFFER_INIT, n64 = DREAM_BUFFER_INIT, e = DREAM_BUFFER_INIT;
 
     (void)state;
-    put(cache, "live", "a", NOW);
-    assert_true(has(cache, "live", "a", NOW));
-    assert_false(has(cache, "test", "a", NOW));
-    assert_false(has(cache, "live", "b", NOW));
-    assert_false(has(cache, "livea", "", NOW));
-    assert_false(has(cache, "liv", "ea", NOW));
-    dream_token_cache_free(cache);
-}
+    assert_true(dream_rsa_public_parts(key, &n, &e));
+    dream_base64url_encode(&n64, n.data, n.size);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        dream_buffer text = DREAM_BUFFER_INIT;
+        char *token = make_token(key, DREAM_RSA_SHA256, cases[i].header, PAYLOAD);
+        dream_claims *claims = NULL;
+        dream_jwks *set;
 
-static void test_cache__entry_answers_until_expiry_and_skew(void **state)
-{
-    dream_token_cache *cache = dream_token_cache_new(8);
-
-    (void)state;
-    put(cache, "live", "a", NOW);
-    assert_true(has(cache, "live", "a", NOW + DREAM_TOKEN_SKEW_S - 1));
-    assert_false(has(cache, "live", "a", NOW + DREAM_TOKEN_SKEW_S));
-    /* It is gone for good, even if the clock steps back. */
-    assert_false(has(cache, "live", "a", NOW));
-    dream_token_cache_free(cache);
-}
-
-static void test_cache__drops_the_expired_first_then_the_oldest(void **state)
-{
-    dream_token_cache *cache = dream_token_cache_new(3);
-
-    (void)state;
-    put(cache, "live", "long", NOW + 5000);
-    put(cache, "live", "short", NOW);
-    put(cache, "live", "middle", NOW + 3000);
-    assert_false(has(cache, "live", "other", NOW + 1000)); /* tells the time: "short" has expired */
-    put(cache, "live", "new", NOW + 2000);
-    assert_true(has(cache, "live", "long", NOW + 1000));
-    assert_true(has(cache, "live", "middle", NOW + 1000));
-    assert_true(has(cache, "live", "new", NOW + 1000));
-    put(cache, "live", "newer", NOW + 2000);
-    assert_false(has(cache, "live", "long", NOW + 1000));
-    assert_true(has(cache, "live", "middle", NOW + 1000));
-    assert_true(has(cache, "live", "new", NOW + 1000));
-    assert_true(has(cache, "live", "newer", NOW + 1000));
-    dream_token_cache_free(cache);
-}
-
-static void test_cache__put_again_replaces(void **state)
-{
-    dream_token_cache *cache = dream_token_cache_new(2);
-
-    (void)state;
-    put(cache, "live", "a", NOW);
-    put(cache, "live", "b", NOW + 1000);
-    put(cache, "live", "a", NOW + 1000);
-    assert_true(has(cache, "live", "a", NOW + 1000));
-    assert_true(has(cache, "live", "b", NOW + 1000));
-    /* "a" is now the newer of the two. */
-    put(cache, "live", "c", NOW + 1000);
-    assert_true(has(cache, "live", "a", NOW + 1000));
-    assert_false(has(cache, "live", "b", NOW + 1000));
-    dream_token_cache_free(cache);
-}
-
-static void test_cache__forgets_one_realm(void **state)
-{
-    dream_token_cache *cache = dream_token_cache_new(100);
-    char token[20];
-    int i;
-
-    (void)state;
-    for (i = 0; i < 40; i++) {
-        snprintf(token, sizeof(token), "token-%d", i);
-        put(cache, i % 2 == 0 ? "live" : "test", token, NOW + (i * 7) % 40);
+        dream_buffer_printf(&text, "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"k\",%s\"e\":\"AQAB\",\"n\":\"%s\"}]}",
+                            cases[i].set, n64.data);
+        set = dream_jwks_parse(text.data, text.size);
+        assert_non_null(set);
+        if ((dream_token_verify(token, set, &rules, &claims, NULL) == DREAM_TOKEN_OK) != cases[i].is_good)
+            fail_msg("row %zu", i);
+        dream_claims_unref(claims);
+        dream_jwks_unref(set);
+        dream_buffer_clear(&text);
+        free(token);
     }
-    dream_token_cache_forget(cache, "live");
-    dream_token_cache_forget(cache, "unheard of");
-    for (i = 0; i < 40; i++) {
-        snprintf(token, sizeof(token), "token-%d", i);
-        assert_int_equal(has(cache, i % 2 == 0 ? "live" : "test", token, NOW), i % 2 == 1);
+    dream_buffer_clear(&n);
+    dream_buffer_clear(&n64);
+    dream_buffer_clear(&e);
+}
+
+static void test_token__a_key_from_pem_takes_any_kid_but_no_other_algorithm(void **state)
+{
+    static const struct {
+        const char *header;
+        bool is_good;
+    } cases[] = {
+        { "{\"alg\":\"RS256\"}", true },
+        { "{\"alg\":\"RS256\",\"kid\":\"any\"}", true },
+        { "{}", false },
+        { "{\"typ\":\"JWT\"}", false },
+        { "{\"alg\":\"ES256\"}", false },
+        { "{\"alg\":\"none\"}", false },
+        { "{\"alg\":\"HS256\"}", false },
+        { "{\"kid\":\"any\"}", false },
+    };
+    dream_buffer pem = DREAM_BUFFER_INIT;
+    dream_jwks *set;
+
+    (void)state;
+    assert_true(dream_rsa_public_pem(key, &pem));
+    set = dream_jwks_from_pem(pem.data);
+    assert_non_null(set);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char *token = make_token(key, DREAM_RSA_SHA256, cases[i].header, PAYLOAD);
+        dream_claims *claims = NULL;
+
+        if ((dream_token_verify(token, set, &rules, &claims, NULL) == DREAM_TOKEN_OK) != cases[i].is_good)
+            fail_msg("row %zu", i);
+        dream_claims_unref(claims);
+        free(token);
     }
-    put(cache, "live", "again", NOW);
-    assert_true(has(cache, "live", "again", NOW));
-    dream_token_cache_free(cache);
+    dream_jwks_unref(set);
+    dream_buffer_clear(&pem);
 }
 
-static void test_cache__of_no_entries_keeps_nothing(void **state)
+static void test_token__es256_signed_elsewhere(void **state)
 {
-    dream_token_cache *cache = dream_token_cache_new(0);
+    static const char text[] = "{\"keys\":[" VECTOR_EC_JWK "]}";
+    dream_jwks *sets[] = { dream_jwks_parse(text, sizeof(text) - 1), dream_jwks_from_pem(VECTOR_EC_PEM) };
 
     (void)state;
-    put(cache, "live", "a", NOW);
-    assert_false(has(cache, "live", "a", NOW));
-    dream_token_cache_forget(cache, "live");
-    dream_token_cache_free(cache);
-}
+    for (size_t i = 0; i < COUNT(sets); i++) {
+        dream_claims *claims = NULL;
+        char *token = strdup(VECTOR_EC_JWT);
+        size_t size = strlen(token);
 
-/* Compares the cache with a plain array over many steps, so that heap, list and chains must stay in step. */
-static void test_cache__agrees_with_a_simple_model(void **state)
-{
-    enum { TOKENS = 40, ROOM = 13, STEPS = 6000 };
-    dream_token_cache *cache = dream_token_cache_new(ROOM);
-    struct {
-        int64_t expires_at_s; /* 0: not there */
-        int put_at;
-    } model[TOKENS] = { { 0, 0 } };
-    uint32_t random = 12345;
-    int64_t now = NOW;
-    char token[20];
-    int step, i;
+        assert_int_equal(dream_jwks_count(sets[i]), 1);
+        assert_int_equal(dream_token_verify(token, sets[i], &rules, &claims, NULL), DREAM_TOKEN_OK);
+        assert_string_equal(claims->user_id, "user_ec");
+        dream_claims_unref(claims);
+        /* The last character has two bits of nothing, which must be zero. */
+        for (size_t at = size - 86; at < size; at++) {
+            char before = token[at];
 
-    (void)state;
-    for (step = 1; step <= STEPS; step++) {
-        int which, count = 0, expired = -1, oldest = -1;
-        bool is_put;
-
-        random = random * 1664525 + 1013904223;
-        which = (int)(random >> 16) % TOKENS;
-        is_put = (random >> 8 & 3) == 0;
-        now += random >> 28;
-        snprintf(token, sizeof(token), "token-%d", which);
-        if (model[which].expires_at_s != 0 && model[which].expires_at_s + DREAM_TOKEN_SKEW_S <= now)
-            model[which].expires_at_s = 0;
-        if (has(cache, "live", token, now) != (model[which].expires_at_s != 0))
-            fail_msg("step %d", step);
-        if (!is_put)
-            continue;
-        for (i = 0; i < TOKENS; i++) {
-            if (model[i].expires_at_s == 0)
-                continue;
-            count++;
-            if (expired < 0 || model[i].expires_at_s < model[expired].expires_at_s)
-                expired = i;
-            if (oldest < 0 || model[i].put_at < model[oldest].put_at)
-                oldest = i;
+            token[at] = before == 'A' ? 'B' : 'A';
+            assert_int_equal(dream_token_verify(token, sets[i], &rules, &claims, NULL), DREAM_TOKEN_INVALID);
+            token[at] = before;
         }
-        if (model[which].expires_at_s == 0 && count == ROOM)
-            model[model[expired].expires_at_s + DREAM_TOKEN_SKEW_S <= now ? expired : oldest].expires_at_s = 0;
-        /* Distinct times: which of two equals goes first is nobody's business. */
-        model[which].expires_at_s = now - DREAM_TOKEN_SKEW_S + 1 + (int64_t)(random % 97) * 41 + which;
-        model[which].put_at = step;
-        put(cache, "live", token, model[which].expires_at_s);
+        token[size - 1] = '\0';
+        assert_int_equal(dream_token_verify(token, sets[i], &rules, &claims, NULL), DREAM_TOKEN_INVALID);
+        free(token);
+        dream_jwks_unref(sets[i]);
     }
-    dream_token_cache_free(cache);
-}
-
-static atomic_int wrong_answers;
-
-static void *use_cache(void *argument)
-{
-    dream_token_cache *cache = argument;
-    char token[20];
-    int i;
-
-    for (i = 0; i < 2000; i++) {
-        dream_claims claims, *found;
-
-        snprintf(token, sizeof(token), "token-%d", i % 37);
-        if (dream_token_cache_get(cache, "live", token, NOW_MS, &found)) {
-            if (strcmp(found->user_id, token) != 0)
-                atomic_fetch_add(&wrong_answers, 1);
-            dream_claims_free(found);
-        } else {
-            claims = sample(token, NOW);
-            dream_token_cache_put(cache, "live", token, &claims);
-        }
-        if (i % 501 == 500)
-            dream_token_cache_forget(cache, "live");
-    }
-    return NULL;
-}
-
-static void test_cache__serves_many_threads(void **state)
-{
-    dream_token_cache *cache = dream_token_cache_new(16);
-    pthread_t threads[4];
-    size_t i;
-
-    (void)state;
-    for (i = 0; i < COUNT(threads); i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, use_cache, cache), 0);
-    for (i = 0; i < COUNT(threads); i++)
-        assert_int_equal(pthread_join(threads[i], NULL), 0);
-    assert_int_equal(atomic_load(&wrong_answers), 0);
-    dream_token_cache_free(cache);
 }
 
 int main(void)
@@ -682,15 +624,11 @@ int main(void)
         cmocka_unit_test(test_token__without_a_key_set_every_key_is_unknown),
         cmocka_unit_test(test_token__long_texts_do_not_overflow_the_message),
         cmocka_unit_test(test_token__claims_are_read_nested_then_flat),
-        cmocka_unit_test(test_cache__answers_with_copies),
-        cmocka_unit_test(test_cache__keeps_realms_and_tokens_apart),
-        cmocka_unit_test(test_cache__entry_answers_until_expiry_and_skew),
-        cmocka_unit_test(test_cache__drops_the_expired_first_then_the_oldest),
-        cmocka_unit_test(test_cache__put_again_replaces),
-        cmocka_unit_test(test_cache__forgets_one_realm),
-        cmocka_unit_test(test_cache__of_no_entries_keeps_nothing),
-        cmocka_unit_test(test_cache__agrees_with_a_simple_model),
-        cmocka_unit_test(test_cache__serves_many_threads),
+        cmocka_unit_test(test_token__rules_are_about_issuer_audience_party_and_project),
+        cmocka_unit_test(test_token__the_skew_is_the_callers),
+        cmocka_unit_test(test_token__the_key_decides_on_the_algorithm),
+        cmocka_unit_test(test_token__a_key_from_pem_takes_any_kid_but_no_other_algorithm),
+        cmocka_unit_test(test_token__es256_signed_elsewhere),
     };
 
     return cmocka_run_group_tests_name("token", tests, make_keys, free_keys);

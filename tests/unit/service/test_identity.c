@@ -85,7 +85,7 @@ static void hear(void *context, dreamd_identity_status status, dream_claims *cla
     (void)snprintf(self->user_id, sizeof self->user_id, "%s", claims ? claims->user_id : "none");
     (void)snprintf(self->message, sizeof self->message, "%s", message);
     assert_int_equal(status == DREAMD_IDENTITY_OK, claims != NULL);
-    dream_claims_free(claims);
+    dream_claims_unref(claims);
 }
 
 static int begin(void **state)
@@ -186,12 +186,12 @@ static void test_identity__without_keys_the_provider_is_unavailable(void **state
     assert_int_equal(heard.count, 1);
     assert_int_equal(heard.status, DREAMD_IDENTITY_UNAVAILABLE);
     assert_int_equal(world.fetches, 1);
-    world.monotonic_ms += DREAMD_KEYS_RETRY_MS;
+    world.monotonic_ms += DREAM_KEYS_RETRY_MS;
     verify(DREAMD_LIVE, VECTOR_JWT);
     assert_int_equal(world.fetches, 2);
     answer_fetch(1, "{\"no\":\"key set\"}");
     assert_int_equal(heard.status, DREAMD_IDENTITY_UNAVAILABLE);
-    world.monotonic_ms += DREAMD_KEYS_RETRY_MS;
+    world.monotonic_ms += DREAM_KEYS_RETRY_MS;
     verify(DREAMD_LIVE, VECTOR_JWT);
     answer_fetch(2, GOOD_KEYS);
     assert_int_equal(heard.status, DREAMD_IDENTITY_OK);
@@ -206,7 +206,7 @@ static void test_identity__an_unknown_key_is_asked_for_every_ten_seconds(void **
     verify(DREAMD_LIVE, VECTOR_JWT);
     assert_int_equal(heard.count, 1);
     assert_int_equal(world.fetches, 1);
-    world.monotonic_ms += DREAMD_KEYS_UNKNOWN_MS - 1;
+    world.monotonic_ms += DREAM_KEYS_UNKNOWN_MS - 1;
     verify(DREAMD_LIVE, VECTOR_JWT);
     assert_int_equal(world.fetches, 1);
     world.monotonic_ms += 1;
@@ -221,7 +221,7 @@ static void test_identity__old_keys_serve_while_newer_ones_come(void **state)
 {
     (void)state;
     warm_up();
-    world.monotonic_ms += DREAMD_KEYS_FRESH_MS + 1;
+    world.monotonic_ms += DREAM_KEYS_FRESH_MS + 1;
     verify(DREAMD_LIVE, VECTOR_JWT);
     assert_int_equal(heard.count, 1);
     assert_int_equal(heard.status, DREAMD_IDENTITY_OK);
@@ -238,7 +238,7 @@ static void test_identity__keys_a_day_old_are_not_used(void **state)
 {
     (void)state;
     warm_up();
-    world.monotonic_ms += DREAMD_KEYS_USABLE_MS + 1;
+    world.monotonic_ms += DREAM_KEYS_USABLE_MS + 1;
     verify(DREAMD_LIVE, VECTOR_JWT);
     assert_int_equal(heard.count, 0);
     answer_fetch(1, NULL);
@@ -249,7 +249,7 @@ static void test_identity__a_withdrawn_key_takes_its_tokens_along(void **state)
 {
     (void)state;
     warm_up();
-    world.monotonic_ms += DREAMD_KEYS_FRESH_MS + 1;
+    world.monotonic_ms += DREAM_KEYS_FRESH_MS + 1;
     verify(DREAMD_LIVE, VECTOR_JWT);
     answer_fetch(1, OTHER_KEYS);
     verify(DREAMD_LIVE, VECTOR_JWT);
