@@ -21,6 +21,7 @@
 #include <dreamapi/product.h>
 #include <dreamapi/tier.h>
 #include <dreamapi/tier_check.h>
+#include <dreamapi/token.h>
 #include <dreamapi/transport.h>
 #include <dreamapi/usage.h>
 #include <dreamapi/usage_batch.h>

@@ -30,8 +30,16 @@ DREAMAPI_API void dreamapi_options_free(dreamapi_options *options);
 DREAMAPI_API dreamapi_status dreamapi_options_set_base_url(dreamapi_options *options, const char *url);
 /** The project's secret key ("sk_..."), for a backend. Not set: DREAMAPI_SECRET_KEY from the environment. Visible ASCII only. */
 DREAMAPI_API dreamapi_status dreamapi_options_set_secret_key(dreamapi_options *options, const char *key);
-/** The project's publishable key ("pk_..."); sent only when there is no secret key. Not set: DREAMAPI_PUBLISHABLE_KEY. */
+/** The project's publishable key ("pk_..."); sent only when there is no secret key. dreamapi_token_verify
+ * accepts tokens of this project. Not set: DREAMAPI_PUBLISHABLE_KEY. */
 DREAMAPI_API dreamapi_status dreamapi_options_set_publishable_key(dreamapi_options *options, const char *key);
+/** Where the keys are published that end users' tokens are signed with (JWKS, RFC 7517), for dreamapi_token_verify: the provider's
+ * "https://.../.well-known/jwks.json". Redirects are not followed, and no key of ours is sent there. Plain http is refused unless the host is a
+ * loopback address or "localhost". */
+DREAMAPI_API dreamapi_status dreamapi_options_set_jwks_url(dreamapi_options *options, const char *url);
+/** The keys themselves, instead of their URL: a JWKS, or one public key in PEM ("-----BEGIN PUBLIC KEY-----"), RSA of 2048 to 8192 bits
+ * or P-256. A key from PEM has no name, and is tried for every token. DREAMAPI_INVALID if no key in it is usable. */
+DREAMAPI_API dreamapi_status dreamapi_options_set_token_keys(dreamapi_options *options, const char *text);
 /** The total time a call may take, in milliseconds: waiting its turn, connecting and every retry included. 1 to
  * DREAMAPI_MAX_TIMEOUT_MS; 30000 unless set. A call's own timeout overrides it. */
 DREAMAPI_API dreamapi_status dreamapi_options_set_timeout_ms(dreamapi_options *options, int64_t timeout_ms);

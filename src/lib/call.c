@@ -26,6 +26,7 @@ static void destroy(dreamapi_call *call)
     dream_exchange_clear(&call->exchange);
     dream_request_clear(&call->request);
     free(call->body);
+    free(call->job);
     free(call);
     dream_client_release(client);
 }
@@ -77,9 +78,9 @@ static dreamapi_call *make(dreamapi_client *client, const char *name, const drea
     return call;
 }
 
-/* `template` says how it differs from others: is_quiet, on_finished and context are taken from it. */
-static dreamapi_status start(dreamapi_client *client, const char *name, const dream_noun *noun, dream_request *request,
-                             const dreamapi_call *template, dreamapi_call **out_call, dreamapi_error *error)
+dreamapi_status dream_call_start_as(dreamapi_client *client, const char *name, const dream_noun *noun,
+                                    dream_request *request, const dreamapi_call *template, dreamapi_call **out_call,
+                                    dreamapi_error *error)
 {
     dreamapi_status status = DREAMAPI_OK;
     dreamapi_call *call = NULL;
@@ -99,11 +100,15 @@ static dreamapi_status start(dreamapi_client *client, const char *name, const dr
     call->is_quiet = template->is_quiet;
     call->on_finished = template->on_finished;
     call->context = template->context;
+    call->work = template->work;
+    call->job = template->job;
     dream_error_clear(error);
     pthread_mutex_lock(&client->lock);
     dream_engine_post(client, call);
     pthread_mutex_unlock(&client->lock);
 done:
+    if (call == NULL)
+        free(template->job);
     dream_request_clear(request);
     *out_call = call;
     return status;
@@ -116,34 +121,40 @@ dreamapi_status dream_call_start(dreamapi_client *client, const char *name, cons
         dream_request_clear(request);
         return dream_error_refuse(error, DREAMAPI_INVALID, "out_call is NULL");
     }
-    return start(client, name, noun, request, &(const dreamapi_call){ .is_quiet = false }, out_call, error);
+    return dream_call_start_as(client, name, noun, request, &(const dreamapi_call){ .is_quiet = false }, out_call,
+                               error);
 }
 
 dreamapi_status dream_call_start_inside(dreamapi_client *client, const char *name, const dream_noun *noun,
-                                        dream_request *request,
-                                        void (*on_finished)(dreamapi_call *call, void *context), void *context,
-                                        dreamapi_error *error)
+                                        dream_request *request, void (*on_finished)(dreamapi_call *call, void *context),
+                                        void *context, dreamapi_error *error)
 {
     const dreamapi_call template = { .is_quiet = true, .on_finished = on_finished, .context = context };
     dreamapi_call *call = NULL;
 
-    return start(client, name, noun, request, &template, &call, error);
+    return dream_call_start_as(client, name, noun, request, &template, &call, error);
+}
+
+dreamapi_status dream_call_complete(dreamapi_call *call, const dream_noun *noun, void **out_object,
+                                    dreamapi_error *error)
+{
+    dreamapi_status status = dreamapi_call_wait(call, -1, error);
+
+    if (status == DREAMAPI_OK)
+        status = dream_call_take(call, noun, out_object, error);
+    dreamapi_call_free(call);
+    return status;
 }
 
 dreamapi_status dream_call_run(dreamapi_client *client, const char *name, const dream_noun *noun,
                                dream_request *request, void **out_object, dreamapi_error *error)
 {
+    const dreamapi_call template = { .is_quiet = true };
     dreamapi_call *call = NULL;
-    dreamapi_status status = start(client, name, noun, request, &(const dreamapi_call){ .is_quiet = true }, &call, error);
+    dreamapi_status status = dream_call_start_as(client, name, noun, request, &template, &call, error);
 
     *out_object = NULL;
-    if (status != DREAMAPI_OK)
-        return status;
-    status = dreamapi_call_wait(call, -1, error);
-    if (status == DREAMAPI_OK)
-        status = dream_call_take(call, noun, out_object, error);
-    dreamapi_call_free(call);
-    return status;
+    return status == DREAMAPI_OK ? dream_call_complete(call, noun, out_object, error) : status;
 }
 
 /* ---- wait and result ---- */

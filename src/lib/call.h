@@ -47,6 +47,9 @@ struct dreamapi_call {
     bool is_quiet; /* a blocking call: never handed out by dreamapi_client_next */
     void (*on_finished)(dreamapi_call *call, void *context); /* the library's own calls: run by the driver at the end */
     void *context;
+    /* Instead of a request: run by the driver, and again by dream_pipeline_work, until it says that object or error are set. */
+    bool (*work)(dreamapi_call *call);
+    void *job; /* what `work` is about; free() */
 
     /* Guarded by the client's lock. */
     pthread_cond_t changed;
@@ -69,8 +72,8 @@ struct dreamapi_call {
     int tries;
     int retries;
     int64_t sent_ms; /* when the last try began */
-    bool has_asked; /* waited for /health in this try */
-    bool is_keyed;  /* the server goes by the idempotency key */
+    bool has_asked;  /* waited for /health in this try */
+    bool is_keyed;   /* the server goes by the idempotency key */
     bool is_stale_repeated;
     bool is_unclear; /* some try may have been carried out without our learning so */
     dreamapi_call *live_previous;
@@ -87,11 +90,18 @@ dreamapi_status dream_call_start(dreamapi_client *client, const char *name, cons
 /* Starts a call, waits, and takes its object (owned; NULL on failure). Takes `request` over. */
 dreamapi_status dream_call_run(dreamapi_client *client, const char *name, const dream_noun *noun,
                                dream_request *request, void **out_object, dreamapi_error *error);
+/* Starts a call that differs from others as `template` says: is_quiet, on_finished, context, work and job are taken from it. Takes
+ * `request` and the job over. */
+dreamapi_status dream_call_start_as(dreamapi_client *client, const char *name, const dream_noun *noun,
+                                    dream_request *request, const dreamapi_call *template, dreamapi_call **out_call,
+                                    dreamapi_error *error);
+/* Waits for a call that was just started, takes its object (owned; NULL on failure), and frees it. */
+dreamapi_status dream_call_complete(dreamapi_call *call, const dream_noun *noun, void **out_object,
+                                    dreamapi_error *error);
 /* Starts a call of the library's own: at its end the driver runs `on_finished`, which frees it. Takes `request` over. */
 dreamapi_status dream_call_start_inside(dreamapi_client *client, const char *name, const dream_noun *noun,
-                                        dream_request *request,
-                                        void (*on_finished)(dreamapi_call *call, void *context), void *context,
-                                        dreamapi_error *error);
+                                        dream_request *request, void (*on_finished)(dreamapi_call *call, void *context),
+                                        void *context, dreamapi_error *error);
 /* Takes the object out of a finished call; `out_object` NULL leaves it there. */
 dreamapi_status dream_call_take(dreamapi_call *call, const dream_noun *noun, void **out_object, dreamapi_error *error);
 

@@ -15,6 +15,7 @@
 #include "lib/engine.h"
 #include "lib/error.h"
 #include "lib/meter/metering.h"
+#include "lib/object/token.h"
 
 bool dream_client_is_foreign(const dreamapi_client *client)
 {
@@ -67,6 +68,7 @@ void dream_client_release(dreamapi_client *client)
         return;
     dream_metering_close(client);
     dream_tier_cache_clear(&client->tiers, dream_client_is_foreign(client));
+    dream_token_clear(client);
     /* In a child the lock may be held, and the condition count waiters, of threads that do not exist there. */
     if (!dream_client_is_foreign(client)) {
         pthread_cond_destroy(&client->role_changed);
@@ -240,6 +242,8 @@ dreamapi_status dreamapi_client_new(const dreamapi_options *options, dreamapi_cl
     status = dream_settings_make(options, &client->settings, error);
     if (status == DREAMAPI_OK)
         status = bring_up(client, error);
+    if (status == DREAMAPI_OK)
+        status = dream_token_prepare(client, error);
     /* What an earlier run left in the journal is settled from now on. */
     if (status == DREAMAPI_OK && client->settings.journal != NULL)
         status = dream_metering_of(client, &metering, error);

@@ -29,6 +29,7 @@
 #include "lib/timers.h"
 
 struct dream_metering;
+struct dream_verifier;
 
 struct dreamapi_client {
     atomic_uint holds; /* the caller's handle, each call and each meter */
@@ -36,8 +37,9 @@ struct dreamapi_client {
     /* Made at the first use of a meter; metering_lock is held over opening the journal, and no other lock under it. */
     _Atomic(struct dream_metering *) metering;
     pthread_mutex_t metering_lock;
-    bool is_metering_borrowed; /* in a forked child: of the client that was inherited */
-    dream_tier_cache tiers;    /* has a lock of its own */
+    bool is_metering_borrowed;       /* in a forked child: of the client that was inherited */
+    dream_tier_cache tiers;          /* has a lock of its own */
+    struct dream_verifier *verifier; /* NULL without a source of keys; has a lock of its own */
 
     /* Fixed. */
     pid_t pid;

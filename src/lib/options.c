@@ -47,6 +47,8 @@ void dreamapi_options_free(dreamapi_options *options)
     dream_free_secret(options->secret_key);
     free(options->base_url);
     free(options->publishable_key);
+    free(options->jwks_url);
+    dream_jwks_unref(options->token_keys);
     free(options->ca_file);
     free(options->proxy);
     free(options->user_agent_suffix);
@@ -88,6 +90,36 @@ dreamapi_status dreamapi_options_set_publishable_key(dreamapi_options *options, 
     if (options == NULL || (key != NULL && !dream_text_is_visible(key, DREAM_KEY_MAX)))
         return DREAMAPI_INVALID;
     return set_text(&options->publishable_key, key);
+}
+
+/* Keys that could be changed on their way would let anyone in. */
+dreamapi_status dreamapi_options_set_jwks_url(dreamapi_options *options, const char *url)
+{
+    if (options == NULL
+        || (url != NULL
+            && (dream_base_url_check(url) != NULL
+                || (strncasecmp(url, "https:", 6) != 0 && !dream_url_is_loopback(url)))))
+        return DREAMAPI_INVALID;
+    return set_text(&options->jwks_url, url);
+}
+
+dreamapi_status dreamapi_options_set_token_keys(dreamapi_options *options, const char *text)
+{
+    static const char pem[] = "-----BEGIN";
+    dream_jwks *keys = NULL;
+
+    if (options == NULL)
+        return DREAMAPI_INVALID;
+    if (text != NULL)
+        keys =
+            strncmp(text, pem, sizeof(pem) - 1) == 0 ? dream_jwks_from_pem(text) : dream_jwks_parse(text, strlen(text));
+    if (text != NULL && dream_jwks_count(keys) == 0) {
+        dream_jwks_unref(keys);
+        return DREAMAPI_INVALID;
+    }
+    dream_jwks_unref(options->token_keys);
+    options->token_keys = keys;
+    return DREAMAPI_OK;
 }
 
 dreamapi_status dreamapi_options_set_timeout_ms(dreamapi_options *options, int64_t timeout_ms)

@@ -408,7 +408,8 @@ static void set_headers(dreamapi_call *call)
     set_common_headers(call->client, exchange);
     if (!request->is_anonymous) {
         dream_exchange_set_header(exchange, "Authorization", settings->authorization);
-        dream_exchange_set_header(exchange, "X-Publishable-Key", settings->publishable_key);
+        dream_exchange_set_header(exchange, "X-Publishable-Key",
+                                  settings->authorization == NULL ? settings->publishable_key : NULL);
     }
     dream_exchange_set_header(exchange, "X-Clerk-Token", request->user_token);
     dream_exchange_set_header(exchange, "Idempotency-Key", request->idempotency_key);
@@ -509,6 +510,12 @@ static void try_now(dreamapi_call *call)
 
     if (now_of(client) >= call->deadline_ms) {
         expire(call);
+        return;
+    }
+    if (call->work != NULL) {
+        call->phase = DREAM_PHASE_WAITING;
+        if (call->work(call))
+            finish(call);
         return;
     }
     if (is_held_back(call)) {
@@ -672,6 +679,17 @@ void dream_pipeline_ended(dreamapi_client *client, dreamapi_exchange *exchange)
         answered(call);
     else
         failed(call);
+}
+
+void dream_pipeline_work(dreamapi_client *client)
+{
+    dreamapi_call *next;
+
+    for (dreamapi_call *call = client->live_first; call != NULL; call = next) {
+        next = call->live_next;
+        if (call->work != NULL)
+            try_now(call);
+    }
 }
 
 void dream_pipeline_close(dreamapi_client *client)

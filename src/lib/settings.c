@@ -79,11 +79,9 @@ static dreamapi_status set_keys(const dreamapi_options *options, dream_settings 
         if (out->authorization == NULL)
             return dream_error_nomem(error);
         (void)snprintf(out->authorization, size, "Bearer %s", secret);
-    } else if (publishable != NULL) {
-        out->publishable_key = strdup(publishable);
-        if (out->publishable_key == NULL)
-            return dream_error_nomem(error);
     }
+    if (publishable != NULL && (out->publishable_key = strdup(publishable)) == NULL)
+        return dream_error_nomem(error);
     return DREAMAPI_OK;
 }
 
@@ -97,6 +95,9 @@ static dreamapi_status set_texts(const dreamapi_options *options, dream_settings
         out->user_agent = NULL;
         return dream_error_nomem(error);
     }
+    out->token_keys = dream_jwks_ref(options->token_keys);
+    if (options->jwks_url != NULL && out->token_keys == NULL && (out->jwks_url = strdup(options->jwks_url)) == NULL)
+        return dream_error_nomem(error);
     if (options->ca_file != NULL && (out->ca_file = strdup(options->ca_file)) == NULL)
         return dream_error_nomem(error);
     if (options->proxy != NULL && (out->proxy = strdup(options->proxy)) == NULL)
@@ -163,6 +164,8 @@ bool dream_settings_copy(const dream_settings *from, dream_settings *out)
     is_whole = copy_text(from->base_url.text, &out->base_url.text);
     is_whole = copy_text(from->authorization, &out->authorization) && is_whole;
     is_whole = copy_text(from->publishable_key, &out->publishable_key) && is_whole;
+    is_whole = copy_text(from->jwks_url, &out->jwks_url) && is_whole;
+    out->token_keys = dream_jwks_ref(from->token_keys);
     is_whole = copy_text(from->ca_file, &out->ca_file) && is_whole;
     is_whole = copy_text(from->proxy, &out->proxy) && is_whole;
     is_whole = copy_text(from->user_agent, &out->user_agent) && is_whole;
@@ -177,6 +180,8 @@ void dream_settings_clear(dream_settings *settings)
     dream_free_secret(settings->authorization);
     free(settings->base_url.text);
     free(settings->publishable_key);
+    free(settings->jwks_url);
+    dream_jwks_unref(settings->token_keys);
     free(settings->ca_file);
     free(settings->proxy);
     free(settings->user_agent);
@@ -184,6 +189,8 @@ void dream_settings_clear(dream_settings *settings)
     settings->authorization = NULL;
     settings->base_url.text = NULL;
     settings->publishable_key = NULL;
+    settings->jwks_url = NULL;
+    settings->token_keys = NULL;
     settings->ca_file = NULL;
     settings->proxy = NULL;
     settings->user_agent = NULL;

@@ -6,12 +6,15 @@
 #include <dreamapi/meter.h>
 #include <stdbool.h>
 
+#include "common/jwks.h"
 #include "lib/base_url.h"
 
 struct dreamapi_options {
     char *base_url;
     char *secret_key; /* wiped when replaced and when freed */
     char *publishable_key;
+    char *jwks_url;
+    dream_jwks *token_keys;
     char *ca_file;
     char *proxy;
     char *user_agent_suffix;
@@ -32,8 +35,10 @@ struct dreamapi_options {
 
 typedef struct dream_settings {
     dream_base_url base_url;
-    char *authorization;   /* "Bearer sk_...": the only copy of the secret that a client keeps; NULL without one */
-    char *publishable_key; /* NULL if there is a secret */
+    char *authorization;    /* "Bearer sk_...": the only copy of the secret that a client keeps; NULL without one */
+    char *publishable_key;  /* sent only if there is no secret */
+    char *jwks_url;         /* NULL if there are token_keys */
+    dream_jwks *token_keys; /* a reference; NULL if they are fetched, or tokens not verified */
     char *ca_file;
     char *proxy;
     char *user_agent;
