@@ -52,6 +52,9 @@ class Bench:
     def measure_meters(self, folder):
         self.add_lines(self.run("meter", folder))
 
+    def measure_tokens(self, folder):
+        self.add_lines(self.run("token"))
+
     def measure_memory(self, folder):
         """A process at a time: what others map too counts in part."""
         say("memory: an idle client, and many meters")
@@ -139,6 +142,7 @@ def main():
         bench.measure_size(folder)
         bench.measure_memory(folder)
         bench.measure_meters(folder)
+        bench.measure_tokens(folder)
         bench.measure_store(folder)
         bench.measure_http(folder)
     finally:
