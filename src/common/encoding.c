@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/crypto.h"
+
 static const char hex_lower[] = "0123456789abcdef";
 static const char hex_upper[] = "0123456789ABCDEF";
 static const char base64_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -80,17 +82,28 @@ void dream_base64url_encode(dream_buffer *out, const void *bytes, size_t size)
     encode(out, bytes, size, base64url_digits, false);
 }
 
+/* Looked up, since what a letter is in random text no branch can foresee. */
+enum { SPECIAL = 64, NO_DIGIT = 65 };
+static const unsigned char base64_values[128] = {
+    65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65,
+    65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65,
+    65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 64, 65, 64, 65, 64,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 65, 65, 65, 65, 65, 65,
+    65, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 65, 65, 65, 65, 64,
+    65, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 65, 65, 65, 65, 65,
+};
+
 static int base64_value(char c, const char *digits)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == digits[62])
+    int value = (unsigned char)c < sizeof(base64_values) ? base64_values[(unsigned char)c] : NO_DIGIT;
+
+    if (value < SPECIAL)
+        return value;
+    if (value == SPECIAL && c == digits[62])
         return 62;
-    return c == digits[63] ? 63 : -1;
+    return value == SPECIAL && c == digits[63] ? 63 : -1;
 }
 
 /* Two to four digits; false on a character that is none, or if the bits that fill up the last digit are not zero. */
@@ -115,17 +128,23 @@ static bool decode_group(const char *text, size_t size, const char *digits, unsi
 /* Decodes unpadded text. */
 static bool decode(dream_buffer *out, const char *text, size_t size, const char *digits)
 {
-    unsigned char bytes[3];
-    size_t step;
+    unsigned char bytes[192]; /* a multiple of three */
+    size_t used = 0, step;
 
     if (size % 4 == 1)
         return false;
     for (; size > 0; text += step, size -= step) {
         step = size < 4 ? size : 4;
-        if (!decode_group(text, step, digits, bytes))
+        if (!decode_group(text, step, digits, bytes + used))
             return false;
-        dream_buffer_append(out, bytes, step - 1);
+        used += step - 1;
+        if (used == sizeof(bytes) || step == size) {
+            dream_buffer_append(out, bytes, used);
+            used = 0;
+        }
     }
+    if (out->is_secret)
+        dream_wipe(bytes, sizeof(bytes));
     return !out->is_failed;
 }
 

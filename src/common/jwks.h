@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/crypto.h"
+
 typedef struct dream_jwks dream_jwks;
 typedef struct dream_jwks_key dream_jwks_key; /* lives as long as its set */
 
@@ -34,8 +36,12 @@ bool dream_jwks_has_all(const dream_jwks *after, const dream_jwks *before);
 
 /* It is the key that decides which signatures it vouches for: those of its type and, if the set says so, of one algorithm alone. */
 bool dream_jwks_key_takes(const dream_jwks_key *key, dream_signature signature);
-/* For a signature that the key takes. */
+/* False also for a signature that the key does not take. */
 bool dream_jwks_key_verify(const dream_jwks_key *key, dream_signature how, const void *bytes, size_t size,
                            const unsigned char *signature, size_t signature_size);
+/* The same for RS256 and ES256, of a text whose SHA-256 is known. */
+bool dream_jwks_key_verify_sha256(const dream_jwks_key *key, dream_signature how,
+                                  const unsigned char digest[DREAM_SHA256_SIZE], const unsigned char *signature,
+                                  size_t signature_size);
 
 #endif

@@ -117,9 +117,10 @@ bool dream_p256_is_same(const dream_p256_key *a, const dream_p256_key *b)
     return memcmp(a->bytes, b->bytes, POINT_SIZE) == 0;
 }
 
-static bool verify_digest(dream_p256_key *key, const unsigned char *digest, const unsigned char *signature)
+bool dream_p256_verify_sha256(dream_p256_key *key, const unsigned char digest[DREAM_SHA256_SIZE],
+                              const unsigned char *signature, size_t signature_size)
 {
-    mbedtls_ecp_group *curve = curve_take(key);
+    mbedtls_ecp_group *curve = signature_size == DREAM_P256_SIGNATURE ? curve_take(key) : NULL;
     mbedtls_mpi r, s;
     bool is_good;
 
@@ -141,6 +142,5 @@ bool dream_p256_verify(dream_p256_key *key, const void *bytes, size_t size, cons
 {
     unsigned char digest[DREAM_SHA256_SIZE];
 
-    return signature_size == DREAM_P256_SIGNATURE && dream_sha256(bytes, size, digest)
-           && verify_digest(key, digest, signature);
+    return dream_sha256(bytes, size, digest) && dream_p256_verify_sha256(key, digest, signature, signature_size);
 }

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/crypto.h"
+
 enum { DREAM_P256_NUMBER = 32, DREAM_P256_SIGNATURE = 2 * DREAM_P256_NUMBER };
 
 typedef struct dream_p256_key dream_p256_key; /* any thread may use it */
@@ -18,6 +20,8 @@ void dream_p256_free(dream_p256_key *key);
 bool dream_p256_is_same(const dream_p256_key *a, const dream_p256_key *b);
 
 /* The signature is r and s, DREAM_P256_NUMBER bytes each (IEEE P1363), not DER. */
+bool dream_p256_verify_sha256(dream_p256_key *key, const unsigned char digest[DREAM_SHA256_SIZE],
+                              const unsigned char *signature, size_t signature_size);
 bool dream_p256_verify(dream_p256_key *key, const void *bytes, size_t size, const unsigned char *signature,
                        size_t signature_size);
 

@@ -304,24 +304,36 @@ static unsigned digest_of(dream_rsa_hash hash, const void *bytes, size_t size, u
     return mbedtls_md_get_size(info);
 }
 
+static bool verify_digest(const dream_rsa_key *key, mbedtls_md_type_t hash, const unsigned char *digest,
+                          unsigned digest_size, const unsigned char *signature)
+{
+    mbedtls_rsa_context rsa;
+    bool is_good = false;
+
+    rsa_init(&rsa);
+    if (mbedtls_rsa_copy(&rsa, &key->verifier) == 0)
+        is_good = rsa_verify(&rsa, hash, digest_size, digest, signature) == 0;
+    mbedtls_rsa_free(&rsa);
+    return is_good;
+}
+
+bool dream_rsa_verify_sha256(const dream_rsa_key *key, const unsigned char digest[DREAM_SHA256_SIZE],
+                             const unsigned char *signature, size_t signature_size)
+{
+    return signature_size == mbedtls_rsa_get_len(&key->verifier)
+           && verify_digest(key, MBEDTLS_MD_SHA256, digest, DREAM_SHA256_SIZE, signature);
+}
+
 bool dream_rsa_verify(const dream_rsa_key *key, dream_rsa_hash hash, const void *bytes, size_t size,
                       const unsigned char *signature, size_t signature_size)
 {
     unsigned char digest[MBEDTLS_MD_MAX_SIZE];
-    mbedtls_rsa_context rsa;
     unsigned digest_size;
-    bool is_good = false;
 
     if (signature_size != mbedtls_rsa_get_len(&key->verifier))
         return false;
     digest_size = digest_of(hash, bytes, size, digest);
-    if (digest_size == 0)
-        return false;
-    rsa_init(&rsa);
-    if (mbedtls_rsa_copy(&rsa, &key->verifier) == 0)
-        is_good = rsa_verify(&rsa, md_type(hash), digest_size, digest, signature) == 0;
-    mbedtls_rsa_free(&rsa);
-    return is_good;
+    return digest_size != 0 && verify_digest(key, md_type(hash), digest, digest_size, signature);
 }
 
 bool dream_rsa_sign(const dream_rsa_key *key, dream_rsa_hash hash, const void *bytes, size_t size,

@@ -147,26 +147,31 @@ static const char *show_time(int64_t time_s, char out[30])
     return out;
 }
 
-/* Exactly two dots, printable characters only, bounded. */
+/* Exactly two dots, bounded. */
 static bool split(const char *token, struct part parts[3])
 {
-    size_t count = 0;
-    size_t i;
+    size_t size = token != NULL ? strnlen(token, DREAM_TOKEN_MAX_SIZE + 1) : 0;
+    const char *first = size > 0 ? memchr(token, '.', size) : NULL;
+    const char *second = first != NULL ? memchr(first + 1, '.', (size_t)(token + size - first - 1)) : NULL;
 
-    if (token == NULL)
+    if (size > DREAM_TOKEN_MAX_SIZE || second == NULL)
         return false;
-    parts[0] = (struct part){ token, 0 };
-    for (i = 0; token[i] != '\0'; i++) {
-        if (i >= DREAM_TOKEN_MAX_SIZE || token[i] <= ' ' || token[i] > '~')
-            return false;
-        if (token[i] != '.')
-            parts[count].size++;
-        else if (++count < 3)
-            parts[count] = (struct part){ token + i + 1, 0 };
-        else
-            return false;
-    }
-    return count == 2 && parts[0].size > 0 && parts[1].size > 0;
+    parts[0] = (struct part){ token, (size_t)(first - token) };
+    parts[1] = (struct part){ first + 1, (size_t)(second - first - 1) };
+    parts[2] = (struct part){ second + 1, (size_t)(token + size - second - 1) };
+    return parts[0].size > 0 && parts[1].size > 0 && memchr(parts[2].at, '.', parts[2].size) == NULL;
+}
+
+static bool is_printable(const char *text)
+{
+    while (*text > ' ' && *text <= '~')
+        text++;
+    return *text == '\0';
+}
+
+static dream_token_status refuse_form(const struct check *check)
+{
+    return refuse(check, "Invalid JWT form. A JWT consists of three parts separated by dots.");
 }
 
 static dream_token_status decode_part(const struct check *check, struct part part, dream_buffer *out)
@@ -448,6 +453,18 @@ dream_token_status dream_claims_check(const dream_claims *claims, const dream_to
 
 /* ---- the whole ---- */
 
+/* What is signed is the text up to the second dot, as sent: `size` bytes. */
+static bool is_signed(const struct check *check, const char *token, size_t size, const dream_jwks_key *key,
+                      dream_signature how)
+{
+    const unsigned char *digest = check->rules->signed_sha256;
+    const unsigned char *signature = (const unsigned char *)dream_buffer_str(&check->signature);
+
+    if (digest != NULL && (how == DREAM_SIGNATURE_RS256 || how == DREAM_SIGNATURE_ES256))
+        return dream_jwks_key_verify_sha256(key, how, digest, signature, check->signature.size);
+    return dream_jwks_key_verify(key, how, token, size, signature, check->signature.size);
+}
+
 /* All checks; `check` is cleared by the caller. */
 static dream_token_status run(struct check *check, const char *token, const dream_jwks *jwks)
 {
@@ -457,8 +474,11 @@ static dream_token_status run(struct check *check, const char *token, const drea
     struct part parts[3];
 
     if (!split(token, parts))
-        return refuse(check, "Invalid JWT form. A JWT consists of three parts separated by dots.");
+        return refuse_form(check);
     status = decode(check, parts);
+    /* Of what cannot be read, the form is told first: of the whole, printable characters only. */
+    if (status == DREAM_TOKEN_INVALID && !is_printable(token))
+        return refuse_form(check);
     if (status == DREAM_TOKEN_OK)
         status = check_header(check, &how);
     if (status == DREAM_TOKEN_OK)
@@ -470,9 +490,7 @@ static dream_token_status run(struct check *check, const char *token, const drea
         status = read_claims(check);
     if (status != DREAM_TOKEN_OK)
         return status;
-    /* What is signed is the text up to the second dot, as sent. */
-    if (!dream_jwks_key_verify(key, how, token, parts[0].size + 1 + parts[1].size,
-                               (const unsigned char *)dream_buffer_str(&check->signature), check->signature.size))
+    if (!is_signed(check, token, (size_t)(parts[2].at - 1 - token), key, how))
         return refuse(check, "JWT signature is invalid.");
     return check_parties(check);
 }

@@ -23,7 +23,7 @@ typedef enum dream_token_status {
     DREAM_TOKEN_WAIT     /* verifier.h: keys are being fetched */
 } dream_token_status;
 
-/* What a token has to say besides being signed and in time. Texts may be NULL: then anything does. Borrowed. */
+/* What a token has to say besides being signed and in time. All pointers may be NULL: then anything does. Borrowed. */
 typedef struct dream_token_rules {
     int64_t now_wall_ms;
     int64_t skew_ms; /* how far exp, nbf and iat may be off */
@@ -31,6 +31,7 @@ typedef struct dream_token_rules {
     const char *audience;                  /* among `aud` */
     const char *const *authorized_parties; /* NULL at the end; `azp` is one of them */
     const char *const *publishable_keys;   /* NULL at the end; the token's is one of them */
+    const unsigned char *signed_sha256;    /* of the text up to the last dot, if that is known; else NULL */
 } dream_token_rules;
 
 /* Immutable, shared by reference count between threads. One allocation, texts included. */

@@ -139,9 +139,18 @@ static dream_token_status check_known(dream_verification *work, dream_claims *cl
     return status;
 }
 
+/* Of the token, and of the part of it that is signed. Of those too long to be read, of the beginning. */
+static bool hash(const char *token, unsigned char out_signed[DREAM_SHA256_SIZE], unsigned char out[DREAM_SHA256_SIZE])
+{
+    size_t size = strnlen(token, DREAM_TOKEN_MAX_SIZE + 1);
+    const char *dot = memrchr(token, '.', size);
+
+    return dream_sha256_both(token, dot != NULL ? (size_t)(dot - token) : size, size, out_signed, out);
+}
+
 dream_token_status dream_verifier_try(dream_verifier *verifier, dream_verification *work)
 {
-    unsigned char digest[DREAM_SHA256_SIZE];
+    unsigned char digest[DREAM_SHA256_SIZE], signed_digest[DREAM_SHA256_SIZE];
     dream_claims *known = NULL;
     dream_jwks *keys;
     dream_token_status status;
@@ -149,9 +158,9 @@ dream_token_status dream_verifier_try(dream_verifier *verifier, dream_verificati
     work->claims = NULL;
     work->must_fetch = false;
     work->message[0] = '\0';
-    /* Longer ones are refused before anything is read of them. */
-    if (!dream_sha256(work->token, strnlen(work->token, DREAM_TOKEN_MAX_SIZE + 1), digest))
+    if (!hash(work->token, signed_digest, digest))
         return DREAM_TOKEN_NOMEM;
+    work->rules.signed_sha256 = signed_digest;
     (void)pthread_mutex_lock(&verifier->lock);
     status = get_keys(verifier, work, &keys);
     if (status == DREAM_TOKEN_OK && (known = dream_token_cache_get(verifier->cache, digest)) != NULL)
@@ -168,6 +177,7 @@ dream_token_status dream_verifier_try(dream_verifier *verifier, dream_verificati
             dream_token_cache_put(verifier->cache, digest, work->claims, work->rules.now_wall_ms);
         (void)pthread_mutex_unlock(&verifier->lock);
     }
+    work->rules.signed_sha256 = NULL;
     dream_jwks_unref(keys);
     return status;
 }
