@@ -69,6 +69,11 @@ failed:
     return false;
 }
 
+void dream_buffer_reserve(dream_buffer *buffer, size_t size)
+{
+    (void)reserve(buffer, size);
+}
+
 void dream_buffer_append(dream_buffer *buffer, const void *bytes, size_t size)
 {
     if (!reserve(buffer, size))

@@ -133,6 +133,8 @@ static bool decode(dream_buffer *out, const char *text, size_t size, const char 
 
     if (size % 4 == 1)
         return false;
+    if (size > 0)
+        dream_buffer_reserve(out, size * 3 / 4); /* exactly, as bits that fill up are no byte */
     for (; size > 0; text += step, size -= step) {
         step = size < 4 ? size : 4;
         if (!decode_group(text, step, digits, bytes + used))

@@ -12,6 +12,7 @@ struct entry {
     unsigned char digest[DREAM_SHA256_SIZE];
     dream_claims *claims; /* NULL: free */
     uint64_t number;      /* of its put */
+    int64_t expires_at_s; /* as the claims say, who are elsewhere in memory */
 };
 
 struct dream_token_cache {
@@ -72,7 +73,7 @@ static uint64_t worth(const dream_token_cache *cache, const struct entry *entry,
 {
     if (!is_live(cache, entry))
         return 0;
-    if (entry->claims->expires_at_s * MS_PER_S <= now_wall_ms - DREAM_TOKEN_SKEW_S * MS_PER_S)
+    if (entry->expires_at_s * MS_PER_S <= now_wall_ms - DREAM_TOKEN_SKEW_S * MS_PER_S)
         return 1;
     return entry->number + 1;
 }
@@ -95,6 +96,7 @@ void dream_token_cache_put(dream_token_cache *cache, const unsigned char digest[
     dream_claims_unref(worst->claims);
     worst->claims = dream_claims_ref(claims);
     worst->number = ++cache->puts;
+    worst->expires_at_s = claims->expires_at_s;
     memcpy(worst->digest, digest, sizeof(worst->digest));
 }
 
