@@ -6,7 +6,7 @@ from headers import Accessor, Api, Call, Enum, Struct, Value
 # Structs of parameters that are not texts and numbers alone, and are written by hand; and what has its own class.
 BY_HAND = ("dreamapi_asset_params", "dreamapi_cart_params", "dreamapi_cart_item", "dreamapi_meter_params", "dreamapi_usage_event",
            "dreamapi_call_options", "dreamapi_transport", "dreamapi_transport_settings", "dreamapi_clock", "dreamapi_test_answer",
-           "dreamapi_webhook_params")
+           "dreamapi_webhook_params", "dreamapi_token_params")
 # Words that C++ keeps for itself.
 KEYWORDS = {"delete", "default", "new", "operator", "register"}
 
@@ -146,8 +146,10 @@ def call_params(call: Call) -> tuple[list[str], list[str], str]:
     params, passed, before = [], [], ""
     for argument in call.arguments:
         if argument.type == "const char *":
-            params.append(f"const std::string &{argument.name}")
-            passed.append(f"{argument.name}.c_str()")
+            # A parameter must not hide the type that the call answers.
+            name = argument.name + "_text" if argument.name == short(call.answer) else argument.name
+            params.append(f"const std::string &{name}")
+            passed.append(f"{name}.c_str()")
         elif argument.type.endswith("_params *"):
             name = short(argument.type.removeprefix("const ").removesuffix(" *"))
             params.append(f"const {name} &params")

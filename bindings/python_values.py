@@ -106,7 +106,7 @@ def values(api: Api) -> str:
     return text + "\n\n".join(value_class(value) for value in order(api.values()))
 
 
-CTYPES = {"const char *": "str", "int64_t": "int"}
+CTYPES = {"const char *": "str", "int64_t": "int", "int": "bool", "const char * const *": "Sequence[str]"}
 
 
 def arguments(api: Api, call: Call) -> tuple[list[str], list[str], list[str]]:
@@ -152,8 +152,11 @@ def params_lines(struct: Struct) -> list[str]:
             value = f"keep.text({name})"
             is_plain = not keyword.iskeyword(part.name)
             lines.append(f"c_params.{part.name} = {value}" if is_plain else f'setattr(c_params, "{part.name}", {value})')
-        elif part.type == "int64_t":
-            lines += [f"if {name} is not None:", f"    c_params.{part.name} = {name}"]
+        elif part.type in ("int64_t", "int"):
+            value = name if part.type == "int64_t" else f"int({name})"
+            lines += [f"if {name} is not None:", f"    c_params.{part.name} = {value}"]
+        elif part.type == "const char * const *":
+            lines.append(f"c_params.{part.name} = keep.texts({name})")
         elif part.name == "items":
             lines += ["c_params.items = keep.items(items)", "c_params.item_count = len(items)"]
         else:

@@ -75,6 +75,10 @@ public:
     }
     /// Where meters keep their counts; without one a crash loses what was not settled.
     options &journal(const std::string &path) { return keep(dreamapi_options_set_journal, path, "journal"); }
+    /// Where the end users' identity provider has its key set, for token_verify.
+    options &jwks_url(const std::string &url) { return keep(dreamapi_options_set_jwks_url, url, "jwks_url"); }
+    /// The keys themselves, as a key set or PEM: then token_verify fetches nothing.
+    options &token_keys(const std::string &keys) { return keep(dreamapi_options_set_token_keys, keys, "token_keys"); }
     /// How long the end of a client may take to settle what meters spent.
     options &close_timeout(std::chrono::milliseconds timeout)
     {

@@ -96,6 +96,14 @@ template <> struct taker<tiers> {
     }
 };
 
+template <> struct taker<token> {
+    using object = dreamapi_token;
+    static dreamapi_status take(dreamapi_call *call, object **out, dreamapi_error *error) noexcept
+    {
+        return dreamapi_token_result(call, out, error);
+    }
+};
+
 template <> struct taker<usage> {
     using object = dreamapi_usage;
     static dreamapi_status take(dreamapi_call *call, object **out, dreamapi_error *error) noexcept
@@ -449,6 +457,34 @@ public:
 
         dreamapi_tier_list_start(self(), &c_options, &started, &error.c());
         return detail::answer<pending<tiers>>(started, std::move(error));
+    }
+
+    /// Verifies a token. Of `options` (may be NULL) the timeout counts, if keys have to be waited for. `params` may be
+    /// left out. DREAMAPI_OK: `token` is owned (dreamapi_token_free). DREAMAPI_AUTH: malformed, no good signature,
+    /// not in time, or not as `params` ask; dreamapi_error.message says which. DREAMAPI_FORBIDDEN: good, but of another
+    /// project. DREAMAPI_UNAVAILABLE: there are no keys, or not the token's, and none could be fetched; this says
+    /// nothing about the token. DREAMAPI_TIMEOUT: they did not come in time. DREAMAPI_INVALID: also when the client has
+    /// no source of keys. Any thread; with keys at hand it does not wait.
+    result<token> token_verify(const std::string &token_text, const token_params &params = {}, const call_options &options = {}) const
+    {
+        const auto &c_params = params.c();
+        const auto c_options = options.c();
+        dreamapi_token *object = nullptr;
+        class error error;
+
+        dreamapi_token_verify(self(), token_text.c_str(), detail::at(c_params), &c_options, &object, &error.c());
+        return detail::answer<token>(object, std::move(error));
+    }
+    /// token_verify without waiting.
+    result<pending<token>> token_verify_start(const std::string &token_text, const token_params &params = {}, const call_options &options = {}) const
+    {
+        const auto &c_params = params.c();
+        const auto c_options = options.c();
+        dreamapi_call *started = nullptr;
+        class error error;
+
+        dreamapi_token_verify_start(self(), token_text.c_str(), detail::at(c_params), &c_options, &started, &error.c());
+        return detail::answer<pending<token>>(started, std::move(error));
     }
 
     /// Reads a user's usage (GET /api/usage); counts nothing. `usage` is owned, none on failure.

@@ -34,6 +34,20 @@ inline const char *c_text(const std::optional<std::string> &text) noexcept
     return text ? text->c_str() : nullptr;
 }
 
+/* Ended by a null; empty for no texts. */
+inline std::vector<const char *> c_texts(const std::vector<std::string> &texts)
+{
+    std::vector<const char *> c_list;
+
+    if (texts.empty())
+        return c_list;
+    c_list.reserve(texts.size() + 1);
+    for (const std::string &text : texts)
+        c_list.push_back(text.c_str());
+    c_list.push_back(nullptr);
+    return c_list;
+}
+
 template <class Item> auto c_array(const std::vector<Item> &items)
 {
     std::vector<decltype(items.front().c())> c_items;

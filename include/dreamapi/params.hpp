@@ -105,6 +105,48 @@ struct cart_params {
     c_params c() const { return c_params(*this); }
 };
 
+/// What an end user's token must say besides being signed and in time.
+struct token_params {
+    /// `iss` must be this; none: any.
+    std::optional<std::string> issuer;
+    /// `aud` must be or have this; none: it is not looked at.
+    std::optional<std::string> audience;
+    /// `azp` must be one of these; empty: it is not looked at. Name your own origins here.
+    std::vector<std::string> authorized_parties;
+    /// The token must name one of these projects; empty: the client's own.
+    std::vector<std::string> publishable_keys;
+    /// Tokens of any project, or none.
+    bool any_project = false;
+    /// How far clocks may differ.
+    std::optional<std::chrono::milliseconds> skew;
+
+    /// The C struct with the lists that it points into; borrows from this one.
+    class c_params {
+    public:
+        explicit c_params(const token_params &params)
+            : parties_(detail::c_texts(params.authorized_parties)), keys_(detail::c_texts(params.publishable_keys)),
+              params_(DREAMAPI_TOKEN_PARAMS_INIT)
+        {
+            params_.issuer = detail::c_text(params.issuer);
+            params_.audience = detail::c_text(params.audience);
+            params_.authorized_parties = parties_.empty() ? nullptr : parties_.data();
+            params_.publishable_keys = keys_.empty() ? nullptr : keys_.data();
+            params_.any_project = params.any_project;
+            if (params.skew)
+                params_.skew_ms = params.skew->count();
+        }
+        c_params(const c_params &) = delete;
+        c_params &operator=(const c_params &) = delete;
+        const dreamapi_token_params *get() const noexcept { return &params_; }
+
+    private:
+        std::vector<const char *> parties_;
+        std::vector<const char *> keys_;
+        dreamapi_token_params params_;
+    };
+    c_params c() const { return c_params(*this); }
+};
+
 /// Units that a user used.
 struct usage_event {
     /// What the event is counted once by; none makes one.
@@ -134,6 +176,11 @@ template <class Params> const Params *at(const Params &params) noexcept
 }
 
 inline const dreamapi_cart_params *at(const cart_params::c_params &params) noexcept
+{
+    return params.get();
+}
+
+inline const dreamapi_token_params *at(const token_params::c_params &params) noexcept
 {
     return params.get();
 }

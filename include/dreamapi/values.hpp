@@ -816,6 +816,69 @@ public:
     }
 };
 
+/// What a verified token says. Immutable; any thread may read it, also after the client is gone. A view: valid as long
+/// as the object that it was taken from.
+class token_view {
+public:
+    explicit token_view(const dreamapi_token *object = nullptr) noexcept : object_(object) {}
+
+    /// `sub`. Never NULL or empty.
+    std::optional<std::string_view> user_id() const noexcept { return detail::optional_text(dreamapi_token_user_id(object_)); }
+
+    /// The project: `publicMetadata.publishableKey`, else `publishableKey`.
+    std::optional<std::string_view> publishable_key() const noexcept { return detail::optional_text(dreamapi_token_publishable_key(object_)); }
+
+    /// `publicMetadata.plan`, else `plan`: as the provider had it when the token was made. dreamapi_tier_check takes it
+    /// as a plan.
+    std::optional<std::string_view> plan() const noexcept { return detail::optional_text(dreamapi_token_plan(object_)); }
+
+    /// `email`, else `publicMetadata.email`, else `primary_email`.
+    std::optional<std::string_view> email() const noexcept { return detail::optional_text(dreamapi_token_email(object_)); }
+
+    /// `sid`.
+    std::optional<std::string_view> session_id() const noexcept { return detail::optional_text(dreamapi_token_session_id(object_)); }
+
+    /// `exp`, in milliseconds since 1970-01-01T00:00Z, without the skew.
+    std::int64_t expires_at_ms() const noexcept { return dreamapi_token_expires_at_ms(object_); }
+
+    /// The payload as it was signed: JSON. Never NULL.
+    std::optional<std::string_view> json() const noexcept { return detail::optional_text(dreamapi_token_json(object_)); }
+
+    /// The C object; borrowed.
+    const dreamapi_token *get() const noexcept { return object_; }
+
+protected:
+    const dreamapi_token *object_;
+};
+
+/// What a verified token says. Immutable; any thread may read it, also after the client is gone. Owned, and moved,
+/// never copied.
+class token : public token_view {
+public:
+    /// Takes ownership of a C object.
+    explicit token(dreamapi_token *object = nullptr) noexcept : token_view(object) {}
+    token(token &&other) noexcept : token_view(other.release()) {}
+    token &operator=(token &&other) noexcept
+    {
+        if (this != &other)
+            reset(other.release());
+        return *this;
+    }
+    token(const token &) = delete;
+    token &operator=(const token &) = delete;
+    ~token() { reset(); }
+
+    /// Gives the C object away.
+    dreamapi_token *release() noexcept
+    {
+        return const_cast<dreamapi_token *>(std::exchange(object_, nullptr));
+    }
+    void reset(dreamapi_token *object = nullptr) noexcept
+    {
+        dreamapi_token_free(const_cast<dreamapi_token *>(std::exchange(object_, object)));
+    }
+};
+
 /// What a user used, and what the plan allows. A view: valid as long as the object that it was taken from.
 class usage_view {
 public:

@@ -13,9 +13,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (jwks != NULL) {
         for (size_t i = 0; i < dream_jwks_count(jwks); i++) {
             const char *kid = dream_jwks_kid(jwks, i);
-            const dream_rsa_key *key = kid == NULL ? NULL : dream_jwks_find(jwks, kid);
-            FUZZ_CHECK(kid != NULL && key != NULL);
-            FUZZ_CHECK(!dream_rsa_verify(key, DREAM_RSA_SHA256, "x", 1, signature, sizeof(signature)));
+            const dream_jwks_key *key = kid == NULL ? NULL : dream_jwks_find(jwks, kid);
+            FUZZ_CHECK(kid == NULL || key != NULL);
+            for (int how = DREAM_SIGNATURE_RS256; key != NULL && how <= DREAM_SIGNATURE_ES256; how++)
+                FUZZ_CHECK(!dream_jwks_key_verify(key, (dream_signature)how, "x", 1, signature,
+                                                  how == DREAM_SIGNATURE_ES256 ? 64 : sizeof(signature)));
         }
         FUZZ_CHECK(dream_jwks_find(jwks, "no such key: \x01") == NULL);
     }

@@ -18,6 +18,7 @@ from ._values import (
     Portal,
     Products,
     Tiers,
+    Token,
     Totals,
     Usage,
     UsageOutcomes,
@@ -216,6 +217,36 @@ class Calls(Base):
         return self._call(
             lambda out, error: lib.dreamapi_tier_list(self._c, keep.options(options), out, error),
             "dreamapi_tiers *", Tiers._read, lib.dreamapi_tiers_free)
+
+    def token_verify(
+        self,
+        token: str,
+        *,
+        issuer: str | None = None,
+        audience: str | None = None,
+        authorized_parties: Sequence[str] | None = None,
+        publishable_keys: Sequence[str] | None = None,
+        any_project: bool | None = None,
+        skew_ms: int | None = None,
+        options: CallOptions | None = None,
+    ) -> Token:
+        """Verifies a token. Of `options` (may be None) the timeout counts, if keys have to be waited for. every
+        parameter may be left out. DREAMAPI_OK:
+        """
+        keep = Keep()
+        c_token = keep.text(token)
+        c_params = keep.struct("dreamapi_token_params")
+        c_params.issuer = keep.text(issuer)
+        c_params.audience = keep.text(audience)
+        c_params.authorized_parties = keep.texts(authorized_parties)
+        c_params.publishable_keys = keep.texts(publishable_keys)
+        if any_project is not None:
+            c_params.any_project = int(any_project)
+        if skew_ms is not None:
+            c_params.skew_ms = skew_ms
+        return self._call(
+            lambda out, error: lib.dreamapi_token_verify(self._c, c_token, c_params, keep.options(options), out, error),
+            "dreamapi_token *", Token._read, lib.dreamapi_token_free)
 
     def usage_get(self, user_id: str, *, options: CallOptions | None = None) -> Usage:
         """Reads a user's usage (GET /api/usage); counts nothing."""
@@ -455,6 +486,35 @@ class AsyncCalls(AsyncBase):
         keep = Keep()
         call = self._begin(lambda out, error: lib.dreamapi_tier_list_start(self._c, keep.options(options), out, error))
         return await self._end(call, lib.dreamapi_tiers_result, "dreamapi_tiers *", Tiers._read, lib.dreamapi_tiers_free)
+
+    async def token_verify(
+        self,
+        token: str,
+        *,
+        issuer: str | None = None,
+        audience: str | None = None,
+        authorized_parties: Sequence[str] | None = None,
+        publishable_keys: Sequence[str] | None = None,
+        any_project: bool | None = None,
+        skew_ms: int | None = None,
+        options: CallOptions | None = None,
+    ) -> Token:
+        """Verifies a token. Of `options` (may be None) the timeout counts, if keys have to be waited for. every
+        parameter may be left out. DREAMAPI_OK:
+        """
+        keep = Keep()
+        c_token = keep.text(token)
+        c_params = keep.struct("dreamapi_token_params")
+        c_params.issuer = keep.text(issuer)
+        c_params.audience = keep.text(audience)
+        c_params.authorized_parties = keep.texts(authorized_parties)
+        c_params.publishable_keys = keep.texts(publishable_keys)
+        if any_project is not None:
+            c_params.any_project = int(any_project)
+        if skew_ms is not None:
+            c_params.skew_ms = skew_ms
+        call = self._begin(lambda out, error: lib.dreamapi_token_verify_start(self._c, c_token, c_params, keep.options(options), out, error))
+        return await self._end(call, lib.dreamapi_token_result, "dreamapi_token *", Token._read, lib.dreamapi_token_free)
 
     async def usage_get(self, user_id: str, *, options: CallOptions | None = None) -> Usage:
         """Reads a user's usage (GET /api/usage); counts nothing."""

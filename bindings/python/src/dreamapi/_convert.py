@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ._ffi import ffi
+from ._ffi import ffi, lib
 
 
 def text(c_text: Any) -> str | None:
@@ -85,13 +85,20 @@ class Keep:
             raise ValueError("a text holds a NUL character")
         return self._keep(ffi.new("char[]", encoded))
 
+    def texts(self, values: Sequence[str] | None) -> Any:
+        """Ended by NULL; NULL for None."""
+        if values is None:
+            return ffi.NULL
+        if isinstance(values, str):
+            raise TypeError("a list of texts is wanted, not one text")
+        return self._keep(ffi.new("char *[]", [self.text(value) for value in values] + [ffi.NULL]))
+
     def bytes(self, value: bytes) -> Any:
         return self._keep(ffi.from_buffer(value))
 
     def struct(self, name: str) -> Any:
-        made = self._keep(ffi.new(f"{name} *"))
-        made.struct_size = ffi.sizeof(name)
-        return made
+        """With the defaults of the header."""
+        return self._keep(ffi.new(f"{name} *", getattr(lib, f"{name}_init")()))
 
     def options(self, options: CallOptions | None) -> Any:
         if options is None:

@@ -32,6 +32,7 @@ __all__ = [
     "Status",
     "Tier",
     "Tiers",
+    "Token",
     "Totals",
     "Usage",
     "UsageOutcome",
@@ -856,6 +857,46 @@ class Tiers:
         return cls(
             items=tuple(Tier._read(lib.dreamapi_tiers_at(c_object, i)) for i in range(lib.dreamapi_tiers_count(c_object))),
             json=text(lib.dreamapi_tiers_json(c_object)),
+        )
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a verified token says. Immutable; any thread may read it, also after the client is gone."""
+
+    user_id: str | None
+    """`sub`. Never None or empty."""
+
+    publishable_key: str | None
+    """The project: `publicMetadata.publishableKey`, else `publishableKey`."""
+
+    plan: str | None
+    """`publicMetadata.plan`, else `plan`: as the provider had it when the token was made. dreamapi_tier_check takes it
+    as a plan.
+    """
+
+    email: str | None
+    """`email`, else `publicMetadata.email`, else `primary_email`."""
+
+    session_id: str | None
+    """`sid`."""
+
+    expires_at_ms: int
+    """`exp`, in milliseconds since 1970-01-01T00:00Z, without the skew."""
+
+    json: str | None = field(repr=False)
+    """The payload as it was signed: JSON. Never None."""
+
+    @classmethod
+    def _read(cls, c_object: Any) -> Token:
+        return cls(
+            user_id=text(lib.dreamapi_token_user_id(c_object)),
+            publishable_key=text(lib.dreamapi_token_publishable_key(c_object)),
+            plan=text(lib.dreamapi_token_plan(c_object)),
+            email=text(lib.dreamapi_token_email(c_object)),
+            session_id=text(lib.dreamapi_token_session_id(c_object)),
+            expires_at_ms=lib.dreamapi_token_expires_at_ms(c_object),
+            json=text(lib.dreamapi_token_json(c_object)),
         )
 
 
