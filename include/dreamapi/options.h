@@ -30,8 +30,23 @@ DREAMAPI_API void dreamapi_options_free(dreamapi_options *options);
 DREAMAPI_API dreamapi_status dreamapi_options_set_base_url(dreamapi_options *options, const char *url);
 /** The project's secret key ("sk_..."), for a backend. Not set: DREAMAPI_SECRET_KEY from the environment. Visible ASCII only. */
 DREAMAPI_API dreamapi_status dreamapi_options_set_secret_key(dreamapi_options *options, const char *key);
-/** The project's publishable key ("pk_..."); sent only when there is no secret key. dreamapi_token_verify
- * accepts tokens of this project. Not set: DREAMAPI_PUBLISHABLE_KEY. */
+/** The same from a buffer of the caller's, which is wiped: all `size` bytes, also when the key is refused (DREAMAPI_INVALID) or
+ * there is no memory. The key ends at the first NUL, or with the buffer. With DREAMAPI_AUTH_SIGNATURE no copy of the key is left in
+ * the process after it. `buffer` is borrowed for the call and must be writable. */
+DREAMAPI_API dreamapi_status dreamapi_options_take_secret_key(dreamapi_options *options, char *buffer, size_t size);
+
+/** How a client shows that it has the secret key. Codes are only ever added. */
+typedef enum dreamapi_auth {
+    DREAMAPI_AUTH_BEARER = 0,   /**< it sends the key; every server knows that */
+    DREAMAPI_AUTH_SIGNATURE = 1 /**< it signs each try (RFC 9421) with a key made from it, and sends no secret */
+} dreamapi_auth;
+/** DREAMAPI_AUTH_BEARER unless set. With DREAMAPI_AUTH_SIGNATURE the publishable key must be set too, the options and their clients keep
+ * the derived key alone, and a call to a server that does not announce the extension "signatures" is DREAMAPI_UNSUPPORTED, with
+ * nothing sent. Back to DREAMAPI_AUTH_BEARER is DREAMAPI_INVALID while a secret key is set, as its text is gone: take the key back
+ * first. Signing goes by the client's wall clock, which must be within 300 s of the server's. See docs/security.md. */
+DREAMAPI_API dreamapi_status dreamapi_options_set_auth(dreamapi_options *options, dreamapi_auth auth);
+/** The project's publishable key ("pk_..."); sent only when there is no secret key, and in the name of the key that signs.
+ * dreamapi_token_verify accepts tokens of this project. Not set: DREAMAPI_PUBLISHABLE_KEY. */
 DREAMAPI_API dreamapi_status dreamapi_options_set_publishable_key(dreamapi_options *options, const char *key);
 /** Where the keys are published that end users' tokens are signed with (JWKS, RFC 7517), for dreamapi_token_verify: the provider's
  * "https://.../.well-known/jwks.json". Redirects are not followed, and no key of ours is sent there. Plain http is refused unless the host is a

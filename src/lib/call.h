@@ -15,6 +15,7 @@
 
 #include "lib/exchange.h"
 #include "lib/request.h"
+#include "lib/signer.h"
 #include "lib/timers.h"
 
 enum { DREAM_PROBLEM_SIZE = 160 };
@@ -69,6 +70,7 @@ struct dreamapi_call {
     dream_timer timer;
     dream_request request; /* its idempotency key is fixed */
     dreamapi_exchange exchange;
+    dream_signer signer; /* of the try under way, in signed mode */
     int tries;
     int retries;
     int64_t sent_ms; /* when the last try began */

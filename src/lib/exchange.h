@@ -10,7 +10,7 @@
 
 #include "common/buffer.h"
 
-enum { DREAM_EXCHANGE_HEADERS = 8, DREAM_EXCHANGE_ANSWER_HEADER_BYTES = 64 * 1024 };
+enum { DREAM_EXCHANGE_HEADERS = 10, DREAM_EXCHANGE_ANSWER_HEADER_BYTES = 64 * 1024 };
 
 typedef struct dream_header {
     const char *name;

@@ -17,6 +17,7 @@ static const struct {
     { "usage-batch", DREAM_EXTENSION_USAGE_BATCH },
     { "usage-history", DREAM_EXTENSION_USAGE_HISTORY },
     { "leases", DREAM_EXTENSION_LEASES },
+    { "signatures", DREAM_EXTENSION_SIGNATURES },
 };
 
 dream_extensions_state dream_extensions_look(const dream_extensions *extensions, int64_t now_ms)

@@ -14,7 +14,8 @@ enum {
     DREAM_EXTENSION_CUSTOMER_LIST = 1u << 2,
     DREAM_EXTENSION_USAGE_BATCH = 1u << 3,
     DREAM_EXTENSION_USAGE_HISTORY = 1u << 4,
-    DREAM_EXTENSION_LEASES = 1u << 5
+    DREAM_EXTENSION_LEASES = 1u << 5,
+    DREAM_EXTENSION_SIGNATURES = 1u << 6
 };
 
 typedef enum dream_extensions_state {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/crypto.h"
+#include "common/secret.h"
 #include "lib/meter/metering.h"
 #include "lib/params.h"
 #include "lib/settings.h"
@@ -40,11 +41,20 @@ dreamapi_options *dreamapi_options_new(void)
     return options;
 }
 
+/* The old key goes only when the new one is there. */
+static void forget_key(dreamapi_options *options)
+{
+    dream_secret_free(options->secret_key);
+    dream_secret_free(options->signing_key);
+    options->secret_key = NULL;
+    options->signing_key = NULL;
+}
+
 void dreamapi_options_free(dreamapi_options *options)
 {
     if (options == NULL)
         return;
-    dream_free_secret(options->secret_key);
+    forget_key(options);
     free(options->base_url);
     free(options->publishable_key);
     free(options->jwks_url);
@@ -78,11 +88,73 @@ dreamapi_status dreamapi_options_set_base_url(dreamapi_options *options, const c
     return set_text(&options->base_url, url);
 }
 
+static dreamapi_status keep_text(dreamapi_options *options, const char *key)
+{
+    char *copy = dream_secret_text(key, strlen(key));
+
+    if (copy == NULL)
+        return DREAMAPI_NOMEM;
+    forget_key(options);
+    options->secret_key = copy;
+    return DREAMAPI_OK;
+}
+
+static dreamapi_status keep_signing_key(dreamapi_options *options, const char *key)
+{
+    char key_id[DREAM_KEY_ID_SIZE];
+    unsigned char *signing_key = dream_secret_new(DREAM_SIGNING_KEY_SIZE);
+
+    if (signing_key == NULL || !dream_signing_key_derive(key, signing_key) || !dream_key_id_of(key, key_id)) {
+        dream_secret_free(signing_key);
+        return DREAMAPI_NOMEM;
+    }
+    forget_key(options);
+    options->signing_key = signing_key;
+    memcpy(options->key_id, key_id, sizeof(key_id));
+    return DREAMAPI_OK;
+}
+
 dreamapi_status dreamapi_options_set_secret_key(dreamapi_options *options, const char *key)
 {
     if (options == NULL || (key != NULL && !dream_text_is_visible(key, DREAM_KEY_MAX)))
         return DREAMAPI_INVALID;
-    return set_text(&options->secret_key, key);
+    if (key == NULL) {
+        forget_key(options);
+        return DREAMAPI_OK;
+    }
+    return options->auth == DREAMAPI_AUTH_SIGNATURE ? keep_signing_key(options, key) : keep_text(options, key);
+}
+
+dreamapi_status dreamapi_options_take_secret_key(dreamapi_options *options, char *buffer, size_t size)
+{
+    size_t key_size = buffer == NULL ? 0 : strnlen(buffer, size);
+    dreamapi_status status = DREAMAPI_INVALID;
+    char *key = NULL;
+
+    if (options != NULL && key_size > 0 && key_size <= DREAM_KEY_MAX) {
+        /* The buffer need not end in a NUL. */
+        key = dream_secret_text(buffer, key_size);
+        status = key == NULL ? DREAMAPI_NOMEM : dreamapi_options_set_secret_key(options, key);
+    }
+    dream_secret_free(key);
+    dream_wipe(buffer, size);
+    return status;
+}
+
+dreamapi_status dreamapi_options_set_auth(dreamapi_options *options, dreamapi_auth auth)
+{
+    dreamapi_status status = DREAMAPI_OK;
+
+    if (options == NULL || (auth != DREAMAPI_AUTH_BEARER && auth != DREAMAPI_AUTH_SIGNATURE))
+        return DREAMAPI_INVALID;
+    /* The text that would be sent is gone. */
+    if (auth == DREAMAPI_AUTH_BEARER && options->signing_key != NULL)
+        return DREAMAPI_INVALID;
+    if (auth == DREAMAPI_AUTH_SIGNATURE && options->secret_key != NULL)
+        status = keep_signing_key(options, options->secret_key);
+    if (status == DREAMAPI_OK)
+        options->auth = auth;
+    return status;
 }
 
 dreamapi_status dreamapi_options_set_publishable_key(dreamapi_options *options, const char *key)

@@ -95,6 +95,7 @@ static void finish(dreamapi_call *call)
     call->phase = DREAM_PHASE_FINISHED;
     dream_exchange_clear(&call->exchange);
     dream_request_forget(&call->request);
+    dream_signer_clear(&call->signer);
     dream_call_publish(call);
     if (call->on_finished != NULL)
         call->on_finished(call, call->context);
@@ -344,19 +345,27 @@ static void probe_timed_out(dreamapi_client *client)
     fail_probe(client, DREAMAPI_FAILURE_TIMEOUT, "no answer in time");
 }
 
+/* What the server has to announce before anything of this call may be sent. */
+static unsigned needs_of(const dreamapi_call *call)
+{
+    bool is_signed = call->client->settings.signing_key != NULL && !call->request.is_anonymous;
+
+    return call->request.needed_extension | (is_signed ? DREAM_EXTENSION_SIGNATURES : 0);
+}
+
 /* True when the call has to wait for what the server announces. A call that cannot do without asks again even if the
  * server was silent a moment ago. */
 static bool must_ask(const dreamapi_call *call)
 {
     const dreamapi_client *client = call->client;
 
-    if (call->has_asked || !(call->request.is_post || call->request.needed_extension != 0))
+    if (call->has_asked || !(call->request.is_post || needs_of(call) != 0))
         return false;
     switch (dream_extensions_look(&client->extensions, now_of(client))) {
     case DREAM_EXTENSIONS_KNOWN:
         return false;
     case DREAM_EXTENSIONS_SILENT:
-        return call->request.needed_extension != 0;
+        return needs_of(call) != 0;
     case DREAM_EXTENSIONS_ASK:
         break;
     }
@@ -408,14 +417,33 @@ static void set_headers(dreamapi_call *call)
     set_common_headers(call->client, exchange);
     if (!request->is_anonymous) {
         dream_exchange_set_header(exchange, "Authorization", settings->authorization);
+        dream_exchange_set_header(exchange, "Content-Digest", call->signer.digest.data);
+        dream_exchange_set_header(exchange, "Signature-Input", call->signer.input.data);
+        dream_exchange_set_header(exchange, "Signature", call->signer.signature.data);
         dream_exchange_set_header(exchange, "X-Publishable-Key",
-                                  settings->authorization == NULL ? settings->publishable_key : NULL);
+                                  settings->has_secret_key ? NULL : settings->publishable_key);
     }
     dream_exchange_set_header(exchange, "X-Clerk-Token", request->user_token);
     dream_exchange_set_header(exchange, "Idempotency-Key", request->idempotency_key);
     dream_exchange_set_header(exchange, "traceparent", request->traceparent[0] == '\0' ? NULL : request->traceparent);
     if (request->body.size > 0)
         dream_exchange_set_header(exchange, "Content-Type", "application/json");
+}
+
+/* In bearer mode there is nothing to do. False with the call ended. */
+static bool sign(dreamapi_call *call)
+{
+    const dream_settings *settings = &call->client->settings;
+    dream_request *request = &call->request;
+    dreamapi_status status;
+
+    if (settings->signing_key == NULL || request->is_anonymous)
+        return true;
+    status =
+        dream_signer_sign(&call->signer, settings, request->method, dream_buffer_str(&request->url), &request->body);
+    if (status != DREAMAPI_OK)
+        finish_refused(call, status, status == DREAMAPI_NOMEM ? "out of memory" : "no randomness for a signature");
+    return status == DREAMAPI_OK;
 }
 
 static void send_request(dreamapi_call *call)
@@ -457,6 +485,9 @@ static const struct {
       "the server takes no batches of usage (extension usage-batch)" },
     { DREAM_EXTENSION_USAGE_HISTORY, "tells usage day by day", DREAMAPI_UNSUPPORTED,
       "the server does not tell usage day by day (extension usage-history)" },
+    { DREAM_EXTENSION_SIGNATURES, "takes signed requests", DREAMAPI_UNSUPPORTED,
+      "the server takes no signed requests (extension signatures); nothing was sent, as the secret key would be seen: "
+      "choose DREAMAPI_AUTH_BEARER to send it" },
     { DREAM_EXTENSION_LEASES, "grants leases", DREAMAPI_UNSUPPORTED, "the server grants no leases (extension leases)" },
 };
 
@@ -470,14 +501,14 @@ static size_t ability_of(unsigned extension)
 }
 
 /* The server did not say, within this try, whether it can do what the call needs. */
-static void fail_for_silence(dreamapi_call *call)
+static void fail_for_silence(dreamapi_call *call, unsigned needed)
 {
     dreamapi_client *client = call->client;
     dreamapi_failure failure = client->is_probing ? DREAMAPI_FAILURE_TIMEOUT : client->probe_failure;
 
     const char *problem = client->is_probing ? "no answer in time" : client->probe_problem;
     char why[sizeof(client->probe_problem) + 80];
-    const char *what = abilities[ability_of(call->request.needed_extension)].what;
+    const char *what = abilities[ability_of(needed)].what;
 
     call->has_asked = false;
     /* It is the server that is out of reach; this call's own time is not over. */
@@ -493,14 +524,20 @@ static void fail_for_silence(dreamapi_call *call)
 static bool is_beyond_the_server(dreamapi_call *call)
 {
     dreamapi_client *client = call->client;
-    unsigned needed = call->request.needed_extension;
+    unsigned needed = call->tries > 0 ? 0 : needs_of(call);
 
-    if (call->tries > 0 || needed == 0 || dream_extensions_has(&client->extensions, needed, now_of(client)))
+    /* The one that says whether any call can work comes first. */
+    if ((needed & DREAM_EXTENSION_SIGNATURES) != 0
+        && !dream_extensions_has(&client->extensions, DREAM_EXTENSION_SIGNATURES, now_of(client)))
+        needed = DREAM_EXTENSION_SIGNATURES;
+    else
+        needed &= ~(unsigned)DREAM_EXTENSION_SIGNATURES;
+    if (needed == 0 || dream_extensions_has(&client->extensions, needed, now_of(client)))
         return false;
     if (dream_extensions_look(&client->extensions, now_of(client)) == DREAM_EXTENSIONS_KNOWN)
         finish_refused(call, abilities[ability_of(needed)].status, abilities[ability_of(needed)].refusal);
     else
-        fail_for_silence(call);
+        fail_for_silence(call, needed);
     return true;
 }
 
@@ -526,7 +563,7 @@ static void try_now(dreamapi_call *call)
         wait_for_probe(call);
         return;
     }
-    if (is_beyond_the_server(call))
+    if (is_beyond_the_server(call) || !sign(call))
         return;
     send_request(call);
 }

@@ -241,7 +241,7 @@ void dream_request_refuse(dream_request *request, const char *format, ...)
 
 static void name_user(dream_request *request, const dreamapi_client *client, const char *user_id)
 {
-    if (client->settings.authorization == NULL) {
+    if (!client->settings.has_secret_key) {
         (void)dream_error_refuse(
             &request->problem, DREAMAPI_TOKEN_REQUIRED,
             "no secret key is set, and only with one can a user be named by id: set it (DREAMAPI_SECRET_KEY), or "

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/crypto.h"
+#include "common/secret.h"
 #include "common/timefmt.h"
 #include "lib/error.h"
 #include "lib/text.h"
@@ -61,25 +62,79 @@ static dreamapi_status set_base_url(const dreamapi_options *options, dream_setti
     return dream_base_url_make(url, &out->base_url) ? DREAMAPI_OK : dream_error_nomem(error);
 }
 
+static dreamapi_status set_authorization(const char *secret, dream_settings *out, dreamapi_error *error)
+{
+    static const char scheme[] = "Bearer ";
+    size_t size = strlen(secret);
+
+    out->authorization = dream_secret_new(sizeof(scheme) + size);
+    if (out->authorization == NULL)
+        return dream_error_nomem(error);
+    memcpy(out->authorization, scheme, sizeof(scheme) - 1);
+    memcpy(out->authorization + sizeof(scheme) - 1, secret, size);
+    return DREAMAPI_OK;
+}
+
+/* `secret` NULL: the options hold the derived key. */
+static dreamapi_status set_signing_key(const dreamapi_options *options, const char *secret, dream_settings *out,
+                                       dreamapi_error *error)
+{
+    char key_id[DREAM_KEY_ID_SIZE];
+
+    if (!out->has_secret_key)
+        return dream_error_refuse(error, DREAMAPI_INVALID,
+                                  "signed requests need the secret key: set it in the options or in "
+                                  "DREAMAPI_SECRET_KEY");
+    memcpy(key_id, options->key_id, sizeof(key_id));
+    out->signing_key = dream_secret_new(DREAM_SIGNING_KEY_SIZE);
+    if (out->signing_key == NULL)
+        return dream_error_nomem(error);
+    if (options->signing_key != NULL)
+        memcpy(out->signing_key, options->signing_key, DREAM_SIGNING_KEY_SIZE);
+    else if (!dream_signing_key_derive(secret, out->signing_key) || !dream_key_id_of(secret, key_id))
+        return dream_error_nomem(error);
+    if (asprintf(&out->keyid, "%s.%s", choose(options->publishable_key, "DREAMAPI_PUBLISHABLE_KEY"), key_id) < 0) {
+        out->keyid = NULL;
+        return dream_error_nomem(error);
+    }
+    return DREAMAPI_OK;
+}
+
+/* Signed mode: which key signs is said by name. */
+static dreamapi_status check_key_name(const char *publishable, dreamapi_error *error)
+{
+    if (publishable == NULL)
+        return dream_error_refuse(error, DREAMAPI_INVALID,
+                                  "signed requests name the publishable key: set it in the options or in "
+                                  "DREAMAPI_PUBLISHABLE_KEY");
+    if (strpbrk(publishable, "\"\\") != NULL || strlen(publishable) > DREAM_SIGNATURE_MAX_KEYID - DREAM_KEY_ID_SIZE)
+        return dream_error_refuse(error, DREAMAPI_INVALID,
+                                  "the publishable key has characters that keys do not have, or is too long");
+    return DREAMAPI_OK;
+}
+
 static dreamapi_status set_keys(const dreamapi_options *options, dream_settings *out, dreamapi_error *error)
 {
     const char *secret = choose(options->secret_key, "DREAMAPI_SECRET_KEY");
     const char *publishable = choose(options->publishable_key, "DREAMAPI_PUBLISHABLE_KEY");
+    dreamapi_status status = DREAMAPI_OK;
 
     if ((secret != NULL && !dream_text_is_visible(secret, DREAM_KEY_MAX))
         || (publishable != NULL && !dream_text_is_visible(publishable, DREAM_KEY_MAX)))
         return dream_error_refuse(error, DREAMAPI_INVALID,
                                   "a key has characters that keys do not have, or is too long");
-    if (secret != NULL && !out->base_url.is_https && !out->base_url.is_loopback)
+    out->has_secret_key = secret != NULL || options->signing_key != NULL;
+    if (out->has_secret_key && !out->base_url.is_https && !out->base_url.is_loopback)
         return dream_error_refuse(error, DREAMAPI_INVALID,
                                   "the secret key is not sent over plain http except to a loopback address");
-    if (secret != NULL) {
-        size_t size = sizeof("Bearer ") + strlen(secret);
-        out->authorization = malloc(size);
-        if (out->authorization == NULL)
-            return dream_error_nomem(error);
-        (void)snprintf(out->authorization, size, "Bearer %s", secret);
-    }
+    if (options->auth == DREAMAPI_AUTH_SIGNATURE)
+        status = check_key_name(publishable, error);
+    if (options->auth == DREAMAPI_AUTH_SIGNATURE && status == DREAMAPI_OK)
+        status = set_signing_key(options, secret, out, error);
+    else if (status == DREAMAPI_OK && secret != NULL)
+        status = set_authorization(secret, out, error);
+    if (status != DREAMAPI_OK)
+        return status;
     if (publishable != NULL && (out->publishable_key = strdup(publishable)) == NULL)
         return dream_error_nomem(error);
     return DREAMAPI_OK;
@@ -156,13 +211,25 @@ static bool copy_text(const char *from, char **out)
     return from == NULL || *out != NULL;
 }
 
+static bool copy_secret(const void *from, size_t size, void **out)
+{
+    *out = from == NULL ? NULL : dream_secret_new(size);
+    if (*out != NULL)
+        memcpy(*out, from, size);
+    return from == NULL || *out != NULL;
+}
+
 bool dream_settings_copy(const dream_settings *from, dream_settings *out)
 {
     bool is_whole;
 
     *out = *from;
     is_whole = copy_text(from->base_url.text, &out->base_url.text);
-    is_whole = copy_text(from->authorization, &out->authorization) && is_whole;
+    is_whole = copy_secret(from->authorization, from->authorization == NULL ? 0 : strlen(from->authorization) + 1,
+                           (void **)&out->authorization)
+               && is_whole;
+    is_whole = copy_secret(from->signing_key, DREAM_SIGNING_KEY_SIZE, (void **)&out->signing_key) && is_whole;
+    is_whole = copy_text(from->keyid, &out->keyid) && is_whole;
     is_whole = copy_text(from->publishable_key, &out->publishable_key) && is_whole;
     is_whole = copy_text(from->jwks_url, &out->jwks_url) && is_whole;
     out->token_keys = dream_jwks_ref(from->token_keys);
@@ -177,7 +244,9 @@ bool dream_settings_copy(const dream_settings *from, dream_settings *out)
 
 void dream_settings_clear(dream_settings *settings)
 {
-    dream_free_secret(settings->authorization);
+    dream_secret_free(settings->authorization);
+    dream_secret_free(settings->signing_key);
+    free(settings->keyid);
     free(settings->base_url.text);
     free(settings->publishable_key);
     free(settings->jwks_url);
@@ -187,6 +256,8 @@ void dream_settings_clear(dream_settings *settings)
     free(settings->user_agent);
     free(settings->journal);
     settings->authorization = NULL;
+    settings->signing_key = NULL;
+    settings->keyid = NULL;
     settings->base_url.text = NULL;
     settings->publishable_key = NULL;
     settings->jwks_url = NULL;

@@ -7,11 +7,15 @@
 #include <stdbool.h>
 
 #include "common/jwks.h"
+#include "common/http_signature.h"
 #include "lib/base_url.h"
 
 struct dreamapi_options {
     char *base_url;
-    char *secret_key; /* wiped when replaced and when freed */
+    dreamapi_auth auth;
+    char *secret_key;               /* in memory of secret.h; never in signed mode */
+    unsigned char *signing_key;     /* in memory of secret.h; in signed mode only */
+    char key_id[DREAM_KEY_ID_SIZE]; /* of the secret key that signing_key was made from */
     char *publishable_key;
     char *jwks_url;
     dream_jwks *token_keys;
@@ -35,10 +39,13 @@ struct dreamapi_options {
 
 typedef struct dream_settings {
     dream_base_url base_url;
-    char *authorization;    /* "Bearer sk_...": the only copy of the secret that a client keeps; NULL without one */
-    char *publishable_key;  /* sent only if there is no secret */
-    char *jwks_url;         /* NULL if there are token_keys */
-    dream_jwks *token_keys; /* a reference; NULL if they are fetched, or tokens not verified */
+    bool has_secret_key; /* it is sent in `authorization`, or signs with `signing_key` */
+    char *authorization; /* "Bearer sk_...": the only copy of the secret that a client keeps; in memory of secret.h */
+    unsigned char *signing_key; /* all that a client keeps in signed mode; in memory of secret.h */
+    char *keyid;                /* names the signing key */
+    char *publishable_key;      /* sent only if there is no secret */
+    char *jwks_url;             /* NULL if there are token_keys */
+    dream_jwks *token_keys;     /* a reference; NULL if they are fetched, or tokens not verified */
     char *ca_file;
     char *proxy;
     char *user_agent;

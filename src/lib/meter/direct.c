@@ -22,7 +22,7 @@ static unsigned announced(const dream_metering *metering)
 bool dream_direct_is_on(const dream_metering *metering)
 {
     return (announced(metering) & (DREAM_ANNOUNCED | DREAM_EXTENSION_LEASES)) == DREAM_ANNOUNCED
-           || metering->client->settings.authorization == NULL;
+           || !metering->client->settings.has_secret_key;
 }
 
 /* ---- what the server said ---- */
@@ -83,7 +83,7 @@ static bool is_by_id(const dreamapi_meter *meter)
 {
     const dream_metering *metering = meter->metering;
 
-    return metering->client->settings.authorization != NULL && (announced(metering) & DREAM_EXTENSION_SERVER_SIDE) != 0;
+    return metering->client->settings.has_secret_key && (announced(metering) & DREAM_EXTENSION_SERVER_SIDE) != 0;
 }
 
 /* `*out_token` is owned (dream_free_secret); NULL if the meter has none. */
@@ -401,7 +401,7 @@ static bool is_default(const dream_account *account)
 static bool is_possible(const dreamapi_meter *meter, int64_t units)
 {
     unsigned known = announced(meter->metering);
-    bool has_events = meter->metering->client->settings.authorization != NULL
+    bool has_events = meter->metering->client->settings.has_secret_key
                       && ((known & DREAM_ANNOUNCED) == 0 || (known & DREAM_EXTENSION_USAGE_BATCH) != 0);
 
     if (meter->params->cached_units == 0)

@@ -132,7 +132,7 @@ static bool announces(const dream_metering *metering, unsigned extension)
 
 static bool has_secret(const dream_metering *metering)
 {
-    return metering->client->settings.authorization != NULL;
+    return metering->client->settings.has_secret_key;
 }
 
 static bool has(const dream_metering *metering, unsigned extension)
