@@ -348,6 +348,11 @@ const char *dreamd_request_header(dreamd_request *request, const char *name)
     return NULL;
 }
 
+const char *dreamd_request_raw_query(const dreamd_request *request)
+{
+    return request->query;
+}
+
 static bool is_decoded_as(const char *text, size_t size, const char *name)
 {
     dream_buffer decoded = DREAM_BUFFER_INIT;

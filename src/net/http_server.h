@@ -69,6 +69,7 @@ void dreamd_http_server_stop(dreamd_http_server *server, int64_t drain_ms);
 const char *dreamd_request_method(const dreamd_request *request);
 const char *dreamd_request_path(const dreamd_request *request);
 const char *dreamd_request_query(dreamd_request *request, const char *name); /* decoded; NULL if absent */
+const char *dreamd_request_raw_query(const dreamd_request *request);         /* as sent, without "?"; "" if none */
 /* Every query pair in the order sent, decoded; a name may come again. Stops, and returns false, when `fn` returns false. */
 typedef bool dreamd_query_fn(void *context, const char *name, const char *value);
 bool dreamd_request_each_query(dreamd_request *request, dreamd_query_fn *fn, void *context);

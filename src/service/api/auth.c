@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "service/api/limits.h"
+#include "service/api/signed.h"
 #include "service/store/keys.h"
 
 struct auth {
+    dreamd_signed *signature;    /* NULL: none, a key was sent */
+    bool is_spent;               /* the signature, by this call */
     const char *secret_key;      /* NULL: asked with a publishable key */
     const char *publishable_key; /* NULL: none given */
     dreamd_project own;          /* of the secret key */
@@ -61,6 +64,8 @@ static dreamd_db_status look_up(dreamd_db *db, void *arg)
 
     auth->is_own_found = false;
     auth->is_named_found = false;
+    if (auth->signature)
+        status = dreamd_signed_look_up(db, call, auth->signature, &auth->own, &auth->is_own_found);
     if (auth->secret_key && fits(auth->secret_key))
         status = dreamd_project_by_secret_key(db, auth->secret_key, call->now_ms, &auth->own, &auth->is_own_found);
     if (status == DREAMD_DB_OK && auth->publishable_key && fits(auth->publishable_key))
@@ -130,23 +135,52 @@ static void select_project(dreamd_call *call)
     }
 }
 
+/* Under which name failures are counted. */
+static const char *name_of(const struct auth *auth)
+{
+    if (auth->signature)
+        return dreamd_signed_name(auth->signature);
+    return auth->secret_key ? auth->secret_key : auth->publishable_key;
+}
+
+static void note_outcome(dreamd_call *call, const struct auth *auth)
+{
+    bool is_found = call->has_secret_key ? auth->is_own_found : auth->is_named_found;
+
+    if (is_found && !(auth->signature && dreamd_signed_is_wrong(auth->signature)))
+        dreamd_limits_key_accepted(call, name_of(auth));
+    else
+        dreamd_limits_key_failed(call, name_of(auth));
+}
+
+static dreamd_db_status spend(dreamd_db *db, void *arg)
+{
+    dreamd_call *call = arg;
+    struct auth *auth = call->state;
+
+    auth->is_spent = true;
+    return dreamd_signed_spend(db, call, auth->signature, &auth->own);
+}
+
 static void on_looked_up(dreamd_call *call)
 {
     struct auth *auth = call->state;
 
-    const char *key = auth->secret_key ? auth->secret_key : auth->publishable_key;
-
-    call->has_secret_key = auth->secret_key != NULL;
-    if (call->has_secret_key ? !auth->is_own_found : !auth->is_named_found)
-        dreamd_limits_key_failed(call, key);
-    else
-        dreamd_limits_key_accepted(call, key);
+    call->has_secret_key = auth->secret_key || auth->signature;
+    note_outcome(call, auth);
     if (call->has_secret_key && !auth->is_own_found) {
         refuse_secret(call);
         return;
     }
     if (!call->has_secret_key && !auth->is_named_found) {
         refuse_publishable(call);
+        return;
+    }
+    if (auth->signature && !dreamd_signed_accept(call, auth->signature))
+        return;
+    /* Who only asks whether the body may come signs nothing away yet. */
+    if (auth->signature && !auth->is_spent && auth->then != dreamd_call_admit) {
+        dreamd_call_write(call, spend, on_looked_up);
         return;
     }
     call->project = call->has_secret_key ? auth->own : auth->named;
@@ -162,39 +196,50 @@ static void on_looked_up(dreamd_call *call)
         go_on(call);
 }
 
-void dreamd_auth(dreamd_call *call, dreamd_step *then)
+/* False with the call refused: what is there opens nothing. */
+static bool read_credential(dreamd_call *call, struct auth *auth)
 {
     const char *publishable_key = dreamd_request_header(call->request, "X-Publishable-Key");
     const char *key = NULL;
     dreamd_credential credential =
         dreamd_credential_read(dreamd_request_header(call->request, "Authorization"), publishable_key, &key);
-    struct auth *auth = dream_arena_alloc(call->arena, sizeof *auth);
 
-    if (credential == DREAMD_CREDENTIAL_NONE) {
+    auth->publishable_key = publishable_key && *publishable_key ? publishable_key : NULL;
+    if (credential == DREAMD_CREDENTIAL_SECRET) {
+        auth->secret_key = key;
+        return true;
+    }
+    if (dreamd_request_is_signed(call->request)) {
+        auth->signature = dreamd_signed_read(call, auth->then == dreamd_call_admit);
+        return auth->signature != NULL;
+    }
+    if (credential == DREAMD_CREDENTIAL_NONE)
         dreamd_call_refuse(call, 401, "Missing authentication",
                            "Provide Authorization: Bearer {secret_key} or X-Publishable-Key header");
-        return;
-    }
-    if (credential == DREAMD_CREDENTIAL_BAD_BEARER) {
+    else if (credential == DREAMD_CREDENTIAL_BAD_BEARER)
         refuse_secret(call);
-        return;
-    }
-    if (credential == DREAMD_CREDENTIAL_PUBLISHABLE
-        && !(call->route && (call->route->flags & DREAMD_ROUTE_PUBLISHABLE))) {
+    else if (!call->route || !(call->route->flags & DREAMD_ROUTE_PUBLISHABLE))
         dreamd_call_refuse(call, 403, "Forbidden", "This endpoint requires a secret key (backend only)");
-        return;
-    }
-    if (!dreamd_limits_may_try(call, key)) {
-        dreamd_call_send(call);
-        return;
-    }
+    else
+        return true;
+    return false;
+}
+
+void dreamd_auth(dreamd_call *call, dreamd_step *then)
+{
+    struct auth *auth = dream_arena_alloc(call->arena, sizeof *auth);
+
     if (!auth) {
         dreamd_call_refuse(call, 500, "Internal error", "Out of memory");
         return;
     }
-    auth->secret_key = credential == DREAMD_CREDENTIAL_SECRET ? key : NULL;
-    auth->publishable_key = publishable_key && *publishable_key ? publishable_key : NULL;
     auth->then = then;
+    if (!read_credential(call, auth))
+        return;
+    if (!dreamd_limits_may_try(call, name_of(auth))) {
+        dreamd_call_send(call);
+        return;
+    }
     call->state = auth;
     dreamd_call_read(call, look_up, on_looked_up);
 }

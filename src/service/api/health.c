@@ -5,7 +5,7 @@
 
 static const char health_text[] = "{\"status\":\"ok\",\"extensions\":["
                                   "\"idempotency\",\"server-side\",\"customer-list\","
-                                  "\"usage-batch\",\"usage-history\",\"leases\"]}";
+                                  "\"usage-batch\",\"usage-history\",\"leases\",\"signatures\"]}";
 
 void dreamd_health(dreamd_call *call)
 {

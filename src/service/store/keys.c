@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "common/crypto.h"
+#include "common/http_signature.h"
 #include "net/log.h"
 #include "service/store/row.h"
 
-static const char derivation[] = "dreamapi-http-signature-v1";
 enum { SEALED_SIZE = DREAMD_SIGNING_KEY_SIZE + DREAM_AEAD_OVERHEAD, HASH_SIZE = 2 * DREAM_SHA256_SIZE + 1 };
 
 /* ---- making ---- */
@@ -18,8 +18,7 @@ enum { SEALED_SIZE = DREAMD_SIGNING_KEY_SIZE + DREAM_AEAD_OVERHEAD, HASH_SIZE = 
 static bool derive_and_seal(const dreamd_new_key *key, unsigned char out[SEALED_SIZE])
 {
     unsigned char signing_key[DREAMD_SIGNING_KEY_SIZE];
-    bool is_done = dream_hkdf_sha256(key->secret_key, strlen(key->secret_key), NULL, 0, derivation, signing_key,
-                                     sizeof signing_key)
+    bool is_done = dream_signing_key_derive(key->secret_key, signing_key)
                    && dream_aead_seal(key->master_key, key->publishable_key, strlen(key->publishable_key), signing_key,
                                       sizeof signing_key, out);
     dream_wipe(signing_key, sizeof signing_key);
@@ -72,11 +71,7 @@ static dreamd_db_status insert_key(dreamd_db *db, const dreamd_new_key *key, con
 
 static bool hash_secret_key(const char *secret_key, char hash[HASH_SIZE], char key_id[DREAMD_KEY_ID_SIZE])
 {
-    if (!dream_sha256_hex(secret_key, strlen(secret_key), hash))
-        return false;
-    memcpy(key_id, hash, DREAMD_KEY_ID_SIZE - 1);
-    key_id[DREAMD_KEY_ID_SIZE - 1] = '\0';
-    return true;
+    return dream_sha256_hex(secret_key, strlen(secret_key), hash) && dream_key_id_of(secret_key, key_id);
 }
 
 dreamd_db_status dreamd_key_insert(dreamd_db *db, const dreamd_new_key *key, int64_t now_ms,

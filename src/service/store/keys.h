@@ -7,11 +7,12 @@
 #ifndef DREAMD_SERVICE_STORE_KEYS_H
 #define DREAMD_SERVICE_STORE_KEYS_H
 
+#include "common/http_signature.h"
 #include "net/db.h"
 #include "service/store/model.h"
 
 enum {
-    DREAMD_SIGNING_KEY_SIZE = 32,
+    DREAMD_SIGNING_KEY_SIZE = DREAM_SIGNING_KEY_SIZE,
     DREAMD_KEY_USE_GRAIN_MS = 60000 /* a key's last use is written at most so often */
 };
 

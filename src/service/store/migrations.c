@@ -406,8 +406,20 @@ static const char *const key_life_step[] = {
     NULL,
 };
 
+/* What was signed once must not be carried out twice, after a restart or by another process either. */
+static const char *const nonces_step[] = {
+    "CREATE TABLE signature_nonces ("
+    "  platform_id TEXT NOT NULL,"
+    "  keyid TEXT NOT NULL,"
+    "  nonce TEXT NOT NULL CHECK (nonce <> ''),"
+    "  forget_at_ms {int} NOT NULL,"
+    "  PRIMARY KEY (platform_id, keyid, nonce)){keyed};",
+    "CREATE INDEX signature_nonces_by_age ON signature_nonces (forget_at_ms);",
+    NULL,
+};
+
 /* Step i makes version i + 1. */
-static const char *const *const steps[] = { first_step, key_life_step };
+static const char *const *const steps[] = { first_step, key_life_step, nonces_step };
 enum { CURRENT_VERSION = sizeof steps / sizeof steps[0] };
 
 typedef struct dialect_word {
