@@ -47,6 +47,7 @@ extern const dreamd_command dreamd_command_check;
 extern const dreamd_command dreamd_command_restore;
 extern const dreamd_command dreamd_command_lease_list;
 extern const dreamd_command dreamd_command_lease_write_off;
+extern const dreamd_command dreamd_command_master_key_rotate;
 extern const dreamd_command dreamd_command_tenant_create;
 extern const dreamd_command dreamd_command_fixture_load;
 extern const dreamd_command dreamd_command_key_create;

@@ -4,10 +4,12 @@
 #include "dreamapid/database.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -124,10 +126,38 @@ static bool is_key_lost(dreamd_store *store, const char *path, dreamd_environmen
     return is_absent;
 }
 
+int dreamd_database_lock_key(const char *path, bool is_exclusive, char error[ERROR_SIZE])
+{
+    char *name = NULL;
+    int fd = -1;
+    if (asprintf(&name, "%s.lock", path) < 0)
+        name = NULL;
+    else
+        fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    bool is_locked = fd >= 0 && flock(fd, (is_exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0;
+    if (!is_locked) {
+        if (fd < 0 || errno != EWOULDBLOCK)
+            (void)refuse(path, strerror(name ? errno : ENOMEM), error);
+        else if (is_exclusive)
+            (void)refuse(path, "a dreamapid that knows the old master key has it open: stop serve first", error);
+        else
+            (void)refuse(path, "its master key is being rotated; try again", error);
+        if (fd >= 0)
+            (void)close(fd);
+        fd = -1;
+    }
+    free(name);
+    return fd;
+}
+
 static bool find_key(dreamd_store *store, const char *path, dreamd_settings *settings, dreamd_environment *environment,
                      char error[ERROR_SIZE])
 {
     struct key_check check = { settings->master_key, false };
+    int lock = dreamd_database_lock_key(path, false, error);
+    if (lock < 0)
+        return false;
+    settings->master_key_lock = lock;
     if (is_key_lost(store, path, environment))
         return refuse(path, "its master key is missing: restore the .key file beside it or set DREAMAPID_MASTER_KEY",
                       error);

@@ -13,10 +13,19 @@
 #endif
 
 static const dreamd_command *const commands[] = {
-    &dreamd_command_serve,         &dreamd_command_migrate,    &dreamd_command_check,
-    &dreamd_command_restore,       &dreamd_command_lease_list, &dreamd_command_lease_write_off,
-    &dreamd_command_tenant_create, &dreamd_command_key_create, &dreamd_command_key_list,
-    &dreamd_command_key_rotate,    &dreamd_command_key_revoke, &dreamd_command_audit_list,
+    &dreamd_command_serve,
+    &dreamd_command_migrate,
+    &dreamd_command_check,
+    &dreamd_command_restore,
+    &dreamd_command_lease_list,
+    &dreamd_command_lease_write_off,
+    &dreamd_command_tenant_create,
+    &dreamd_command_key_create,
+    &dreamd_command_key_list,
+    &dreamd_command_key_rotate,
+    &dreamd_command_key_revoke,
+    &dreamd_command_audit_list,
+    &dreamd_command_master_key_rotate,
     &dreamd_command_fixture_load,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0], SHOWN = 60 };

@@ -318,6 +318,8 @@ void dreamd_settings_clear(dreamd_settings *settings)
     free(settings->frontend_url);
     free(settings->allowed_origins);
     free(settings->assets_folder);
+    if (settings->master_key_lock > 0)
+        (void)close(settings->master_key_lock);
     dream_wipe(settings, sizeof *settings);
 }
 
@@ -344,7 +346,7 @@ static bool write_whole(int fd, const char *text, size_t size)
 }
 
 /* The new name must be as durable as the content: rows sealed with a key that a crash takes back are lost. */
-static bool sync_folder_of(const char *path)
+bool dreamd_key_file_sync(const char *path)
 {
     char *text = strdup(path);
     if (!text)
@@ -359,7 +361,7 @@ static bool sync_folder_of(const char *path)
 
 /* Writes the key under another name and links it to `path`: whoever sees the file sees a whole key, and of processes that
  * start together one wins. Winning and losing are both true: the caller reads what is there. */
-static bool make_key_file(const char *path, char error[ERROR_SIZE])
+bool dreamd_key_file_make(const char *path, const unsigned char *given, char error[ERROR_SIZE])
 {
     unsigned char key[KEY_SIZE];
     char text[KEY_TEXT + 2] = "";
@@ -372,7 +374,9 @@ static bool make_key_file(const char *path, char error[ERROR_SIZE])
         (void)key_failed(path, "make", "out of memory", error);
         goto done;
     }
-    if (!dream_random(key, sizeof key)) {
+    if (given) {
+        memcpy(key, given, sizeof key);
+    } else if (!dream_random(key, sizeof key)) {
         (void)key_failed(path, "make", "the system gives no random numbers", error);
         goto done;
     }
@@ -383,7 +387,7 @@ static bool make_key_file(const char *path, char error[ERROR_SIZE])
         (void)key_failed(path, "make", strerror(errno), error);
         goto done;
     }
-    is_made = sync_folder_of(path) || key_failed(path, "make", strerror(errno), error);
+    is_made = dreamd_key_file_sync(path) || key_failed(path, "make", strerror(errno), error);
 done:
     if (fd >= 0) {
         (void)close(fd);
@@ -420,11 +424,11 @@ static bool read_key_file(int fd, const char *path, unsigned char key[KEY_SIZE],
            || key_failed(path, "use", "it does not hold 64 hexadecimal characters; restore it from a backup", error);
 }
 
-static bool key_from_file(const char *path, unsigned char key[KEY_SIZE], char error[ERROR_SIZE])
+bool dreamd_key_file_read(const char *path, unsigned char key[KEY_SIZE], char error[ERROR_SIZE])
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && errno == ENOENT) {
-        if (!make_key_file(path, error))
+        if (!dreamd_key_file_make(path, NULL, error))
             return false;
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     }
@@ -450,7 +454,7 @@ bool dreamd_settings_master_key(dreamd_settings *settings, dreamd_getenv *get, v
     }
     if (asprintf(&path, "%s.key", db_path) < 0)
         return key_failed(db_path, "read", "out of memory", error);
-    bool is_read = key_from_file(path, settings->master_key, error);
+    bool is_read = dreamd_key_file_read(path, settings->master_key, error);
     free(path);
     return is_read;
 }

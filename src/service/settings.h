@@ -32,6 +32,7 @@ typedef struct dreamd_settings {
     int64_t lease_grace_ms;       /* after that, until a silent holder's units count as lost */
     int64_t lease_close_days;     /* after a period's end, until its books are closed */
     unsigned char master_key[32]; /* seals stored signing keys and access tokens */
+    int master_key_lock;          /* a file that is closed when the key is forgotten; 0: none */
 } dreamd_settings;
 
 typedef const char *dreamd_getenv(void *context, const char *name);
@@ -43,6 +44,12 @@ bool dreamd_settings_read(dreamd_settings *settings, dreamd_getenv *get, void *c
 /* Master key: DREAMAPID_MASTER_KEY (64 hex characters), else the 0600 file `DB.key`, made if absent. */
 bool dreamd_settings_master_key(dreamd_settings *settings, dreamd_getenv *get, void *context, const char *db_path,
                                 char error[256]);
+/* A file with a key in 64 hexadecimal characters, mode 0600. Makes it, with `key` or (NULL) a new one; one that is there stays. */
+bool dreamd_key_file_make(const char *path, const unsigned char *key, char error[256]);
+/* Reads it; makes it with a new key if it is absent. `key` is a secret. */
+bool dreamd_key_file_read(const char *path, unsigned char key[32], char error[256]);
+/* Makes a change of the file's name durable. */
+bool dreamd_key_file_sync(const char *path);
 /* Wipes and releases everything. */
 void dreamd_settings_clear(dreamd_settings *settings);
 

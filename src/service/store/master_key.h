@@ -5,6 +5,7 @@
 #define DREAMD_SERVICE_STORE_MASTER_KEY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "net/db.h"
 
@@ -12,5 +13,9 @@
 dreamd_db_status dreamd_master_key_is_set(dreamd_db *db, bool *out_is_set);
 /* The first key to come is remembered, by a digest that tells nothing about it. A write. */
 dreamd_db_status dreamd_master_key_check(dreamd_db *db, const unsigned char master_key[32], bool *out_is_right);
+/* Seals everything anew, all or nothing within the caller's transaction, and leaves an audit entry. `old_key` passed the check.
+ * ERROR when a stored value does not open with it. `out_count`: how many values there are. */
+dreamd_db_status dreamd_master_key_rotate(dreamd_db *db, const unsigned char old_key[32],
+                                          const unsigned char new_key[32], int64_t now_ms, int64_t *out_count);
 
 #endif
