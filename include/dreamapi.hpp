@@ -50,6 +50,13 @@ public:
     options &base_url(const std::string &url) { return keep(dreamapi_options_set_base_url, url, "base_url"); }
     /// The project's secret key; not set: DREAMAPI_SECRET_KEY from the environment.
     options &secret_key(const std::string &key) { return keep(dreamapi_options_set_secret_key, key, "secret_key"); }
+    /// The same from a buffer that is wiped; see dreamapi_options_take_secret_key.
+    options &take_secret_key(char *buffer, std::size_t size)
+    {
+        return note(dreamapi_options_take_secret_key(get(), buffer, size), "take_secret_key");
+    }
+    /// DREAMAPI_AUTH_SIGNATURE: requests are signed, and the secret key is sent nowhere.
+    options &auth(dreamapi_auth auth) { return note(dreamapi_options_set_auth(get(), auth), "auth"); }
     options &publishable_key(const std::string &key)
     {
         return keep(dreamapi_options_set_publishable_key, key, "publishable_key");

@@ -4,7 +4,9 @@ anything changed, too old, after a restart, by a second process), and that a key
 not on the wire, not in memory, not in a log, not in the database."""
 
 import base64
+import concurrent.futures
 import hashlib
+import hmac
 import json
 import re
 import secrets
@@ -195,6 +197,28 @@ def test_an_upload_is_judged_by_its_digest(stage, size):
     message.body = good
     assert send(stage.serve.api, message).status == 200
     assert refused(send(stage.serve.api, message), "used before")
+
+
+def test_the_example_in_the_docs_is_right():
+    page = (daemon.ROOT / "docs/security.md").read_text()
+    key, request, base, fields = re.findall(r"^```(?:text|http)\n(.*?)\n```$", page, re.MULTILINE | re.DOTALL)[:4]
+    pk, sk = "pk_test_1", "sk_test_0123456789abcdef"
+    assert f"`{sk}`" in page and f"`{pk}`" in page
+    assert bytes.fromhex(key) == signing.derived_key(sk)
+    head, body = request.split("\n\n")
+    assert f"Content-Digest: {signing.digest(body.encode())}" in head.splitlines()
+    params, signature = (line.split(": dream=")[1] for line in fields.splitlines())
+    assert params.endswith(f'keyid="{signing.keyid(pk, sk)}"')
+    assert base == "\n".join(['"@method": POST', '"@authority": api.example.com', '"@path": /api/data', '"@query": ?',
+                              f'"content-digest": {signing.digest(body.encode())}', f'"@signature-params": {params}'])
+    assert signature == ":" + base64.b64encode(hmac.digest(signing.derived_key(sk), base.encode(), "sha256")).decode() + ":"
+
+
+def test_of_copies_that_cross_one_is_let_in(stage):
+    message = stage.sign(stage.message())
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        statuses = sorted(answer.status for answer in pool.map(lambda _: send(stage.serve.api, message), range(8)))
+    assert statuses == [200] + 7 * [401]
 
 
 # Numbers outlive a process, and count for all of them.
