@@ -15,6 +15,7 @@ static const char digest_component[] = "content-digest";
 static const char out_of_memory[] = "out of memory";
 /* RFC 8941 3.3.1. */
 enum { MAX_DIGITS = 15 };
+enum { USUAL_INPUT = 383, USUAL_BASE = 1023 };
 
 /* ---- keys ---- */
 
@@ -192,6 +193,9 @@ bool dream_signature_sign(const dream_signed_request *request, const dream_signi
     size_t begin;
     bool is_signed;
 
+    /* A guess that holds for most requests: growing step by step would cost as much as the MAC. */
+    dream_buffer_reserve(out_input, USUAL_INPUT);
+    dream_buffer_reserve(&base, USUAL_BASE);
     dream_buffer_text(out_input, label);
     dream_buffer_char(out_input, '=');
     begin = out_input->size;

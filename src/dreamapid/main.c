@@ -45,7 +45,7 @@ static void print_list(const char *group, FILE *out)
     for (size_t i = 0; i < COMMANDS; i++) {
         const char *rest;
         if (!group || begins_with_word(commands[i]->name, group, &rest))
-            (void)fprintf(out, "  %-16s %s\n", commands[i]->name, commands[i]->summary);
+            (void)fprintf(out, "  %-18s %s\n", commands[i]->name, commands[i]->summary);
     }
 }
 

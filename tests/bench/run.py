@@ -55,6 +55,9 @@ class Bench:
     def measure_tokens(self, folder):
         self.add_lines(self.run("token"))
 
+    def measure_signing(self):
+        self.add_lines(self.run("sign"))
+
     def measure_memory(self, folder):
         """A process at a time: what others map too counts in part."""
         say("memory: an idle client, and many meters")
@@ -143,6 +146,7 @@ def main():
         bench.measure_memory(folder)
         bench.measure_meters(folder)
         bench.measure_tokens(folder)
+        bench.measure_signing()
         bench.measure_store(folder)
         bench.measure_http(folder)
     finally:

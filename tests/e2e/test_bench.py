@@ -10,7 +10,7 @@ import daemon
 RUN = daemon.ROOT / "tests/bench/run.py"
 # The beginning of each row's name, and how many rows begin with it.
 ROWS = {"libdreamapi.so, stripped": 1, "idle client": 2, "threads of an idle client": 2, "memory per meter": 2,
-        "dreamapi_meter_use": 11, "dreamapi_client_use": 4, "token verified": 4, "lease": 2, "batch events": 1,
+        "dreamapi_meter_use": 11, "dreamapi_client_use": 4, "token verified": 4, "lease": 2, "signing a request": 1, "batch events": 1,
         "CPU per item": 3, "POST /api/data": 1, "CPU per POST /api/data": 1, "CPU per GET /health": 1}
 
 
