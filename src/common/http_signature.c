@@ -52,7 +52,7 @@ static void append_lower(dream_buffer *out, dream_slice text)
         dream_buffer_char(out, (char)(text.at[i] >= 'A' && text.at[i] <= 'Z' ? text.at[i] - 'A' + 'a' : text.at[i]));
 }
 
-static dream_slice slice_of(const char *text)
+dream_slice dream_slice_of(const char *text)
 {
     return (dream_slice){ text, text == NULL ? 0 : strlen(text) };
 }
@@ -80,12 +80,12 @@ static dream_slice field_of(const dream_signed_request *request, dream_slice nam
     char text[DREAM_SIGNATURE_MAX_LABEL + 1];
 
     if (is_name(name, digest_component))
-        return slice_of(request->content_digest);
+        return dream_slice_of(request->content_digest);
     if (request->field == NULL || name.size >= sizeof(text))
         return (dream_slice){ NULL, 0 };
     memcpy(text, name.at, name.size);
     text[name.size] = '\0';
-    return slice_of(request->field(request->context, text));
+    return dream_slice_of(request->field(request->context, text));
 }
 
 /* False when the request has no such component. */
@@ -101,7 +101,7 @@ static bool append_value(dream_buffer *out, const dream_signed_request *request,
         dream_buffer_char(out, '?');
         value = request->query;
     } else if (is_name(name, "@path")) {
-        value = request->path.size == 0 ? slice_of("/") : request->path;
+        value = request->path.size == 0 ? dream_slice_of("/") : request->path;
     } else if (is_name(name, "@method")) {
         value = request->method;
     } else if (name.at[0] == '@') {
@@ -553,7 +553,7 @@ const char *dream_signature_parse(const char *input, const char *signature, drea
 
 bool dream_signature_covers(const dream_http_signature *signature, const char *component)
 {
-    return covers(signature, slice_of(component));
+    return covers(signature, dream_slice_of(component));
 }
 
 const char *dream_signature_check_form(const dream_http_signature *signature, bool has_body)

@@ -30,6 +30,9 @@ typedef struct dream_slice {
     size_t size;
 } dream_slice;
 
+/* Borrowed; NULL gives none. */
+dream_slice dream_slice_of(const char *text);
+
 /* What a signature can cover of a request. All borrowed. */
 typedef struct dream_signed_request {
     dream_slice method;

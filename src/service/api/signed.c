@@ -142,17 +142,12 @@ static const char *field_of(void *context, const char *name)
     return dreamd_request_header(context, name);
 }
 
-static dream_slice slice_of(const char *text)
-{
-    return (dream_slice){ text, text ? strlen(text) : 0 };
-}
-
 static void verify(dreamd_call *call, dreamd_signed *self, const unsigned char key[DREAMD_SIGNING_KEY_SIZE])
 {
-    dream_signed_request request = { .method = slice_of(dreamd_request_method(call->request)),
-                                     .authority = slice_of(dreamd_request_header(call->request, "Host")),
-                                     .path = slice_of(dreamd_request_path(call->request)),
-                                     .query = slice_of(dreamd_request_raw_query(call->request)),
+    dream_signed_request request = { .method = dream_slice_of(dreamd_request_method(call->request)),
+                                     .authority = dream_slice_of(dreamd_request_header(call->request, "Host")),
+                                     .path = dream_slice_of(dreamd_request_path(call->request)),
+                                     .query = dream_slice_of(dreamd_request_raw_query(call->request)),
                                      .content_digest = dreamd_request_header(call->request, "Content-Digest"),
                                      .field = field_of,
                                      .context = call->request };
