@@ -6,8 +6,8 @@
 #include <dreamapi/meter.h>
 #include <stdbool.h>
 
-#include "common/jwks.h"
 #include "common/http_signature.h"
+#include "common/jwks.h"
 #include "lib/base_url.h"
 
 struct dreamapi_options {
