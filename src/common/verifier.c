@@ -53,6 +53,14 @@ void dream_verifier_free(dream_verifier *verifier)
     free(verifier);
 }
 
+void dream_verifier_abandon(dream_verifier *verifier)
+{
+    if (verifier == NULL || pthread_mutex_trylock(&verifier->lock) != 0)
+        return;
+    (void)pthread_mutex_unlock(&verifier->lock);
+    dream_verifier_free(verifier);
+}
+
 /* ---- keys; the lock is held ---- */
 
 /* May a fetch begin now? Marks it begun. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* verifier.h - verifies the tokens of one issuer: its keys, how old they may be, when newer ones are worth asking for, and
  * the tokens that passed. It does no I/O: it says when a fetch is due, and is told what came of it. Any thread; one short lock,
- * held over no signature check. Not for use in a child after fork. */
+ * held over no signature check. In a child after fork it can only be abandoned. */
 #ifndef DREAM_COMMON_VERIFIER_H
 #define DREAM_COMMON_VERIFIER_H
 
@@ -33,6 +33,8 @@ typedef struct dream_verification {
 /* Keeps up to `tokens` verified ones. With `fixed` keys (a reference is taken) there is never anything to fetch. NULL when out of memory. */
 dream_verifier *dream_verifier_new(size_t tokens, dream_jwks *fixed);
 void dream_verifier_free(dream_verifier *verifier); /* NULL is fine */
+/* The same in a forked child: unless a thread of the parent's was at work with it, which leaves its memory half changed and its lock held. */
+void dream_verifier_abandon(dream_verifier *verifier);
 
 /* OK, INVALID, FOREIGN, NOMEM, NO_KEYS or WAIT; never waits. */
 dream_token_status dream_verifier_try(dream_verifier *verifier, dream_verification *work);

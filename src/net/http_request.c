@@ -450,6 +450,8 @@ bool dreamd_request_set_header(dreamd_request *request, const char *name, const 
 void dreamd_request_set_constant_headers(dreamd_request *request, const dreamd_constant_header *headers)
 {
     request->constant_headers = headers;
+    for (const dreamd_constant_header *h = headers; h->name; h++)
+        request->has |= safe_header(h->name, strlen(h->name));
 }
 
 void dreamd_request_set_route(dreamd_request *request, const char *route)

@@ -160,11 +160,9 @@ class Trickle:
 TRICKLING = {"heads": b"GET /health HTTP/1.1\r\nHost: x\r\nX: ", "bodies": UNFINISHED[2]}
 
 
-@pytest.mark.parametrize("what", TRICKLING)
+@pytest.mark.parametrize("what", ["heads", pytest.param("bodies", marks=pytest.mark.long)])
 def test_clients_that_send_a_byte_now_and_then_keep_nobody_out_for_long(stage, what):
     """None of them is ever idle (slowloris)."""
-    if what == "bodies" and not os.environ.get("DREAMAPI_LONG"):
-        pytest.skip("takes its seconds; ./dev check runs it")
     serve, _ = stage
     with contextlib.ExitStack() as stack:
         crowd = Trickle(stack, serve, TRICKLING[what], FILES - 200)  # fills what there is, and some wait

@@ -4,7 +4,6 @@ later than their request on a connection with more requests in it, and the sandb
 it is test_library_tls.py."""
 
 import contextlib
-import os
 import resource
 import select
 import socket
@@ -130,7 +129,7 @@ def test_an_answer_that_comes_later_loses_no_request_of_the_same_record(stage, t
     assert answered == PIPELINED
 
 
-@pytest.mark.skipif(not os.environ.get("DREAMAPI_LONG"), reason="takes its seconds; ./dev check runs it")
+@pytest.mark.long
 def test_handshakes_that_never_finish_keep_nobody_out_for_long(stage, trust):
     serve, names = stage
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -149,7 +148,7 @@ def test_handshakes_that_never_finish_keep_nobody_out_for_long(stage, trust):
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-@pytest.mark.skipif(not os.environ.get("DREAMAPI_LONG"), reason="takes as long as the idle timeout; ./dev check runs it")
+@pytest.mark.long
 def test_a_handshake_that_drips_is_ended(stage):
     """A byte a second is no reason to stay for ever."""
     with connect(stage[0]) as slow:

@@ -47,10 +47,12 @@ bool dream_tier_cache_init(dream_tier_cache *cache)
 
 void dream_tier_cache_clear(dream_tier_cache *cache, bool is_foreign)
 {
-    if (is_foreign)
-        return; /* its memory may be half changed, too */
+    if (is_foreign && pthread_mutex_trylock(&cache->lock) != 0)
+        return; /* a thread that does not exist here was changing it */
     dreamapi_tiers_free(cache->list);
     free(cache->plans);
+    if (is_foreign)
+        return;
     pthread_cond_destroy(&cache->changed);
     pthread_mutex_destroy(&cache->lock);
 }

@@ -27,8 +27,9 @@ dreamapi_status dream_token_prepare(dreamapi_client *client, dreamapi_error *err
 
 void dream_token_clear(dreamapi_client *client)
 {
-    /* In a forked child its lock may be held for ever, and its memory half changed. */
-    if (!dream_client_is_foreign(client))
+    if (dream_client_is_foreign(client))
+        dream_verifier_abandon(client->verifier);
+    else
         dream_verifier_free(client->verifier);
 }
 
