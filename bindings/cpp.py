@@ -124,7 +124,7 @@ def params_struct(struct: Struct) -> str:
 
 
 ENUM_PREFIXES = {"dreamapi_status": "DREAMAPI_", "dreamapi_reason": "DREAMAPI_REASON_", "dreamapi_source": "DREAMAPI_SOURCE_",
-                 "dreamapi_policy": "DREAMAPI_POLICY_", "dreamapi_log_level": "DREAMAPI_LOG_"}
+                 "dreamapi_policy": "DREAMAPI_POLICY_", "dreamapi_webhook_scheme": "DREAMAPI_WEBHOOK_", "dreamapi_log_level": "DREAMAPI_LOG_"}
 
 
 def values(api: Api) -> str:

@@ -27,6 +27,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <dreamapi.h>
 
@@ -300,6 +301,64 @@ public:
 private:
     dreamapi_tier_verdict verdict_;
 };
+
+/// Remembers webhooks that were taken, so that none is taken twice. Any thread.
+class webhook_replays {
+public:
+    /// For at most `capacity` webhooks at a time.
+    static result<webhook_replays> make(std::size_t capacity)
+    {
+        dreamapi_webhook_replays *replays = nullptr;
+        class error error;
+
+        dreamapi_webhook_replays_new(capacity, &replays, &error.c());
+        return detail::answer<webhook_replays>(replays, std::move(error));
+    }
+    /// Takes ownership of a C replay set.
+    explicit webhook_replays(dreamapi_webhook_replays *replays = nullptr) noexcept : replays_(replays) {}
+    /// The C replay set, borrowed.
+    dreamapi_webhook_replays *get() const noexcept { return replays_.get(); }
+
+private:
+    struct releaser {
+        void operator()(dreamapi_webhook_replays *replays) const noexcept { dreamapi_webhook_replays_free(replays); }
+    };
+
+    std::unique_ptr<dreamapi_webhook_replays, releaser> replays_;
+};
+
+/// A webhook as it arrived; `body` is borrowed.
+struct webhook {
+    enum webhook_scheme scheme = webhook_scheme::standard;
+    /// The headers' values; none: it was not sent. Stripe sends a signature alone.
+    std::optional<std::string> signature;
+    std::optional<std::string> id;
+    std::optional<std::string> timestamp;
+    /// Raw, before anything parsed or changed it.
+    std::string_view body;
+};
+
+/// Is it genuine, timely and, with `replays`, new? `secrets`: the endpoint's, the new one and the old while it is being replaced.
+/// The statuses of a refusal are those of dreamapi_webhook_verify.
+inline result<void> webhook_verify(const webhook &webhook, const std::vector<std::string> &secrets, const webhook_replays *replays = nullptr,
+                                   std::chrono::seconds tolerance = std::chrono::seconds(300))
+{
+    const std::vector<const char *> c_secrets = detail::c_texts(secrets);
+    dreamapi_webhook_params params = DREAMAPI_WEBHOOK_PARAMS_INIT;
+    class error error;
+
+    params.scheme = static_cast<dreamapi_webhook_scheme>(webhook.scheme);
+    params.signature = detail::c_text(webhook.signature);
+    params.id = detail::c_text(webhook.id);
+    params.timestamp = detail::c_text(webhook.timestamp);
+    params.body = webhook.body.data();
+    params.body_size = webhook.body.size();
+    params.secrets = c_secrets.empty() ? nullptr : c_secrets.data();
+    params.tolerance_s = tolerance.count();
+    params.replays = replays != nullptr ? replays->get() : nullptr;
+    dreamapi_webhook_verify(&params, &error.c());
+    return detail::answer(std::move(error));
+}
 
 /// One project of one service. Any thread. Meters, calls and pages hold what they need of it, so all may end in any order.
 class client : public calls<client> {

@@ -119,6 +119,14 @@ enum class policy : int {
     allow = 2,
 };
 
+/// How a sender signs. Codes are only ever added.
+enum class webhook_scheme : int {
+    /// Stripe-Signature: t=...,v1=...; the secret is used as it is, "whsec_" included.
+    stripe = 1,
+    /// Standard Webhooks and Svix; the secret is base64, with or without "whsec_" before it.
+    standard = 2,
+};
+
 /// One user of a dashboard, with subscription and usage. A view: valid as long as the object that it was taken from.
 class dashboard_customer_view {
 public:

@@ -234,6 +234,32 @@ void a_meter_admits_and_refuses()
     EXPECT(client.meter_stats().value().meters_open == 1);
 }
 
+void a_webhook_that_nobody_signed_is_refused_by_its_cause()
+{
+    auto replays = dreamapi::webhook_replays::make(10);
+    dreamapi::webhook webhook;
+
+    EXPECT(replays);
+    webhook.body = "{}";
+    EXPECT(dreamapi::webhook_verify(webhook, { "whsec_MDEyMzQ1Njc4OWFiY2RlZg==" }, &*replays).code() == dreamapi::status::protocol);
+    webhook.id = "msg_1";
+    webhook.timestamp = "1700000000";
+    webhook.signature = "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    EXPECT(dreamapi::webhook_verify(webhook, { "whsec_MDEyMzQ1Njc4OWFiY2RlZg==" }).code() == dreamapi::status::auth);
+    EXPECT(dreamapi::webhook_verify(webhook, {}).code() == dreamapi::status::invalid);
+    EXPECT(!dreamapi::webhook_replays::make(0));
+}
+
+void a_token_of_no_known_key_is_refused()
+{
+    auto client = dreamapi::client::make(dreamapi::options().base_url("https://api.example.com").publishable_key("pk_1").threads(0)
+                                             .token_keys("{\"keys\":[]}"));
+
+    EXPECT(!client || client->token_verify("a.b.c", {}).code() == dreamapi::status::auth);
+    auto without = dreamapi::client::make(dreamapi::options().base_url("https://api.example.com").publishable_key("pk_1").threads(0));
+    EXPECT(without && without->token_verify("a.b.c", {}).code() == dreamapi::status::invalid);
+}
+
 const struct {
     const char *name;
     void (*run)();
@@ -247,6 +273,8 @@ const struct {
     { "a call that was started is handed out and taken", a_call_that_was_started_is_handed_out_and_taken },
     { "a call that is dropped is cancelled", a_call_that_is_dropped_is_cancelled },
     { "a cart lists its lines", a_cart_lists_its_lines },
+    { "a webhook that nobody signed is refused by its cause", a_webhook_that_nobody_signed_is_refused_by_its_cause },
+    { "a token of no known key is refused", a_token_of_no_known_key_is_refused },
     { "a meter admits and refuses", a_meter_admits_and_refuses },
 };
 
