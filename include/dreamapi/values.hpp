@@ -121,6 +121,8 @@ enum class policy : int {
 
 /// How a sender signs. Codes are only ever added.
 enum class webhook_scheme : int {
+    /// Not said yet: refused.
+    none = 0,
     /// Stripe-Signature: t=...,v1=...; the secret is used as it is, "whsec_" included.
     stripe = 1,
     /// Standard Webhooks and Svix; the secret is base64, with or without "whsec_" before it.

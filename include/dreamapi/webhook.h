@@ -17,6 +17,8 @@ extern "C" {
 
 /** How a sender signs. Codes are only ever added. */
 typedef enum dreamapi_webhook_scheme {
+    /** Not said yet: refused. */
+    DREAMAPI_WEBHOOK_NONE = 0,
     /** Stripe-Signature: t=...,v1=...; the secret is used as it is, "whsec_" included. */
     DREAMAPI_WEBHOOK_STRIPE = 1,
     /** Standard Webhooks and Svix; the secret is base64, with or without "whsec_" before it. */
@@ -68,7 +70,7 @@ typedef struct dreamapi_webhook_params {
 /** Nothing set but a tolerance of 300 seconds. */
 #define DREAMAPI_WEBHOOK_PARAMS_INIT                                                                                   \
     {                                                                                                                  \
-        sizeof(dreamapi_webhook_params), (dreamapi_webhook_scheme)0, NULL, NULL, NULL, NULL, 0, NULL, 300, 0, NULL     \
+        sizeof(dreamapi_webhook_params), DREAMAPI_WEBHOOK_NONE, NULL, NULL, NULL, NULL, 0, NULL, 300, 0, NULL          \
     }
 
 /** Checks a webhook. Signatures are compared in constant time, each of the header's first 16 with each secret.

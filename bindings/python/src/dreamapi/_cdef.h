@@ -416,7 +416,7 @@ int64_t dreamapi_history_event_amount(const dreamapi_history_event *event);
 const char *dreamapi_history_event_currency(const dreamapi_history_event *event);
 const char *dreamapi_version(void);
 int dreamapi_version_number(void);
-typedef enum { DREAMAPI_WEBHOOK_STRIPE = 1, DREAMAPI_WEBHOOK_STANDARD = 2 } dreamapi_webhook_scheme;
+typedef enum { DREAMAPI_WEBHOOK_NONE = 0, DREAMAPI_WEBHOOK_STRIPE = 1, DREAMAPI_WEBHOOK_STANDARD = 2 } dreamapi_webhook_scheme;
 typedef struct dreamapi_webhook_replays dreamapi_webhook_replays;
 dreamapi_status dreamapi_webhook_replays_new(size_t capacity, dreamapi_webhook_replays **out_replays, dreamapi_error *error);
 void dreamapi_webhook_replays_free(dreamapi_webhook_replays *replays);
