@@ -12,6 +12,7 @@ ARROWS = {
     "include": ["<>"],
     "src/common": ["common/"],
     "src/lib": ["lib/", "common/", "<>"],
+    "src/cli": ["<>"],
     "src/net": ["net/", "common/"],
     "src/service": ["service/", "net/", "common/"],
     "src/sandbox": ["sandbox/", "net/", "common/"],
