@@ -179,8 +179,8 @@ static const cli_option list_options[] = {
 };
 static const cli_option create_options[] = {
     { "email", "ADDRESS", "required", false },
-    { "first-name", "NAME", "", false },
-    { "last-name", "NAME", "", false },
+    { "first-name", "NAME", "the customer's", false },
+    { "last-name", "NAME", "the customer's", false },
     { "plan", "TIER", "default: the service's choice", false },
     { "password-file", "FILE", "whose first line is the password; \"-\": standard input", false },
     { NULL, NULL, NULL, false },

@@ -224,7 +224,7 @@ void cli_session_print_json(const char *json)
 {
     cli_progress_pause();
     cli_json_line(stdout, json);
-    (void)fflush(stdout);
+    cli_output_flush(stdout);
     cli_progress_resume();
 }
 

@@ -120,7 +120,7 @@ void cli_table_flush(cli_table *table)
         free(table->cells[i]);
     }
     table->cell_count = 0;
-    (void)fflush(table->out);
+    cli_output_flush(table->out);
     cli_progress_resume();
 }
 

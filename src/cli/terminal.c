@@ -27,6 +27,15 @@ void cli_terminal_begin(void)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
+static int output_errno; /* of the first failure: the stream itself remembers only that there was one */
+
+void cli_output_flush(FILE *stream)
+{
+    errno = 0;
+    if (fflush(stream) != 0 && stream == stdout && output_errno == 0)
+        output_errno = errno;
+}
+
 bool cli_output_is_broken(void)
 {
     return ferror(stdout) != 0;
@@ -34,12 +43,12 @@ bool cli_output_is_broken(void)
 
 int cli_terminal_end(int exit_status)
 {
-    errno = 0;
-    if (fflush(stdout) == 0 && !ferror(stdout))
+    cli_output_flush(stdout);
+    if (output_errno == 0 && !ferror(stdout))
         return exit_status;
-    if (errno == EPIPE)
+    if (output_errno == EPIPE)
         return CLI_EXIT_FAILED;
-    return cli_failed("Not all of the output could be written%s%s.", errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
+    return cli_failed("Not all of the output could be written: %s.", strerror(output_errno != 0 ? output_errno : EIO));
 }
 
 static bool is_capable_terminal(FILE *stream)

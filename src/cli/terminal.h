@@ -12,6 +12,8 @@ void cli_terminal_begin(void);
 /* Gives `exit_status`, or CLI_EXIT_FAILED with the reason said when not all output got where it should. A reader that has gone,
  * as `head` does, is no news: that is not said. */
 int cli_terminal_end(int exit_status);
+/* fflush, and what went wrong is remembered for cli_terminal_end. */
+void cli_output_flush(FILE *stream);
 /* True once nobody reads the output any more: producing the rest is in vain. */
 bool cli_output_is_broken(void);
 

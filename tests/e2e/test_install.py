@@ -115,6 +115,12 @@ def test_the_service_is_installed_and_names_its_version(prefix):
     assert re.match(r"dreamapid \d+\.\d+\.\d+", run.stdout)
 
 
+def test_the_command_line_is_installed_and_finds_the_library_beside_itself(prefix):
+    env = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
+    run = subprocess.run([os.path.join(prefix, "bin", "dreamapi"), "--version"], env=env, check=True, stdout=subprocess.PIPE, text=True)
+    assert re.match(r"dreamapi \d+\.\d+\.\d+", run.stdout)
+
+
 def test_demo_runs_end_to_end():
     run = subprocess.run(["python3", os.path.join(TOP, "examples", "stack.py"), "demo", BUILD], stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True, timeout=120)
