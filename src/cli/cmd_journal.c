@@ -218,7 +218,8 @@ static int flush(cli_session *session, long long timeout_ms)
     dreamapi_error error;
     dreamapi_status status = DREAMAPI_TIMEOUT;
 
-    for (long long left_ms = timeout_ms; status == DREAMAPI_TIMEOUT && left_ms > 0; left_ms -= SLICE_MS) {
+    /* A service that is out of reach for a moment is waited for, too. */
+    for (long long left_ms = timeout_ms; (status == DREAMAPI_TIMEOUT || status == DREAMAPI_UNAVAILABLE) && left_ms > 0; left_ms -= SLICE_MS) {
         status = dreamapi_client_flush(session->client, left_ms < SLICE_MS ? left_ms : SLICE_MS, &error);
         if (dreamapi_client_meter_stats(session->client, &stats) == DREAMAPI_OK)
             cli_progress_say("Settling: %lld leases, %lld units to report", (long long)(stats.leases_unsettled + stats.leases_active),

@@ -433,4 +433,5 @@ def test_a_settlement_that_cannot_reach_the_service_leaves_the_journal_for_later
     copy = shutil.copy(journal, str(journal) + ".copy")
     other = shell("journal", "settle", copy, "--timeout", "1", status=FAILED, env={"DREAMAPI_BASE_URL": NOWHERE})
     assert "another server" in other.stderr
+    shell("journal", "settle", journal, "--timeout", "1", status=AUTH, env={"DREAMAPI_SECRET_KEY": "sk_live_wrong"})
     assert shell("journal", "settle", journal).stdout == "settled\n"
