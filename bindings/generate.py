@@ -9,6 +9,7 @@ import pathlib
 import sys
 
 import cpp
+import go_values
 import headers
 import python_values
 
@@ -21,6 +22,8 @@ MADE = {
     "bindings/python/src/dreamapi/_cdef.h": python_values.cdef,
     "bindings/python/src/dreamapi/_values.py": python_values.values,
     "bindings/python/src/dreamapi/_calls.py": python_values.calls,
+    "bindings/go/values_generated.go": go_values.values,
+    "bindings/go/calls_generated.go": go_values.calls,
 }
 
 

@@ -1,0 +1,3 @@
+module github.com/dream-api/dream-api-c/bindings/go
+
+go 1.19

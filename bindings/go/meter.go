@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package dreamapi
+
+/*
+#include <dreamapi.h>
+
+// Answers by value: what C fills then lies on the goroutine's stack, and a use allocates nothing.
+typedef struct go_used {
+    dreamapi_decision decision;
+    dreamapi_status status;
+} go_used;
+
+static go_used go_meter_use(dreamapi_meter *meter, int64_t units)
+{
+    go_used used;
+
+    used.status = dreamapi_meter_use(meter, units, &used.decision);
+    return used;
+}
+
+static go_used go_meter_check(dreamapi_meter *meter, int64_t units)
+{
+    go_used used;
+
+    used.status = dreamapi_meter_check(meter, units, &used.decision);
+    return used;
+}
+
+extern dreamapi_status dreamapiGoToken(void *, char *, char *, size_t);
+
+static dreamapi_meter_params go_meter_params(void)
+{
+    dreamapi_meter_params params = DREAMAPI_METER_PARAMS_INIT;
+    return params;
+}
+
+// The handle, 0 for none, travels as a pointer that nobody follows, and is seen by C alone.
+static dreamapi_status go_meter_open(dreamapi_client *client, const char *user_id, dreamapi_meter_params params, uintptr_t token,
+                                     dreamapi_meter **out_meter, dreamapi_error *error)
+{
+    if (token != 0) {
+        params.token_function = (dreamapi_token_function)dreamapiGoToken;
+        params.token_data = (void *)token;
+    }
+    return dreamapi_meter_open(client, user_id, &params, out_meter, error);
+}
+*/
+import "C"
+
+import (
+	"runtime"
+	"runtime/cgo"
+	"sync/atomic"
+	"time"
+)
+
+// MeterOptions is how a meter behaves. The zero value is the meter "default", waiting up to two seconds for units.
+type MeterOptions struct {
+	// The meter's name; empty: "default".
+	Meter string
+	// What happens when no unit is at hand.
+	Policy Policy
+	// With PolicyWait: the longest wait of one use; 0: two seconds, negative: none.
+	Wait time.Duration
+	// With PolicyAllow: the most units admitted beyond what is granted, over all processes of the journal.
+	AllowUnits int64
+	// Where the server has no leases and takes no user ids: the user's token (a JWT).
+	UserToken string
+	// The same from a function, for tokens that expire. Called inside Use, by the goroutine that uses the meter.
+	Token func(userID string) (string, error)
+	// Where the server has no leases: 0: each use is one request; more: at most this many units are admitted before it confirmed them.
+	CachedUnits int64
+}
+
+// Meter is one user's allowance on one meter of the plan. Close it when the user is gone; what it spent stays counted.
+type Meter struct {
+	client *Client // kept: it drives the meter
+	meter  *C.dreamapi_meter
+	token  cgo.Handle // 0: none
+	// How many goroutines are inside, and closedMark once Close was called: the last one out closes the C meter.
+	users int64
+	plan  atomic.Pointer[planName]
+}
+
+const closedMark = int64(1) << 62
+
+// planName is a plan's name in C, which has one address for the client's life, and its copy here.
+type planName struct {
+	c    *C.char
+	name string
+}
+
+// MeterOpen opens a user's meter; it touches no network. Opening one that is open shares its counts. The options may be left out.
+func (c *Client) MeterOpen(userID string, options ...MeterOptions) (*Meter, error) {
+	var lent lent
+	defer lent.free()
+	defer runtime.KeepAlive(c)
+	var given MeterOptions
+	if len(options) > 0 {
+		given = options[0]
+	}
+	user, params := lent.text(userID), given.c(&lent)
+	if err := lent.err(); err != nil {
+		return nil, err
+	}
+	if !c.enter() {
+		return nil, closedError()
+	}
+	defer c.leave()
+	meter := &Meter{client: c}
+	if given.Token != nil {
+		meter.token = cgo.NewHandle(given.Token)
+	}
+	var opened *C.dreamapi_meter
+	var failed C.dreamapi_error
+	if C.go_meter_open(c.client, user, params, C.uintptr_t(meter.token), &opened, &failed) != C.DREAMAPI_OK {
+		meter.deleteToken()
+		return nil, failure(&failed, nil)
+	}
+	meter.meter = opened
+	runtime.SetFinalizer(meter, func(meter *Meter) { meter.Close() })
+	return meter, nil
+}
+
+func (o *MeterOptions) c(lent *lent) C.dreamapi_meter_params {
+	params := C.go_meter_params()
+	params.meter = lent.text(o.Meter)
+	params.policy = C.dreamapi_policy(o.Policy)
+	if o.Wait != 0 {
+		params.wait_ms = milliseconds(maxSpan(o.Wait, 0))
+	}
+	params.allow_units = C.int64_t(o.AllowUnits)
+	params.user_token = lent.text(o.UserToken)
+	params.cached_units = C.int64_t(o.CachedUnits)
+	return params
+}
+
+func (m *Meter) deleteToken() {
+	if m.token != 0 {
+		m.token.Delete()
+	}
+}
+
+// Close lets go of the meter: what its leases have left is handed back by the client. A use that is under way in another goroutine
+// ends as ever. Closing again does nothing. It always returns nil.
+func (m *Meter) Close() error {
+	for {
+		users := atomic.LoadInt64(&m.users)
+		if users >= closedMark {
+			return nil
+		}
+		if atomic.CompareAndSwapInt64(&m.users, users, users+closedMark) {
+			runtime.SetFinalizer(m, nil)
+			if users == 0 {
+				m.end()
+			}
+			return nil
+		}
+	}
+}
+
+// enter begins a use of the C meter; leave ends it. False after Close.
+func (m *Meter) enter() bool {
+	if atomic.AddInt64(&m.users, 1) < closedMark {
+		return true
+	}
+	m.leave()
+	return false
+}
+
+func (m *Meter) leave() {
+	if atomic.AddInt64(&m.users, -1) == closedMark {
+		m.end()
+	}
+}
+
+// end happens once: a use that is refused after Close comes and goes too, and may be the last one out again.
+func (m *Meter) end() {
+	if atomic.CompareAndSwapInt64(&m.users, closedMark, closedMark+closedMark/2) {
+		C.dreamapi_meter_close(m.meter)
+		m.deleteToken()
+	}
+}
+
+// Decision is an answer, and how much it can be trusted.
+type Decision struct {
+	// Allowed, and counted (Meter.Check counts nothing).
+	Allowed bool
+	// Why.
+	Reason Reason
+	// Where the answer comes from.
+	Source Source
+	// How many units this was about.
+	Units int64
+	// The name of the tier in force; empty when not known.
+	Plan string
+	// Units that the plan allows in this period, or Unlimited; -1 when not known.
+	Limit int64
+	// Units used in this period as far as known here; -1 when not known.
+	Used int64
+	// Units that may still be used, or Unlimited; -1 when not known.
+	Remaining int64
+	// After this asking again may bring another answer; 0 when allowed, -1 when not known.
+	RetryAfter time.Duration
+	// How old the server's part of the answer is; -1 when there is none.
+	Age time.Duration
+	// The most units, over all processes of this journal, that can have been admitted beyond what the server granted or counted. 0 with
+	// a lease.
+	MaxOver int64
+
+	refund [3]uint64
+}
+
+// unknown is the decision of a use that never reached the library.
+var unknown = Decision{Reason: ReasonRefused, Limit: -1, Used: -1, Remaining: -1, RetryAfter: -1, Age: -1}
+
+func decisionOf(from *C.dreamapi_decision, plan string) Decision {
+	return Decision{
+		Allowed:    from.allowed != 0,
+		Reason:     Reason(from.reason),
+		Source:     Source(from.source),
+		Units:      int64(from.units),
+		Plan:       plan,
+		Limit:      int64(from.limit),
+		Used:       int64(from.used),
+		Remaining:  int64(from.remaining),
+		RetryAfter: span(from.retry_after_ms),
+		Age:        span(from.age_ms),
+		MaxOver:    int64(from.max_over),
+		refund:     [3]uint64{uint64(from.refund_token[0]), uint64(from.refund_token[1]), uint64(from.refund_token[2])},
+	}
+}
+
+// refusal is the error beside a decision that says no.
+func refusal(status C.dreamapi_status, decision *Decision) *Error {
+	failed := refused(status)
+	failed.RetryAfter, failed.Retriable = decision.RetryAfter, decision.RetryAfter >= 0
+	if status == C.DREAMAPI_LIMIT {
+		failed.Used, failed.Limit = decision.Used, decision.Limit
+	}
+	return failed
+}
+
+// planText is the plan's name; a user's plan changes rarely, so the last one's copy nearly always serves.
+func (m *Meter) planText(plan *C.char) string {
+	last := m.plan.Load()
+	if last == nil || last.c != plan {
+		last = &planName{plan, text(plan)}
+		m.plan.Store(last)
+	}
+	return last.name
+}
+
+// Use admits and counts units (1 to MaxUnits), all or none. A nil error: admitted. ErrTierLimit, ErrRateLimited, ErrTimeout, ErrUnavailable,
+// ErrNotFound, ErrInvalid, or what the server refused the client with: not admitted, nothing counted. With units at hand it takes a
+// fraction of a microsecond and allocates nothing; else it waits as the meter's policy lets it, at most MeterOptions.Wait.
+func (m *Meter) Use(units int64) (Decision, error) {
+	if !m.enter() {
+		return unknown, closedError()
+	}
+	used := C.go_meter_use(m.meter, C.int64_t(units))
+	return m.answer(&used)
+}
+
+// Check tells what Use would say of units with what is at hand now; it counts nothing, waits for nothing, asks nobody.
+func (m *Meter) Check(units int64) (Decision, error) {
+	if !m.enter() {
+		return unknown, closedError()
+	}
+	used := C.go_meter_check(m.meter, C.int64_t(units))
+	return m.answer(&used)
+}
+
+// answer leaves the meter: until then it holds the plan's name.
+func (m *Meter) answer(used *C.go_used) (Decision, error) {
+	decision := decisionOf(&used.decision, m.planText(used.decision.plan))
+	m.leave()
+	if used.status == C.DREAMAPI_OK {
+		return decision, nil
+	}
+	return decision, refusal(used.status, &decision)
+}
+
+// Refund takes an admitted use back: its units are not billed, and return to the user's allowance when settled. The decision is
+// consumed: a second refund of it is ErrInvalid. Copies are not told apart: refund one of them only.
+func (m *Meter) Refund(decision *Decision) error {
+	if !m.enter() {
+		return closedError()
+	}
+	defer m.leave()
+	var used C.dreamapi_decision
+	used.units, used.source = C.int64_t(decision.Units), C.dreamapi_source(decision.Source)
+	if decision.Allowed {
+		used.allowed = 1
+	}
+	for i, part := range decision.refund {
+		used.refund_token[i] = C.uint64_t(part)
+	}
+	status := C.dreamapi_meter_refund(m.meter, &used)
+	for i, part := range used.refund_token {
+		decision.refund[i] = uint64(part)
+	}
+	if status != C.DREAMAPI_OK {
+		return refused(status)
+	}
+	return nil
+}
+
+// Reservation is units set aside for work whose size is known only afterwards. Not committed, it bills nothing.
+type Reservation struct {
+	// What the reservation was granted on.
+	Decision Decision
+
+	meter   *Meter
+	units   C.int64_t
+	token   [2]C.uint64_t
+	isEnded int32
+}
+
+// Reserve sets units aside for at most hold. It counts as one call of the rate and bills nothing yet. Errors are those of Use.
+func (m *Meter) Reserve(units int64, hold time.Duration) (*Reservation, error) {
+	if !m.enter() {
+		return nil, closedError()
+	}
+	defer m.leave()
+	var decision C.dreamapi_decision
+	var reservation C.dreamapi_reservation
+	status := C.dreamapi_meter_reserve(m.meter, C.int64_t(units), milliseconds(hold), &reservation, &decision)
+	made := decisionOf(&decision, m.planText(decision.plan))
+	if status != C.DREAMAPI_OK {
+		return nil, refusal(status, &made)
+	}
+	return &Reservation{Decision: made, meter: m, units: reservation.units, token: reservation.token}, nil
+}
+
+// Commit ends the reservation with what the work really took. Up to the reserved units it always books; the excess is an ordinary
+// use, and its refusal leaves the reserved units booked. ErrNotFound: its time was over and others had its units since, or it was ended
+// before; nothing is booked.
+func (r *Reservation) Commit(units int64) (Decision, error) {
+	if !atomic.CompareAndSwapInt32(&r.isEnded, 0, 1) {
+		return unknown, refused(C.DREAMAPI_NOT_FOUND)
+	}
+	if !r.meter.enter() {
+		return unknown, closedError()
+	}
+	defer r.meter.leave()
+	var decision C.dreamapi_decision
+	reservation := C.dreamapi_reservation{units: r.units, token: r.token}
+	status := C.dreamapi_meter_commit(r.meter.meter, &reservation, C.int64_t(units), &decision)
+	made := decisionOf(&decision, r.meter.planText(decision.plan))
+	if status != C.DREAMAPI_OK {
+		return made, refusal(status, &made)
+	}
+	return made, nil
+}
+
+// Release ends the reservation and bills nothing. After Commit it does nothing, so it may be deferred.
+func (r *Reservation) Release() {
+	if atomic.LoadInt32(&r.isEnded) == 0 {
+		_, _ = r.Commit(0)
+	}
+}
