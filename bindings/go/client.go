@@ -368,13 +368,13 @@ func (c *Client) Use(userID, meter string, units int64) (Decision, error) {
 		return unknown, closedError()
 	}
 	defer c.leave()
-	var decision C.dreamapi_decision
-	status := C.dreamapi_client_use(c.client, user, name, C.int64_t(units), &decision)
-	made := decisionOf(&decision, text(decision.plan))
-	if status == C.DREAMAPI_OK {
-		return made, nil
+	var decision Decision
+	status := C.dreamapi_client_use(c.client, user, name, C.int64_t(units), decision.raw.c())
+	decision.plan = text(decision.raw.c().plan)
+	if status != C.DREAMAPI_OK {
+		return decision, refusal(status, &decision)
 	}
-	return made, refusal(status, &made)
+	return decision, nil
 }
 
 // Flush reports every count and hands every unit back now, and waits for the server's word; without a deadline in the context for at

@@ -5,28 +5,6 @@ package dreamapi
 /*
 #include <dreamapi.h>
 
-// Answers by value: what C fills then lies on the goroutine's stack, and a use allocates nothing.
-typedef struct go_used {
-    dreamapi_decision decision;
-    dreamapi_status status;
-} go_used;
-
-static go_used go_meter_use(dreamapi_meter *meter, int64_t units)
-{
-    go_used used;
-
-    used.status = dreamapi_meter_use(meter, units, &used.decision);
-    return used;
-}
-
-static go_used go_meter_check(dreamapi_meter *meter, int64_t units)
-{
-    go_used used;
-
-    used.status = dreamapi_meter_check(meter, units, &used.decision);
-    return used;
-}
-
 extern dreamapi_status dreamapiGoToken(void *, char *, char *, size_t);
 
 static dreamapi_meter_params go_meter_params(void)
@@ -53,6 +31,7 @@ import (
 	"runtime/cgo"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // MeterOptions is how a meter behaves. The zero value is the meter "default", waiting up to two seconds for units.
@@ -78,6 +57,8 @@ type Meter struct {
 	client *Client // kept: it drives the meter
 	meter  *C.dreamapi_meter
 	token  cgo.Handle // 0: none
+	// Nothing of it calls Go: there is neither a token function nor a log.
+	isQuiet bool
 	// How many goroutines are inside, and closedMark once Close was called: the last one out closes the C meter.
 	users int64
 	plan  atomic.Pointer[planName]
@@ -87,7 +68,7 @@ const closedMark = int64(1) << 62
 
 // planName is a plan's name in C, which has one address for the client's life, and its copy here.
 type planName struct {
-	c    *C.char
+	c    uintptr
 	name string
 }
 
@@ -108,7 +89,7 @@ func (c *Client) MeterOpen(userID string, options ...MeterOptions) (*Meter, erro
 		return nil, closedError()
 	}
 	defer c.leave()
-	meter := &Meter{client: c}
+	meter := &Meter{client: c, isQuiet: given.Token == nil && c.log == 0}
 	if given.Token != nil {
 		meter.token = cgo.NewHandle(given.Token)
 	}
@@ -183,103 +164,123 @@ func (m *Meter) end() {
 	}
 }
 
-// Decision is an answer, and how much it can be trusted.
+// Decision is an answer, and how much it can be trusted. Copies of it are as good, but for Meter.Refund.
 type Decision struct {
-	// Allowed, and counted (Meter.Check counts nothing).
-	Allowed bool
-	// Why.
-	Reason Reason
-	// Where the answer comes from.
-	Source Source
-	// How many units this was about.
-	Units int64
-	// The name of the tier in force; empty when not known.
-	Plan string
-	// Units that the plan allows in this period, or Unlimited; -1 when not known.
-	Limit int64
-	// Units used in this period as far as known here; -1 when not known.
-	Used int64
-	// Units that may still be used, or Unlimited; -1 when not known.
-	Remaining int64
-	// After this asking again may bring another answer; 0 when allowed, -1 when not known.
-	RetryAfter time.Duration
-	// How old the server's part of the answer is; -1 when there is none.
-	Age time.Duration
-	// The most units, over all processes of this journal, that can have been admitted beyond what the server granted or counted. 0 with
-	// a lease.
-	MaxOver int64
-
-	refund [3]uint64
+	raw  rawDecision
+	plan string
 }
+
+// rawDecision is dreamapi_decision as it lies in memory, without anything that Go would take for a pointer. It is read by methods: turning
+// all of it into fields would take longer than the use that it is about.
+type rawDecision struct {
+	allowed, reason, source, reserved int32
+	units                             int64
+	plan                              uintptr
+	limit, used, remaining            int64
+	retryAfterMs, ageMs, maxOver      int64
+	refund                            [3]uint64
+}
+
+// They are one, or this does not compile.
+var (
+	_ = [1]struct{}{}[unsafe.Sizeof(rawDecision{})-C.sizeof_dreamapi_decision]
+	_ = [1]struct{}{}[unsafe.Offsetof(rawDecision{}.plan)-unsafe.Offsetof(C.dreamapi_decision{}.plan)]
+	_ = [1]struct{}{}[unsafe.Offsetof(rawDecision{}.refund)-unsafe.Offsetof(C.dreamapi_decision{}.refund_token)]
+)
+
+func (d *rawDecision) c() *C.dreamapi_decision { return (*C.dreamapi_decision)(unsafe.Pointer(d)) }
 
 // unknown is the decision of a use that never reached the library.
-var unknown = Decision{Reason: ReasonRefused, Limit: -1, Used: -1, Remaining: -1, RetryAfter: -1, Age: -1}
+var unknown = Decision{raw: rawDecision{reason: int32(ReasonRefused), limit: -1, used: -1, remaining: -1, retryAfterMs: -1, ageMs: -1}}
 
-func decisionOf(from *C.dreamapi_decision, plan string) Decision {
-	return Decision{
-		Allowed:    from.allowed != 0,
-		Reason:     Reason(from.reason),
-		Source:     Source(from.source),
-		Units:      int64(from.units),
-		Plan:       plan,
-		Limit:      int64(from.limit),
-		Used:       int64(from.used),
-		Remaining:  int64(from.remaining),
-		RetryAfter: span(from.retry_after_ms),
-		Age:        span(from.age_ms),
-		MaxOver:    int64(from.max_over),
-		refund:     [3]uint64{uint64(from.refund_token[0]), uint64(from.refund_token[1]), uint64(from.refund_token[2])},
-	}
-}
+// Allowed: it was admitted, and counted (Meter.Check counts nothing).
+func (d Decision) Allowed() bool { return d.raw.allowed != 0 }
+
+// Reason is why.
+func (d Decision) Reason() Reason { return Reason(d.raw.reason) }
+
+// Source is where the answer comes from.
+func (d Decision) Source() Source { return Source(d.raw.source) }
+
+// Units is how many this was about.
+func (d Decision) Units() int64 { return d.raw.units }
+
+// Plan is the name of the tier in force; empty when not known.
+func (d Decision) Plan() string { return d.plan }
+
+// Limit is the units that the plan allows in this period, or Unlimited; -1 when not known.
+func (d Decision) Limit() int64 { return d.raw.limit }
+
+// Used is the units used in this period as far as known here; -1 when not known.
+func (d Decision) Used() int64 { return d.raw.used }
+
+// Remaining is the units that may still be used, or Unlimited; -1 when not known.
+func (d Decision) Remaining() int64 { return d.raw.remaining }
+
+// RetryAfter is the time after which asking again may bring another answer; 0 when allowed, -1 when not known.
+func (d Decision) RetryAfter() time.Duration { return span(C.int64_t(d.raw.retryAfterMs)) }
+
+// Age is how old the server's part of the answer is; -1 when there is none.
+func (d Decision) Age() time.Duration { return span(C.int64_t(d.raw.ageMs)) }
+
+// MaxOver is the most units, over all processes of this journal, that can have been admitted beyond what the server granted or counted. 0
+// with a lease.
+func (d Decision) MaxOver() int64 { return d.raw.maxOver }
 
 // refusal is the error beside a decision that says no.
 func refusal(status C.dreamapi_status, decision *Decision) *Error {
 	failed := refused(status)
-	failed.RetryAfter, failed.Retriable = decision.RetryAfter, decision.RetryAfter >= 0
+	failed.RetryAfter, failed.Retriable = decision.RetryAfter(), decision.RetryAfter() >= 0
 	if status == C.DREAMAPI_LIMIT {
-		failed.Used, failed.Limit = decision.Used, decision.Limit
+		failed.Used, failed.Limit = decision.Used(), decision.Limit()
 	}
 	return failed
 }
 
-// planText is the plan's name; a user's plan changes rarely, so the last one's copy nearly always serves.
-func (m *Meter) planText(plan *C.char) string {
-	last := m.plan.Load()
-	if last == nil || last.c != plan {
-		last = &planName{plan, text(plan)}
-		m.plan.Store(last)
+// name completes a decision with the plan's name, which C lends for the client's life. A user's plan changes rarely, so the last copy
+// nearly always serves. To be called while inside the meter.
+func (m *Meter) name(decision *Decision) {
+	plan := m.plan.Load()
+	if plan == nil || plan.c != decision.raw.plan {
+		plan = &planName{decision.raw.plan, text(decision.raw.c().plan)}
+		m.plan.Store(plan)
 	}
-	return last.name
+	decision.plan = plan.name
 }
 
 // Use admits and counts units (1 to MaxUnits), all or none. A nil error: admitted. ErrTierLimit, ErrRateLimited, ErrTimeout, ErrUnavailable,
 // ErrNotFound, ErrInvalid, or what the server refused the client with: not admitted, nothing counted. With units at hand it takes a
 // fraction of a microsecond and allocates nothing; else it waits as the meter's policy lets it, at most MeterOptions.Wait.
-func (m *Meter) Use(units int64) (Decision, error) {
+func (m *Meter) Use(units int64) (decision Decision, err error) {
 	if !m.enter() {
 		return unknown, closedError()
 	}
-	used := C.go_meter_use(m.meter, C.int64_t(units))
-	return m.answer(&used)
+	var status C.dreamapi_status
+	if m.isQuiet {
+		status = useQuietly(m.meter, units, &decision.raw)
+	} else {
+		status = use(m.meter, units, &decision.raw)
+	}
+	m.name(&decision)
+	m.leave()
+	if status != C.DREAMAPI_OK {
+		err = refusal(status, &decision)
+	}
+	return decision, err
 }
 
 // Check tells what Use would say of units with what is at hand now; it counts nothing, waits for nothing, asks nobody.
-func (m *Meter) Check(units int64) (Decision, error) {
+func (m *Meter) Check(units int64) (decision Decision, err error) {
 	if !m.enter() {
 		return unknown, closedError()
 	}
-	used := C.go_meter_check(m.meter, C.int64_t(units))
-	return m.answer(&used)
-}
-
-// answer leaves the meter: until then it holds the plan's name.
-func (m *Meter) answer(used *C.go_used) (Decision, error) {
-	decision := decisionOf(&used.decision, m.planText(used.decision.plan))
+	status := check(m.meter, units, &decision.raw)
+	m.name(&decision)
 	m.leave()
-	if used.status == C.DREAMAPI_OK {
-		return decision, nil
+	if status != C.DREAMAPI_OK {
+		err = refusal(status, &decision)
 	}
-	return decision, refusal(used.status, &decision)
+	return decision, err
 }
 
 // Refund takes an admitted use back: its units are not billed, and return to the user's allowance when settled. The decision is
@@ -289,18 +290,11 @@ func (m *Meter) Refund(decision *Decision) error {
 		return closedError()
 	}
 	defer m.leave()
-	var used C.dreamapi_decision
-	used.units, used.source = C.int64_t(decision.Units), C.dreamapi_source(decision.Source)
-	if decision.Allowed {
-		used.allowed = 1
-	}
-	for i, part := range decision.refund {
-		used.refund_token[i] = C.uint64_t(part)
-	}
-	status := C.dreamapi_meter_refund(m.meter, &used)
-	for i, part := range used.refund_token {
-		decision.refund[i] = uint64(part)
-	}
+	// A copy without pointers: C only reads numbers, and clears the token.
+	raw := decision.raw
+	raw.plan = 0
+	status := C.dreamapi_meter_refund(m.meter, raw.c())
+	decision.raw.refund = raw.refund
 	if status != C.DREAMAPI_OK {
 		return refused(status)
 	}
@@ -324,14 +318,14 @@ func (m *Meter) Reserve(units int64, hold time.Duration) (*Reservation, error) {
 		return nil, closedError()
 	}
 	defer m.leave()
-	var decision C.dreamapi_decision
+	var decision Decision
 	var reservation C.dreamapi_reservation
-	status := C.dreamapi_meter_reserve(m.meter, C.int64_t(units), milliseconds(hold), &reservation, &decision)
-	made := decisionOf(&decision, m.planText(decision.plan))
+	status := C.dreamapi_meter_reserve(m.meter, C.int64_t(units), milliseconds(hold), &reservation, decision.raw.c())
+	m.name(&decision)
 	if status != C.DREAMAPI_OK {
-		return nil, refusal(status, &made)
+		return nil, refusal(status, &decision)
 	}
-	return &Reservation{Decision: made, meter: m, units: reservation.units, token: reservation.token}, nil
+	return &Reservation{Decision: decision, meter: m, units: reservation.units, token: reservation.token}, nil
 }
 
 // Commit ends the reservation with what the work really took. Up to the reserved units it always books; the excess is an ordinary
@@ -345,14 +339,14 @@ func (r *Reservation) Commit(units int64) (Decision, error) {
 		return unknown, closedError()
 	}
 	defer r.meter.leave()
-	var decision C.dreamapi_decision
+	var decision Decision
 	reservation := C.dreamapi_reservation{units: r.units, token: r.token}
-	status := C.dreamapi_meter_commit(r.meter.meter, &reservation, C.int64_t(units), &decision)
-	made := decisionOf(&decision, r.meter.planText(decision.plan))
+	status := C.dreamapi_meter_commit(r.meter.meter, &reservation, C.int64_t(units), decision.raw.c())
+	r.meter.name(&decision)
 	if status != C.DREAMAPI_OK {
-		return made, refusal(status, &made)
+		return decision, refusal(status, &decision)
 	}
-	return made, nil
+	return decision, nil
 }
 
 // Release ends the reservation and bills nothing. After Commit it does nothing, so it may be deferred.

@@ -132,9 +132,9 @@ func TestAMeterAdmitsExactlyTheLimitAndBooksIt(t *testing.T) {
 			for j := 0; j < 80; j++ {
 				decision, err := meter.Use(1)
 				switch {
-				case err == nil && decision.Allowed:
+				case err == nil && decision.Allowed():
 					atomic.AddInt64(&admitted, 1)
-				case errors.Is(err, dreamapi.ErrTierLimit) && !decision.Allowed && decision.Reason == dreamapi.ReasonLimit:
+				case errors.Is(err, dreamapi.ErrTierLimit) && !decision.Allowed() && decision.Reason() == dreamapi.ReasonLimit:
 					atomic.AddInt64(&refused, 1)
 				default:
 					t.Errorf("%v %+v", err, decision)
@@ -167,14 +167,14 @@ func TestAUseIsRefundedOnce(t *testing.T) {
 	defer meter.Close()
 	decision, err := meter.Use(10)
 	must(t, err)
-	if decision.Plan != "pro" || decision.Limit != 1000 || decision.Units != 10 || decision.Source == dreamapi.SourceNone || decision.RetryAfter != 0 {
+	if decision.Plan() != "pro" || decision.Limit() != 1000 || decision.Units() != 10 || decision.Source() == dreamapi.SourceNone || decision.RetryAfter() != 0 {
 		t.Errorf("%+v", decision)
 	}
 	must(t, meter.Refund(&decision))
 	mustBe(t, meter.Refund(&decision), dreamapi.ErrInvalid)
 	checked, err := meter.Check(1)
 	must(t, err)
-	if !checked.Allowed {
+	if !checked.Allowed() {
 		t.Errorf("%+v", checked)
 	}
 	must(t, client.Flush(background))
@@ -220,7 +220,7 @@ func TestPoliciesAndMetersOfOtherNames(t *testing.T) {
 	defer meter.Close()
 	// Nothing was asked yet, so nothing is here.
 	decision, err := meter.Use(1)
-	if err == nil || decision.Allowed || decision.Reason != dreamapi.ReasonEmpty || decision.Reason.String() != "empty" {
+	if err == nil || decision.Allowed() || decision.Reason() != dreamapi.ReasonEmpty || decision.Reason().String() != "empty" {
 		t.Errorf("%v %+v", err, decision)
 	}
 	_, err = client.MeterOpen(user, dreamapi.MeterOptions{Meter: string(make([]byte, 3))})
