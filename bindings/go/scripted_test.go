@@ -16,12 +16,11 @@ import (
 // scripted is a server that answers as it is told, and remembers what it was asked.
 type scripted struct {
 	URL string
-	// Says what GET /health announces; nil: no extensions. Set before the first request.
-	health func(w http.ResponseWriter)
-	// Answers everything else.
+	// Answers everything but GET /health.
 	answer func(w http.ResponseWriter, r *http.Request, try int)
 
 	mu       sync.Mutex
+	health   func(w http.ResponseWriter) // answers GET /health; nil: there are no extensions
 	requests []request
 	probes   []request
 }
@@ -46,11 +45,12 @@ func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	if r.URL.Path == "/prefix/health" {
 		s.probes = append(s.probes, asked)
+		health := s.health
 		s.mu.Unlock()
-		if s.health == nil {
+		if health == nil {
 			_, _ = io.WriteString(w, `{"status":"ok"}`)
 		} else {
-			s.health(w)
+			health(w)
 		}
 		return
 	}
@@ -61,7 +61,13 @@ func (s *scripted) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *scripted) announce(extensions string) *scripted {
-	s.health = func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"status":"ok","extensions":[`+extensions+`]}`) }
+	return s.healthy(func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"status":"ok","extensions":[`+extensions+`]}`) })
+}
+
+func (s *scripted) healthy(health func(w http.ResponseWriter)) *scripted {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.health = health
 	return s
 }
 
@@ -71,15 +77,27 @@ func (s *scripted) asked() []request {
 	return append([]request(nil), s.requests...)
 }
 
+func (s *scripted) probed() []request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]request(nil), s.probes...)
+}
+
 func (s *scripted) client(t testing.TB, options dreamapi.Options) *dreamapi.Client {
+	t.Helper()
+	if options.SecretKey == "" && options.PublishableKey == "" {
+		options.SecretKey = "sk_live_scripted"
+	}
+	return s.clientWithKeys(t, options)
+}
+
+// clientWithKeys is one with these keys and no other; maybe none.
+func (s *scripted) clientWithKeys(t testing.TB, options dreamapi.Options) *dreamapi.Client {
 	t.Helper()
 	options.BaseURL = s.URL
 	// The environment names the real service's key, for the examples.
 	t.Setenv("DREAMAPI_SECRET_KEY", "")
 	os.Unsetenv("DREAMAPI_SECRET_KEY")
-	if options.SecretKey == "" && options.PublishableKey == "" {
-		options.SecretKey = "sk_live_scripted"
-	}
 	client, err := dreamapi.New(options)
 	must(t, err)
 	t.Cleanup(func() { client.Close() })
