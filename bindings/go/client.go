@@ -52,9 +52,6 @@ func New(options Options) (*Client, error) {
 	var lent lent
 	defer lent.free()
 	given, log, err := options.c(&lent)
-	if err == nil {
-		err = lent.err()
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -155,6 +152,12 @@ func (c *core) enter() bool {
 }
 
 func (c *core) leave() { c.busy.Done() }
+
+func (c *core) isClosing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.isClosed
+}
 
 // Close cancels the calls in flight (they end with ErrCancelled), settles what meters spent (Options.CloseTimeout), closes the
 // connections and wipes the keys. It waits for methods under way in other goroutines to return. Closing again does nothing. It always
@@ -392,6 +395,9 @@ func (c *Client) Flush(ctx context.Context) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return contextError(err)
+		}
+		if c.isClosing() {
+			return closedError() // Close settles
 		}
 		slice := time.Until(until)
 		isLast := slice <= flushSlice

@@ -24,10 +24,10 @@ type Metering struct {
 }
 
 // Metered is middleware: a request reaches the handler inside only when its user's meter admits it, and is counted then. The handler finds
-// the decision with DecisionOf. It panics if how.User is nil, as http.Handle does without a handler.
+// the decision with DecisionOf.
 func (c *Client) Metered(how Metering) func(http.Handler) http.Handler {
 	if how.User == nil {
-		panic("dreamapi: Metering.User is nil")
+		how.User = func(*http.Request) (string, error) { return "", errors.New("Metering.User is nil") }
 	}
 	refuse := how.Refused
 	if refuse == nil {

@@ -57,17 +57,22 @@ func (o *Options) c(lent *lent) (*C.dreamapi_options, cgo.Handle, error) {
 	}
 	var log cgo.Handle
 	for _, one := range o.settings(options, lent, &log) {
-		if one.isSet {
-			if status := one.set(); status != C.DREAMAPI_OK {
-				C.dreamapi_options_free(options)
-				if log != 0 {
-					log.Delete()
-				}
-				failed := refused(status)
-				failed.Message = "Options." + one.name + " was refused."
-				failed.Local = true
-				return nil, 0, failed
+		if !one.isSet {
+			continue
+		}
+		status := one.set()
+		err := lent.err()
+		if err == nil && status != C.DREAMAPI_OK {
+			failed := refused(status)
+			failed.Message, failed.Local = "Options."+one.name+" was refused.", true
+			err = failed
+		}
+		if err != nil {
+			C.dreamapi_options_free(options)
+			if log != 0 {
+				log.Delete()
 			}
+			return nil, 0, err
 		}
 	}
 	return options, log, nil

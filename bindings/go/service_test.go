@@ -77,7 +77,7 @@ func TestEveryOtherCallReachesTheService(t *testing.T) {
 	if usage.Count != 1 || usage.Limit != 5 || usage.Remaining != 4 {
 		t.Errorf("%+v", usage)
 	}
-	outcomes, err := client.UsageBatch(background, []dreamapi.UsageEvent{{ID: "e1", UserID: user, Units: 2, At: time.Now()}, {ID: "e1", UserID: user, Units: 2}, {UserID: user, Units: 9}})
+	outcomes, err := client.UsageBatch(background, []dreamapi.UsageEvent{{ID: "1-" + user, UserID: user, Units: 2, At: time.Now()}, {ID: "1-" + user, UserID: user, Units: 2}, {UserID: user, Units: 9}})
 	must(t, err)
 	if len(outcomes.Items) != 3 || outcomes.Items[0].Status != "applied" || outcomes.Items[1].Status == "applied" || outcomes.Items[2].Status != "limit" {
 		t.Errorf("%+v", outcomes)

@@ -70,7 +70,7 @@ func (l *lent) bytes(value []byte) unsafe.Pointer {
 // err is nil if every text can be said in C.
 func (l *lent) err() error {
 	if l.hasNUL {
-		return &Error{Code: CodeInvalid, Local: true, Message: "A text contains a NUL byte."}
+		return &Error{Code: CodeInvalid, Local: true, RetryAfter: -1, Used: -1, Limit: -1, Message: "A text contains a NUL byte."}
 	}
 	return nil
 }
