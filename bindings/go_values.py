@@ -7,9 +7,9 @@ from headers import Accessor, Api, Call, Enum, Struct, Value
 
 # Structs of parameters that are not texts and numbers alone, or whose zero is not their default: written by hand.
 BY_HAND = ("dreamapi_asset_params", "dreamapi_cart_params", "dreamapi_meter_params", "dreamapi_tier_check_params", "dreamapi_call_options",
-           "dreamapi_test_answer", "dreamapi_transport", "dreamapi_transport_settings", "dreamapi_clock")
+           "dreamapi_token_params", "dreamapi_webhook_params", "dreamapi_test_answer", "dreamapi_transport", "dreamapi_transport_settings", "dreamapi_clock")
 # What Go people read as one word.
-INITIALISMS = {word: word.upper() for word in ("id", "url", "json", "api", "mrr", "tls", "ok")}
+INITIALISMS = {word: word.upper() for word in ("id", "url", "json", "jwks", "api", "mrr", "tls", "ok")}
 # Where C's word says too little without its prefix.
 CODE_NAMES = {"LIMIT": "TierLimit", "NOMEM": "NoMemory"}
 ENUMS = {"dreamapi_status": ("Code", "DREAMAPI_"), "dreamapi_reason": ("Reason", "DREAMAPI_REASON_"),
@@ -57,7 +57,7 @@ class Words:
                 if item.name == "dreamapi_status":
                     self.names[member.name] = "nil" if member.value == 0 else "Err" + code_name(member.name)
         for value in api.values():
-            self.names.update({item.function.name: f"{type_name(value.name)}.{camel(item.name)}" for item in value.accessors})
+            self.names.update({item.function.name: f"{type_name(value.name)}.{field_name(item)}" for item in value.accessors})
         self.names.update({call.function.name: "Client." + camel(call.name) for call in api.calls()})
         self.names.update({"dreamapi_tier_check": "Client.TierCheck", "dreamapi_client_use": "Client.Use"})
 
@@ -76,7 +76,7 @@ class Words:
 
     def said(self, text: str) -> str:
         """What the header says, without what is about memory."""
-        for phrase in ("; never NULL but for a NULL object", ", never NULL but for a NULL object", " Never NULL but for a NULL object.", "; 0 for NULL",
+        for phrase in (" Never NULL or empty.", " Never NULL.", "; never NULL but for a NULL object", ", never NULL but for a NULL object", " Never NULL but for a NULL object.", "; 0 for NULL",
                        " 0 for NULL.", "; NULL for NULL and for a customer of a list", "; NULL for NULL", ", and for NULL", "; may be NULL",
                        "; all are copied", ", and NULL for a server that knows of none", ", and 0 for a server that knows of none",
                        ", which is the number of events"):
@@ -131,7 +131,7 @@ def enum(item: Enum, words: Words) -> str:
 
 
 def is_moment(doc: str) -> bool:
-    return bool(re.match(r"(When it happened, in m|M)illiseconds since 1970", doc))
+    return bool(re.match(r"(`exp`, in m|M)illiseconds since 1970", doc))
 
 
 def field_type(item: Accessor) -> str:
@@ -139,6 +139,10 @@ def field_type(item: Accessor) -> str:
         return "time.Time"
     return {"text": "string", "integer": "int64", "number": "float64", "flag": "bool", "texts": "[]string"}.get(item.kind) or \
         "[]" + type_name(item.value_type)
+
+
+def field_name(item: Accessor) -> str:
+    return camel(item.name.removesuffix("_ms") if item.kind == "integer" and is_moment(item.function.doc) else item.name)
 
 
 def field_doc(item: Accessor, words: Words) -> str:
@@ -154,7 +158,7 @@ def field_doc(item: Accessor, words: Words) -> str:
 
 def copied(item: Accessor) -> str:
     """The statement that copies a field out of the C object."""
-    field, function = camel(item.name), item.function.name
+    field, function = field_name(item), item.function.name
     if item.kind in ("texts", "values"):
         one = f"C.{function}(object, i)"
         one = f"text({one})" if item.kind == "texts" else f"from{type_name(item.value_type)}({one})"
@@ -170,7 +174,7 @@ def value(item: Value, words: Words) -> str:
     name = type_name(item.name)
     fields = [accessor for accessor in item.accessors if accessor.kind != "lookup"]
     text = about(name, words.said(item.doc)) + f"type {name} struct {{\n"
-    text += "\n".join(comment(field_doc(field, words), "\t") + f"\t{camel(field.name)} {field_type(field)}\n" for field in fields) + "}\n\n"
+    text += "\n".join(comment(field_doc(field, words), "\t") + f"\t{field_name(field)} {field_type(field)}\n" for field in fields) + "}\n\n"
     for lookup in (accessor for accessor in item.accessors if accessor.kind == "lookup"):
         # It asks for membership in the list of the same noun.
         among = camel(lookup.name.removeprefix("has_")) + "s"

@@ -199,6 +199,23 @@ func (c *Client) TierList(ctx context.Context, options ...CallOption) (*Tiers, e
 	return answer, err
 }
 
+// TokenVerify verifies a token. ErrAuth: malformed, no good signature, not in time, or not as params ask; Error.Message
+// says which. ErrForbidden: good, but of another project. ErrUnavailable: there are no keys, or not the token's, and
+// none could be fetched; this says nothing about the token. ErrTimeout: they did not come in time. ErrInvalid: also
+// when the client has no source of keys. Any thread; with keys at hand it does not wait.
+func (c *Client) TokenVerify(ctx context.Context, token string, params TokenParams, options ...CallOption) (*Token, error) {
+	var lent lent
+	defer lent.free()
+	cToken := lent.text(token)
+	cParams := params.c(&lent)
+	start := func(client *C.dreamapi_client, given *C.dreamapi_call_options, out **C.dreamapi_call, failed *C.dreamapi_error) C.dreamapi_status {
+		return C.dreamapi_token_verify_start(client, cToken, &cParams, given, out, failed)
+	}
+	var answer *Token
+	err := c.do(ctx, &lent, options, start, takeToken(&answer))
+	return answer, err
+}
+
 // UsageGet reads a user's usage (GET /api/usage); counts nothing.
 func (c *Client) UsageGet(ctx context.Context, userID string, options ...CallOption) (*Usage, error) {
 	var lent lent
@@ -380,6 +397,19 @@ func takeTiers(answer **Tiers) taker {
 			value := fromTiers(object)
 			*answer = &value
 			C.dreamapi_tiers_free(object)
+		}
+		return status
+	}
+}
+
+func takeToken(answer **Token) taker {
+	return func(call *C.dreamapi_call, failed *C.dreamapi_error) C.dreamapi_status {
+		var object *C.dreamapi_token
+		status := C.dreamapi_token_result(call, &object, failed)
+		if object != nil {
+			value := fromToken(object)
+			*answer = &value
+			C.dreamapi_token_free(object)
 		}
 		return status
 	}

@@ -29,6 +29,14 @@ type Options struct {
 	SecretKey string
 	// The project's publishable key ("pk_..."); sent only when there is no secret key.
 	PublishableKey string
+	// Signs each request (RFC 9421) with a key made from the secret one, instead of sending that. Needs both keys, and a server that
+	// announces "signatures".
+	Sign bool
+	// Where the keys are published that end users' tokens are signed with, for TokenVerify: the provider's
+	// "https://.../.well-known/jwks.json".
+	JWKSURL string
+	// The keys themselves, instead of their URL: a JWKS, or one public key in PEM.
+	TokenKeys string
 	// The total time of a call, retries included, where the context has no deadline; 0: 30 seconds. At most a day.
 	Timeout time.Duration
 	// How often a call may be tried again where that is safe; 0: 4 times, negative: never. At most 100.
@@ -94,6 +102,15 @@ func (o *Options) settings(to *C.dreamapi_options, lent *lent, log *cgo.Handle) 
 		}},
 		{"PublishableKey", o.PublishableKey != "", func() C.dreamapi_status {
 			return C.dreamapi_options_set_publishable_key(to, lent.text(o.PublishableKey))
+		}},
+		{"Sign", o.Sign, func() C.dreamapi_status {
+			return C.dreamapi_options_set_auth(to, C.DREAMAPI_AUTH_SIGNATURE)
+		}},
+		{"JWKSURL", o.JWKSURL != "", func() C.dreamapi_status {
+			return C.dreamapi_options_set_jwks_url(to, lent.text(o.JWKSURL))
+		}},
+		{"TokenKeys", o.TokenKeys != "", func() C.dreamapi_status {
+			return C.dreamapi_options_set_token_keys(to, lent.text(o.TokenKeys))
 		}},
 		{"Timeout", o.Timeout != 0, func() C.dreamapi_status {
 			return C.dreamapi_options_set_timeout_ms(to, milliseconds(o.Timeout))

@@ -23,6 +23,12 @@ static dreamapi_tier_check_params go_tier_check_params(void)
     return params;
 }
 
+static dreamapi_token_params go_token_params(void)
+{
+    dreamapi_token_params params = DREAMAPI_TOKEN_PARAMS_INIT;
+    return params;
+}
+
 static dreamapi_call_options go_call_options(void)
 {
     dreamapi_call_options options = DREAMAPI_CALL_OPTIONS_INIT;
@@ -154,6 +160,52 @@ func (p *TierCheckParams) c(lent *lent) C.dreamapi_tier_check_params {
 		params.max_age_ms = milliseconds(maxSpan(p.MaxAge, 0))
 	}
 	return params
+}
+
+// TokenParams is what a token must say besides being signed and in time.
+type TokenParams struct {
+	// The claim iss must be this; empty: any or none.
+	Issuer string
+	// The claim aud must be this or have it in its list; empty: it is not looked at.
+	Audience string
+	// The claim azp must be one of these; none: it is not looked at. Name your own origins here.
+	AuthorizedParties []string
+	// The token must name one of these projects, by publishable key; none: the client's own (Options.PublishableKey).
+	PublishableKeys []string
+	// Tokens of any project, or none. Without it and without any key the call is ErrInvalid, since all projects' users share one provider.
+	AnyProject bool
+	// How far clocks may differ, up to five minutes; 0: a minute, negative: not at all.
+	Skew time.Duration
+}
+
+func (p *TokenParams) c(lent *lent) C.dreamapi_token_params {
+	params := C.go_token_params()
+	params.issuer = lent.text(p.Issuer)
+	params.audience = lent.text(p.Audience)
+	params.authorized_parties = lent.texts(p.AuthorizedParties)
+	params.publishable_keys = lent.texts(p.PublishableKeys)
+	if p.AnyProject {
+		params.any_project = 1
+	}
+	if p.Skew != 0 {
+		params.skew_ms = milliseconds(maxSpan(p.Skew, 0))
+	}
+	return params
+}
+
+// texts is a list ended by nil; nil for an empty one. Texts of it that are empty are kept: they match nothing.
+func (l *lent) texts(values []string) **C.char {
+	if len(values) == 0 {
+		return nil
+	}
+	first := (**C.char)(l.memory(C.size_t(len(values)+1) * C.size_t(unsafe.Sizeof(uintptr(0)))))
+	all := unsafe.Slice(first, len(values))
+	for i, value := range values {
+		if all[i] = l.text(value); all[i] == nil {
+			all[i] = (*C.char)(l.memory(1))
+		}
+	}
+	return first
 }
 
 func newCallOptions() C.dreamapi_call_options { return C.go_call_options() }

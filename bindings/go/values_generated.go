@@ -1017,6 +1017,42 @@ func fromTiers(object *C.dreamapi_tiers) Tiers {
 	return value
 }
 
+// Token is what a verified token says. Immutable; any thread may read it, also after the client is gone.
+type Token struct {
+	// sub.
+	UserID string
+
+	// The project: publicMetadata.publishableKey, else publishableKey.
+	PublishableKey string
+
+	// publicMetadata.plan, else plan: as the provider had it when the token was made. Client.TierCheck takes it as a plan.
+	Plan string
+
+	// email, else publicMetadata.email, else primary_email.
+	Email string
+
+	// sid.
+	SessionID string
+
+	// Zero when the answer does not say.
+	ExpiresAt time.Time
+
+	// The payload as it was signed: JSON.
+	JSON string
+}
+
+func fromToken(object *C.dreamapi_token) Token {
+	var value Token
+	value.UserID = text(C.dreamapi_token_user_id(object))
+	value.PublishableKey = text(C.dreamapi_token_publishable_key(object))
+	value.Plan = text(C.dreamapi_token_plan(object))
+	value.Email = text(C.dreamapi_token_email(object))
+	value.SessionID = text(C.dreamapi_token_session_id(object))
+	value.ExpiresAt = moment(C.dreamapi_token_expires_at_ms(object))
+	value.JSON = text(C.dreamapi_token_json(object))
+	return value
+}
+
 // Usage is what a user used, and what the plan allows.
 type Usage struct {
 	// The user's id; empty when the answer does not say (after Client.UsageTrack).
@@ -1381,8 +1417,16 @@ type MeterStats struct {
 	// Without leases: units of cached meters that the server is yet to count.
 	UnitsUnreported int64
 
-	// Without leases: units whose report may have been counted or not. They are not sent again: billed once or never.
+	// Without leases: units whose report may have been counted or not; and units admitted beyond a lease (PolicyAllow)
+	// before a reboot without a clean close. They are not sent again: billed once or never.
 	UnitsDoubtful int64
+
+	// Units admitted beyond any lease (PolicyAllow) that no lease has billed yet.
+	UnitsOwed int64
+
+	// Records that a torn write damaged, or of leases that the server finds invalid, since the journal was made: given up.
+	// The server counts such a lease's units as lost until the period ends.
+	LeasesDamaged int64
 }
 
 func fromMeterStats(from *C.dreamapi_meter_stats) MeterStats {
@@ -1403,5 +1447,7 @@ func fromMeterStats(from *C.dreamapi_meter_stats) MeterStats {
 	figures.MetersOpen = int64(from.meters_open)
 	figures.UnitsUnreported = int64(from.units_unreported)
 	figures.UnitsDoubtful = int64(from.units_doubtful)
+	figures.UnitsOwed = int64(from.units_owed)
+	figures.LeasesDamaged = int64(from.leases_damaged)
 	return figures
 }
