@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all end-to-end tests share: the path to tests/support, and the lines that are printed after the last test."""
+"""What all end-to-end tests share: the path to tests/support, the Python package, which is built once a run, and the lines that are
+printed after the last test."""
 
 import os
 import pathlib
+import re
+import shutil
+import subprocess
 import sys
+
+import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 sys.dont_write_bytecode = True
+
+import daemon  # noqa: E402 - found by the path above
 
 SUMMARY = []
 
@@ -27,3 +35,29 @@ def pytest_collection_modifyitems(config, items):
 def pytest_terminal_summary(terminalreporter):
     for line in SUMMARY:
         terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def package_path(tmp_path_factory):
+    """The folder in which the Python package was installed, as a user does it: the library under a prefix, found by pkg-config. pip builds in
+    a copy: nothing is left in the tree."""
+    root = tmp_path_factory.mktemp("python")
+    subprocess.run(["meson", "install", "-C", str(daemon.build_dir()), "--no-rebuild", "--quiet", "--destdir", str(root)], check=True,
+                   stdout=subprocess.DEVNULL)
+    config, prefix = next(root.rglob("dreamapi.pc")), next(root.rglob("dreamapi.h")).parent.parent
+    config.write_text(re.sub(r"^prefix=.*", f"prefix={prefix}", config.read_text(), flags=re.MULTILINE))
+    shutil.copytree(daemon.ROOT / "bindings" / "python", root / "source", ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    built = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-build-isolation", "--no-deps",
+                            "--target", str(root / "site"), str(root / "source")], env={**os.environ, "PKG_CONFIG_PATH": str(config.parent)},
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert built.returncode == 0, built.stdout
+    return root / "site"
+
+
+@pytest.fixture(scope="session")
+def package(package_path):
+    """The package, imported into this process."""
+    sys.path.insert(0, str(package_path))
+    import dreamapi
+    yield dreamapi
+    sys.path.remove(str(package_path))

@@ -7,6 +7,11 @@
             if meter.use():
                 serve()
 """
+try:
+    from . import _ffi as _ffi
+except ImportError as problem:
+    raise ImportError(f"dreamapi: libdreamapi cannot be loaded ({problem}). The package was compiled against a library that is not where it was: "
+                      "install libdreamapi, name its folder in LD_LIBRARY_PATH, or run pip install again") from problem
 from . import _values
 from ._client import AsyncClient, Client, MeterStats, TierVerdict, version
 from ._convert import CallOptions, CartItem, UsageEvent

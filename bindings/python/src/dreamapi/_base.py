@@ -4,7 +4,9 @@ event loop watches. Neither starts a thread of its own; the C client's one worke
 from __future__ import annotations
 
 import asyncio
+import atexit
 import os
+import weakref
 from typing import Any, Callable, NoReturn, TypeVar
 
 from ._convert import Keep, milliseconds
@@ -21,6 +23,17 @@ def check(status: int, c_error: Any = None) -> None:
         raise failure(status, c_error)
 
 
+LIVE: weakref.WeakSet[Handle] = weakref.WeakSet()
+
+
+@atexit.register
+def close_all() -> None:
+    """A program that ends settles what its meters spent. A forked child leaves its parent's clients alone."""
+    for handle in list(LIVE):
+        if handle._pid == os.getpid():
+            handle.close()
+
+
 class Handle:
     """What both clients share: made from options, closed once, never pickled."""
 
@@ -30,6 +43,9 @@ class Handle:
         secret_key: str | None = None,
         *,
         publishable_key: str | None = None,
+        signed: bool = False,
+        jwks_url: str | None = None,
+        token_keys: str | None = None,
         timeout: float | None = None,
         max_retries: int | None = None,
         journal: str | os.PathLike[str] | None = None,
@@ -39,18 +55,22 @@ class Handle:
         user_agent_suffix: str | None = None,
     ) -> None:
         """What is left out comes from the environment (DREAMAPI_BASE_URL, DREAMAPI_SECRET_KEY, DREAMAPI_PUBLISHABLE_KEY) or is the
-        library's default. Durations are in seconds. `journal` is the file in which meters keep their counts through a crash."""
+        library's default. Durations are in seconds. `journal` is the file in which meters keep their counts through a crash. `signed`: requests are
+        signed and the secret is never sent. `token_verify` takes its keys from `jwks_url`, or from `token_keys` (a JWKS, or PEM)."""
         self._c: Any = ffi.NULL
         keep, error, out = Keep(), ffi.new("dreamapi_error *"), ffi.new("dreamapi_client **")
         options = ffi.gc(lib.dreamapi_options_new(), lib.dreamapi_options_free)
         if options == ffi.NULL:
             raise MemoryError("libdreamapi: out of memory")
-        texts = {"base_url": base_url, "secret_key": secret_key, "publishable_key": publishable_key, "proxy": proxy,
+        texts = {"base_url": base_url, "secret_key": secret_key, "publishable_key": publishable_key, "proxy": proxy, "jwks_url": jwks_url,
+                 "token_keys": token_keys,
                  "user_agent_suffix": user_agent_suffix, "journal": None if journal is None else os.fspath(journal),
                  "ca_file": None if ca_file is None else os.fspath(ca_file)}
         for name, value in texts.items():
             if value is not None:
                 self._set(name, getattr(lib, f"dreamapi_options_set_{name}")(options, keep.text(value)))
+        if signed:
+            self._set("signed", lib.dreamapi_options_set_auth(options, lib.DREAMAPI_AUTH_SIGNATURE))
         if timeout is not None:
             self._set("timeout", lib.dreamapi_options_set_timeout_ms(options, milliseconds(timeout)))
         if close_timeout is not None:
@@ -59,6 +79,8 @@ class Handle:
             self._set("max_retries", lib.dreamapi_options_set_max_retries(options, max_retries))
         check(lib.dreamapi_client_new(options, out, error), error)
         self._c = out[0]
+        self._pid = os.getpid()
+        LIVE.add(self)
 
     @staticmethod
     def _set(name: str, status: int) -> None:

@@ -11,7 +11,7 @@ from ._base import Handle, check
 from ._calls import AsyncCalls, Calls
 from ._convert import CallOptions, Keep, milliseconds, sure_text
 from ._ffi import ffi, lib
-from ._meter import Decision, Meter
+from ._meter import Decision, Meter, decided
 from ._values import Customer, Policy, Source
 
 
@@ -49,6 +49,8 @@ class MeterStats:
     meters_open: int
     units_unreported: int
     units_doubtful: int
+    units_owed: int
+    leases_damaged: int
 
 
 class Local(Handle):
@@ -80,9 +82,8 @@ class Local(Handle):
 
     def use(self, user_id: str, units: int = 1, *, meter: str | None = None) -> Decision:
         """Meter.use for programs that keep no meters."""
-        keep, c_decision = Keep(), ffi.new("dreamapi_decision *")
-        status = lib.dreamapi_client_use(self._open(), keep.text(user_id), keep.text(meter), units, c_decision)
-        return Decision(status, c_decision, self)
+        keep = Keep()
+        return decided(lib.dreamapi_py_client_use(self._open(), keep.text(user_id), keep.text(meter), units))
 
     def flush(self, timeout: float) -> None:
         """Reports every count and hands every unit back now, within `timeout` seconds."""

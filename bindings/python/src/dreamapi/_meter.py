@@ -7,43 +7,48 @@ from typing import Any, NoReturn
 
 from ._base import check
 from ._convert import milliseconds, number, sure_text
-from ._errors import DreamAPIError, failure
+from ._errors import DreamAPIError, failure, known
 from ._ffi import ffi, lib
 from ._values import Reason, Source, Status
 
-_use, _check, _new = lib.dreamapi_meter_use, lib.dreamapi_meter_check, ffi.new
+_use, _use_one, _check = lib.dreamapi_py_use, lib.dreamapi_py_use_one, lib.dreamapi_py_check
 
 
 class Decision:
-    """An answer, and how much it can be trusted. True when allowed; what it knows is read when asked for."""
+    """An answer, and how much it can be trusted. True when allowed. It holds a copy of all that was said, and outlives its meter and client;
+    what it knows is read when asked for."""
 
-    __slots__ = ("status", "_c", "_owner")
-
-    def __init__(self, status: int, c_decision: Any, owner: Any) -> None:
-        self.status = status
-        self._c = c_decision
-        self._owner = owner  # the plan's name is the client's memory
+    # No __init__: calling one costs as much as the rest of a use. Whoever makes one sets _c, a dreamapi_py_answer.
+    __slots__ = ("_c",)
+    _c: Any
 
     def __bool__(self) -> bool:
-        return self.status == 0
+        return bool(self._c.status == 0)
 
     @property
     def allowed(self) -> bool:
-        return self.status == 0
+        return bool(self._c.status == 0)
+
+    @property
+    def status(self) -> Status | int:
+        """Status.OK, or the status to branch on."""
+        return known(self._c.status)
 
     @property
     def reason(self) -> Reason | int:
         """Why; a reason that this package does not know is a number."""
-        return Reason(self._c.reason) if self._c.reason in Reason._value2member_map_ else int(self._c.reason)
+        number = self._c.decision.reason
+        return Reason(number) if number in Reason._value2member_map_ else int(number)
 
     @property
     def source(self) -> Source | int:
         """Where the answer comes from."""
-        return Source(self._c.source) if self._c.source in Source._value2member_map_ else int(self._c.source)
+        number = self._c.decision.source
+        return Source(number) if number in Source._value2member_map_ else int(number)
 
     @property
     def units(self) -> int:
-        return int(self._c.units)
+        return int(self._c.decision.units)
 
     @property
     def plan(self) -> str:
@@ -53,35 +58,35 @@ class Decision:
     @property
     def limit(self) -> int | None:
         """Units that the plan allows in this period, or UNLIMITED; None when not known."""
-        return number(self._c.limit, -1)
+        return number(self._c.decision.limit, -1)
 
     @property
     def used(self) -> int | None:
-        return number(self._c.used, -1)
+        return number(self._c.decision.used, -1)
 
     @property
     def remaining(self) -> int | None:
-        return number(self._c.remaining, -1)
+        return number(self._c.decision.remaining, -1)
 
     @property
     def retry_after(self) -> float | None:
         """Seconds after which asking again may bring another answer; 0 when allowed, None when not known."""
-        return self._c.retry_after_ms / 1000 if self._c.retry_after_ms >= 0 else None
+        return self._c.decision.retry_after_ms / 1000 if self._c.decision.retry_after_ms >= 0 else None
 
     @property
     def age(self) -> float | None:
         """How old the server's part of the answer is, in seconds."""
-        return self._c.age_ms / 1000 if self._c.age_ms >= 0 else None
+        return self._c.decision.age_ms / 1000 if self._c.decision.age_ms >= 0 else None
 
     @property
     def max_over(self) -> int:
         """The most units that can have been admitted beyond what the server granted; 0 with a lease."""
-        return int(self._c.max_over)
+        return int(self._c.decision.max_over)
 
     def require(self) -> Decision:
         """This decision if it allows; else raises what a refused call would."""
-        if self.status != 0:
-            problem = failure(self.status)
+        if self._c.status != 0:
+            problem = failure(self._c.status)
             if isinstance(problem, DreamAPIError):
                 problem.retry_after, problem.used, problem.limit = self.retry_after, self.used, self.limit
             raise problem
@@ -89,6 +94,12 @@ class Decision:
 
     def __repr__(self) -> str:
         return f"<Decision allowed={self.allowed} reason={self.reason!r} source={self.source!r} used={self.used} limit={self.limit}>"
+
+
+def decided(c_answer: Any) -> Decision:
+    decision = Decision()
+    decision._c = c_answer
+    return decision
 
 
 class Reservation:
@@ -107,9 +118,7 @@ class Reservation:
         if self._c is None:
             raise ValueError("the reservation is over")
         c_reservation, self._c = self._c, None
-        c_decision = ffi.new("dreamapi_decision *")
-        status = lib.dreamapi_meter_commit(self._meter._open(), c_reservation, units, c_decision)
-        return Decision(status, c_decision, self._meter._client)
+        return decided(lib.dreamapi_py_commit(self._meter._open(), c_reservation, units))
 
     def __enter__(self) -> Reservation:
         return self
@@ -135,23 +144,22 @@ class Meter:
 
     def use(self, units: int = 1) -> Decision:
         """Admits and counts units, all or none. The answer is a Decision, true when allowed; it is never raised."""
-        c_decision = _new("dreamapi_decision *")
-        return Decision(_use(self._c, units, c_decision), c_decision, self._client)
+        decision = Decision()
+        decision._c = _use_one(self._c) if units == 1 else _use(self._c, units)
+        return decision
 
     def check(self, units: int = 1) -> Decision:
         """What `use` would say now; counts nothing, waits for nothing."""
-        c_decision = _new("dreamapi_decision *")
-        return Decision(_check(self._c, units, c_decision), c_decision, self._client)
+        return decided(_check(self._c, units))
 
     def refund(self, decision: Decision) -> None:
         """Takes an admitted use back, once."""
-        check(lib.dreamapi_meter_refund(self._open(), decision._c))
+        check(lib.dreamapi_meter_refund(self._open(), ffi.addressof(decision._c, "decision")))
 
     def reserve(self, units: int, hold: float) -> Reservation:
         """Sets units aside for at most `hold` seconds; raises when there are too few."""
-        c_reservation, c_decision = ffi.new("dreamapi_reservation *"), ffi.new("dreamapi_decision *")
-        status = lib.dreamapi_meter_reserve(self._open(), units, milliseconds(hold), c_reservation, c_decision)
-        Decision(status, c_decision, self._client).require()
+        c_reservation = ffi.new("dreamapi_reservation *")
+        decided(lib.dreamapi_py_reserve(self._open(), units, milliseconds(hold), c_reservation)).require()
         return Reservation(self, c_reservation)
 
     def close(self) -> None:
