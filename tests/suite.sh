@@ -100,7 +100,7 @@ suite_test() {
 # load the library into Python or Go could not even start: a sanitizer has to be in a program from its first instruction.
 service_tests() {
     for file in tests/e2e/test_*.py; do
-        case $file in */test_bench.py | */test_install.py | */test_tree.py | */test_docs.py | */test_python.py | */test_go.py | */test_cli.py | */test_bindings.py | */test_webhook_judges.py) continue ;; esac
+        case $file in */test_bench.py | */test_install.py | */test_tree.py | */test_docs.py | */test_python*.py | */test_go.py | */test_cli.py | */test_bindings.py | */test_webhook_judges.py) continue ;; esac
         grep -q '^import library$' "$file" || printf '%s ' "$file"
     done
 }
@@ -115,7 +115,7 @@ suite_check() {
         export DREAMAPI_LONG=1
         unit_tests build long --suite faults --suite model --timeout-multiplier 20
         end_to_end build e2e-long tests/e2e/test_worst_day.py tests/e2e/test_crash.py tests/e2e/test_floods.py tests/e2e/test_serve_tls.py \
-            tests/e2e/test_go.py
+            tests/e2e/test_go.py tests/e2e/test_python.py tests/e2e/test_python_web.py
         unset DREAMAPI_LONG
         sanitized build-asan address,undefined
         unit_tests build-asan asan

@@ -13,6 +13,7 @@ except ImportError as problem:
     raise ImportError(f"dreamapi: libdreamapi cannot be loaded ({problem}). The package was compiled against a library that is not where it was: "
                       "install libdreamapi, name its folder in LD_LIBRARY_PATH, or run pip install again") from problem
 from . import _values
+from ._admission import Admission, Bearer, PerProcess
 from ._client import AsyncClient, Client, MeterStats, TierVerdict, version
 from ._convert import CallOptions, CartItem, UsageEvent
 from ._errors import (
@@ -39,8 +40,10 @@ from ._values import *  # noqa: F403 - what calls answer, and the enums
 
 __all__ = [
     "UNLIMITED",
+    "Admission",
     "AsyncClient",
     "AuthError",
+    "Bearer",
     "CallOptions",
     "CallTimeoutError",
     "CancelledError",
@@ -57,6 +60,7 @@ __all__ = [
     "MeterStats",
     "NotFoundError",
     "OutcomeUnknownError",
+    "PerProcess",
     "RateLimitError",
     "Reservation",
     "SubscriptionExpiredError",

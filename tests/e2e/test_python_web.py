@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python package under web servers: its two example applications as their first lines say, under gunicorn and uvicorn, and gunicorn's
+workers on one journal, killed again and again."""
+import concurrent.futures
+import http.client
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+import urllib.parse
+
+import pytest
+
+import daemon
+import providers
+import tenant
+
+EXAMPLES = daemon.ROOT / "bindings" / "python" / "examples"
+IS_LONG = os.environ.get("DREAMAPI_LONG") == "1"
+TIERS = [{"name": "free", "displayName": "Free", "price": 0, "limit": 3},
+         {"name": "pro", "displayName": "Pro", "price": 2900, "limit": 2000 if IS_LONG else 300, "rateLimit": None},
+         {"name": "busy", "displayName": "Busy", "price": 100, "limit": 1000, "rateLimit": 2}]
+THREADS = 8
+KILLS = 60 if IS_LONG else 4
+
+
+class Stage:
+    def __init__(self, folder, package_path):
+        self.folder, self.package_path = folder, package_path
+        self.serve = daemon.Daemon(folder, "--sandbox", "--free-ports", "--db", folder / "s.db")
+        self.keys = tenant.create(folder / "s.db", folder, tiers=TIERS)
+        self.identity = providers.Providers()
+
+    def customer(self, name, plan="free"):
+        with tenant.Backend(self.serve.api, self.keys["secretKey"]) as backend:
+            return backend.ask("POST", "/api/customers", {"email": f"{name}@example.test", "plan": plan}).json["customer"]["id"]
+
+    def usage(self, user_id):
+        with tenant.Backend(self.serve.api, self.keys["secretKey"]) as backend:
+            return backend.usage(user_id)
+
+    def token(self, user_id, **more):
+        return providers.user_token(user_id, self.keys["publishableKey"], **more)
+
+    def settings(self, journal):
+        return daemon.environment({
+            "DREAMAPI_BASE_URL": self.serve.api, "DREAMAPI_SECRET_KEY": self.keys["secretKey"], "PYTHONPATH": str(self.package_path),
+            "DREAMAPI_PUBLISHABLE_KEY": self.keys["publishableKey"], "USAGE_JOURNAL": str(journal), "PYTHONDONTWRITEBYTECODE": "1",
+            "DREAMAPI_JWKS_URL": self.identity.url("clerk", "live") + "/v1/jwks"})
+
+    def close(self):
+        self.identity.close()
+        self.serve.kill()
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory, package_path):
+    stage = Stage(tmp_path_factory.mktemp("web"), package_path)
+    yield stage
+    stage.close()
+
+
+class Server:
+    """A web server on a socket that it is handed: it listens before the server is ready, so nobody waits for that."""
+
+    def __init__(self, stage, journal, words, folder=EXAMPLES):
+        self.log = stage.folder / f"{pathlib.Path(journal).name}.log"
+        with socket.create_server(("127.0.0.1", 0), backlog=128) as listening, open(self.log, "wb") as log:
+            self.url = "http://127.0.0.1:%d" % listening.getsockname()[1]
+            words = [word.replace("FD", str(listening.fileno())) for word in words]
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", *words], cwd=folder,
+                                            env=stage.settings(journal), stdout=log, stderr=log, pass_fds=[listening.fileno()])
+
+    def ask(self, path, token=None):
+        return daemon.ask(self.url, "GET", path, {"Authorization": "Bearer " + token} if token else {})
+
+    def workers(self):
+        text = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return [int(word) for word in text.split()]
+
+    def stop(self):
+        self.process.terminate()
+        # uvicorn ends gracefully and then by the signal that it was sent.
+        assert self.process.wait(30) in (0, -signal.SIGTERM), self.log.read_text(errors="replace")[-3000:]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            sys.stderr.write(self.log.read_text(errors="replace")[-5000:])
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def gunicorn(app, workers=4, *more):
+    return ["gunicorn", "--bind", "fd://FD", "--workers", str(workers), "--graceful-timeout", "10", "--no-control-socket", *more, app]
+
+
+APPS = {"flask": gunicorn("flask_app:app", 2), "starlette": ["uvicorn", "--fd", "FD", "--log-level", "warning", "starlette_app:app"]}
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_an_application_lets_in_who_has_units_left(stage, name):
+    ada, bob = stage.customer(f"ada.{name}"), stage.customer(f"bob.{name}", "busy")
+    with Server(stage, stage.folder / f"{name}.journal", APPS[name]) as server:
+        assert server.ask("/").status == 200
+        nobody = server.ask("/api/answer")
+        assert nobody.status == 401 and nobody.headers["www-authenticate"] == "Bearer" and nobody.json["error"]
+        assert server.ask("/api/answer", "not.a.token").status == 401
+        assert server.ask("/api/answer", stage.token(ada, signed_by="rogue")).status in (401, 503)  # of a key that may yet be published
+        assert server.ask("/api/answer", providers.user_token(ada, "pk_live_of_another")).status == 403
+        assert server.ask("/api/answer", stage.token("user_none")).status == 403
+        answers = [server.ask("/api/answer", stage.token(ada)) for _ in range(5)]
+        assert [answer.status for answer in answers] == [200, 200, 200, 402, 402]
+        assert answers[0].json["user"] == ada and answers[0].json["answer"] == 42
+        assert answers[4].json["limit"] == 3 and answers[4].json["used"] == 3
+        answers = [server.ask("/api/answer", stage.token(bob)) for _ in range(7)]  # a minute may end in between
+        late = next(answer for answer in answers if answer.status != 200)
+        assert late.status == 429 and 1 <= int(late.headers["retry-after"]) <= 60
+        server.stop()
+    assert stage.usage(ada)["usageCount"] == 3
+
+
+def test_the_event_loop_goes_on_while_a_use_waits_for_the_service(stage):
+    eve = stage.token(stage.customer("eve"))
+    with Server(stage, stage.folder / "loop.journal", APPS["starlette"]) as server, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        assert server.ask("/api/answer", stage.token(stage.customer("first"))).status == 200  # keys and extensions are there
+        os.kill(stage.serve.pid, signal.SIGSTOP)
+        try:
+            waiting = pool.submit(server.ask, "/api/answer", eve)
+            assert [server.ask("/").status for _ in range(20)] == [200] * 20
+            assert not waiting.done()
+        finally:
+            os.kill(stage.serve.pid, signal.SIGCONT)
+        assert waiting.result(30).status == 200
+        server.stop()
+
+
+PRELOADED = """
+import os
+import dreamapi
+client = dreamapi.Client(journal=os.environ["USAGE_JOURNAL"])
+meter = client.open_meter(os.environ.get("METERED_USER") or open(os.environ["USAGE_JOURNAL"] + ".user").read())
+def app(environ, start_response):
+    decision = meter.use()
+    start_response("200 OK" if decision else "402 Payment Required" if decision.reason == dreamapi.Reason.LIMIT else "503 Busy", [])
+    return [str(os.getpid()).encode()]
+"""
+
+
+def hammer(url, headers):
+    """Asks until it was told ten times in a row that the limit is reached: the number let in, and of requests that got no answer."""
+    admitted = unanswered = refused = 0
+    parts = urllib.parse.urlsplit(url)
+    while refused < 10:
+        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+        try:
+            connection.request("GET", "/api/answer", headers=headers)
+            status = connection.getresponse().status
+            admitted += status == 200
+            refused = refused + 1 if status == 402 else 0
+            assert status in (200, 402, 503), status
+        except (OSError, http.client.HTTPException):
+            unanswered += 1
+        finally:
+            connection.close()
+    return admitted, unanswered
+
+
+def kill_workers(server, seed, is_over):
+    """Of those that serve, one after the other; the next only when the last was replaced."""
+    dice, killed = random.Random(seed), 0
+    while killed < KILLS and not is_over():
+        workers = daemon.wait_for("four workers", lambda: (found := server.workers()) and len(found) == 4 and found)
+        os.kill(dice.choice(workers), signal.SIGKILL)
+        killed += 1
+    return killed
+
+
+@pytest.mark.parametrize("where", ["a client in each worker", "meters from before the fork"])
+def test_killed_workers_on_one_journal_admit_exactly_the_limit(stage, package, where, tmp_path):
+    is_before = where.startswith("meters")
+    user, journal = stage.customer("kill.before" if is_before else "kill.each", "pro"), tmp_path / "usage.journal"
+    (tmp_path / "preloaded.py").write_text(PRELOADED)
+    (tmp_path / "usage.journal.user").write_text(user)
+    words = gunicorn("preloaded:app", 4, "--preload") if is_before else gunicorn("flask_app:app")
+    with Server(stage, journal, words, tmp_path if is_before else EXAMPLES) as server, \
+            concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+        asking = [pool.submit(hammer, server.url, {"Authorization": "Bearer " + stage.token(user)}) for _ in range(THREADS)]
+        killed = kill_workers(server, 1, lambda: all(one.done() for one in asking))
+        admitted, unanswered = map(sum, zip(*(one.result(120) for one in asking)))
+        server.stop()
+    # What killed workers left in the journal is settled by whoever opens it next.
+    with package.Client(stage.serve.api, stage.keys["secretKey"], journal=journal) as client:
+        client.flush(10)
+    limit, usage = TIERS[1]["limit"], stage.usage(user)
+    assert killed >= 2
+    assert usage["usageCount"] == limit and usage["held"] == usage["lost"] == 0, usage
+    assert admitted <= limit <= admitted + unanswered
