@@ -108,6 +108,9 @@ def values(api: Api) -> str:
 
 CTYPES = {"const char *": "str", "int64_t": "int", "int": "bool", "const char * const *": "Sequence[str]"}
 
+# Where the user's token alone says whose it is.
+BY_TOKEN = ("usage_get", "usage_track")
+
 
 def arguments(api: Api, call: Call) -> tuple[list[str], list[str], list[str]]:
     """Of a method: positional parameters, keyword parameters, and the statements that make C arguments named c_0, c_1, ..."""
@@ -115,7 +118,7 @@ def arguments(api: Api, call: Call) -> tuple[list[str], list[str], list[str]]:
     for argument in call.arguments:
         name = f"c_{argument.name}"
         if argument.type == "const char *":
-            positional.append(f"{argument.name}: str")
+            positional.append(f"{argument.name}: str | None = None" if call.name in BY_TOKEN else f"{argument.name}: str")
             lines.append(f"{name} = keep.text({argument.name})")
         elif argument.type.endswith("_params *"):
             struct = next(struct for struct in api.structs if argument.type == f"const {struct.name} *")

@@ -21,7 +21,7 @@ import tenant
 EXAMPLES = daemon.ROOT / "bindings" / "python" / "examples"
 IS_LONG = os.environ.get("DREAMAPI_LONG") == "1"
 TIERS = [{"name": "free", "displayName": "Free", "price": 0, "limit": 3},
-         {"name": "pro", "displayName": "Pro", "price": 2900, "limit": 2000 if IS_LONG else 300, "rateLimit": None},
+         {"name": "pro", "displayName": "Pro", "price": 2900, "limit": 20000 if IS_LONG else 300, "rateLimit": None},
          {"name": "busy", "displayName": "Busy", "price": 100, "limit": 1000, "rateLimit": 2}]
 THREADS = 8
 KILLS = 60 if IS_LONG else 4

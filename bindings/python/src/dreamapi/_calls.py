@@ -248,7 +248,7 @@ class Calls(Base):
             lambda out, error: lib.dreamapi_token_verify(self._c, c_token, c_params, keep.options(options), out, error),
             "dreamapi_token *", Token._read, lib.dreamapi_token_free)
 
-    def usage_get(self, user_id: str, *, options: CallOptions | None = None) -> Usage:
+    def usage_get(self, user_id: str | None = None, *, options: CallOptions | None = None) -> Usage:
         """Reads a user's usage (GET /api/usage); counts nothing."""
         keep = Keep()
         c_user_id = keep.text(user_id)
@@ -256,7 +256,7 @@ class Calls(Base):
             lambda out, error: lib.dreamapi_usage_get(self._c, c_user_id, keep.options(options), out, error),
             "dreamapi_usage *", Usage._read, lib.dreamapi_usage_free)
 
-    def usage_track(self, user_id: str, *, options: CallOptions | None = None) -> Usage:
+    def usage_track(self, user_id: str | None = None, *, options: CallOptions | None = None) -> Usage:
         """Counts one unit if the plan allows it (POST /api/data); every parameter may be left out. DREAMAPI_OK:
         counted. DREAMAPI_LIMIT: refused, nothing counted; dreamapi_error.used and .limit tell.
         DREAMAPI_OUTCOME_UNKNOWN: may have been counted.
@@ -516,14 +516,14 @@ class AsyncCalls(AsyncBase):
         call = self._begin(lambda out, error: lib.dreamapi_token_verify_start(self._c, c_token, c_params, keep.options(options), out, error))
         return await self._end(call, lib.dreamapi_token_result, "dreamapi_token *", Token._read, lib.dreamapi_token_free)
 
-    async def usage_get(self, user_id: str, *, options: CallOptions | None = None) -> Usage:
+    async def usage_get(self, user_id: str | None = None, *, options: CallOptions | None = None) -> Usage:
         """Reads a user's usage (GET /api/usage); counts nothing."""
         keep = Keep()
         c_user_id = keep.text(user_id)
         call = self._begin(lambda out, error: lib.dreamapi_usage_get_start(self._c, c_user_id, keep.options(options), out, error))
         return await self._end(call, lib.dreamapi_usage_result, "dreamapi_usage *", Usage._read, lib.dreamapi_usage_free)
 
-    async def usage_track(self, user_id: str, *, options: CallOptions | None = None) -> Usage:
+    async def usage_track(self, user_id: str | None = None, *, options: CallOptions | None = None) -> Usage:
         """Counts one unit if the plan allows it (POST /api/data); every parameter may be left out. DREAMAPI_OK:
         counted. DREAMAPI_LIMIT: refused, nothing counted; dreamapi_error.used and .limit tell.
         DREAMAPI_OUTCOME_UNKNOWN: may have been counted.
