@@ -9,7 +9,7 @@ from headers import Accessor, Api, Call, Enum, Param, Struct, Value
 
 HEAD = "# SPDX-License-Identifier: Apache-2.0 - made by bindings/generate.py from the headers in include/dreamapi\n"
 ENUMS = {"dreamapi_status": "DREAMAPI_", "dreamapi_reason": "DREAMAPI_REASON_", "dreamapi_source": "DREAMAPI_SOURCE_",
-         "dreamapi_policy": "DREAMAPI_POLICY_"}
+         "dreamapi_policy": "DREAMAPI_POLICY_", "dreamapi_webhook_scheme": "DREAMAPI_WEBHOOK_"}
 
 
 def camel(name: str) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python package, built against the installed library, driven against the real service."""
 import asyncio
+import base64
 import os
 import pickle
 import re
@@ -16,6 +17,7 @@ import pytest
 
 import daemon
 import tenant
+import wire
 from conftest import SUMMARY
 
 SOURCE = daemon.ROOT / "bindings" / "python"
@@ -225,6 +227,24 @@ def test_a_missing_library_is_told(package_path, tmp_path):
     run = subprocess.run([sys.executable, "-c", "import dreamapi"], env={**daemon.environment(), "PYTHONPATH": str(tmp_path)},
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert run.returncode == 1 and "libdreamapi.so.X" in run.stdout and "LD_LIBRARY_PATH" in run.stdout
+
+
+def test_a_webhook_is_taken_once_and_only_if_genuine(package):
+    body, secrets, scheme = b'{"id":"evt_1"}', ["whsec_new", "whsec_old"], package.WebhookScheme.STRIPE
+    headers = {"Stripe-Signature": wire.stripe_signature(body, "whsec_old")}
+    replays = package.WebhookReplays(10)
+    package.webhook_verify(scheme, body, headers, secrets, replays=replays)
+    with pytest.raises(package.ConflictError):
+        package.webhook_verify(scheme, body, headers, secrets, replays=replays)
+    with pytest.raises(package.AuthError):
+        package.webhook_verify(scheme, body + b" ", headers, secrets)
+    with pytest.raises(package.CallTimeoutError):
+        package.webhook_verify(scheme, body, {"stripe-signature": wire.stripe_signature(body, "whsec_new", age_s=400)}, "whsec_new")
+    with pytest.raises(package.DreamAPIError) as caught:
+        package.webhook_verify(scheme, body, {}, secrets)
+    assert caught.value.code == package.Status.PROTOCOL
+    secret = "whsec_" + base64.b64encode(b"a key of twenty-four bytes").decode()
+    package.webhook_verify(package.WebhookScheme.STANDARD, body, wire.svix_headers(body, secret, "msg_1"), secret)
 
 
 def test_a_client_that_signs_sends_no_secret(package, service):

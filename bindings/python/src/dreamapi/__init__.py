@@ -37,6 +37,7 @@ from ._errors import (
 )
 from ._meter import Decision, Meter, Reservation
 from ._values import *  # noqa: F403 - what calls answer, and the enums
+from ._webhook import WebhookReplays, webhook_verify
 
 __all__ = [
     "UNLIMITED",
@@ -70,7 +71,9 @@ __all__ = [
     "UnavailableError",
     "UnsupportedError",
     "UsageEvent",
+    "WebhookReplays",
     "version",
+    "webhook_verify",
 ]
 __all__ += _values.__all__
 

@@ -37,6 +37,7 @@ __all__ = [
     "Usage",
     "UsageOutcome",
     "UsageOutcomes",
+    "WebhookScheme",
 ]
 
 
@@ -180,6 +181,16 @@ class Policy(enum.IntEnum):
 
     ALLOW = 2
     """Allow, up to dreamapi_meter_params.allow_units beyond what is granted; they are billed from the next leases."""
+
+
+class WebhookScheme(enum.IntEnum):
+    """How a sender signs. Codes are only ever added."""
+
+    STRIPE = 1
+    """Stripe-Signature: t=...,v1=...; the secret is used as it is, "whsec_" included."""
+
+    STANDARD = 2
+    """Standard Webhooks and Svix; the secret is base64, with or without "whsec_" before it."""
 
 
 @dataclass(frozen=True)
