@@ -280,6 +280,23 @@ def test_bad_arguments_are_exceptions_before_anything_is_sent(package, client):
         package.Client("ftp://example.com", "sk")
 
 
+def test_the_guides_blocks_run_in_order(package, service, monkeypatch, tmp_path, capsys):
+    running, made = service
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DREAMAPI_BASE_URL", running.api)
+    monkeypatch.setenv("DREAMAPI_SECRET_KEY", made["secretKey"])
+    page = (daemon.ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    blocks, names = list(re.finditer(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)), {}
+    for block in blocks:
+        line = page.count("\n", 0, block.start()) + 1
+        exec(compile("\n" * line + block[1], "python.md", "exec"), names)
+    answered = names["application"]({"PATH_INFO": "/api"}, lambda status, _: status.startswith("401") or pytest.fail(status))
+    assert b"Authentication" in b"".join(answered)
+    names["client"].close()
+    out = capsys.readouterr().out
+    assert len(blocks) >= 8 and "served on pro with 99 left" in out and "not from Stripe" in out, out
+
+
 def test_the_package_and_a_users_program_pass_a_strict_type_check(package_path, tmp_path):
     sample = tmp_path / "sample.py"
     readme = (SOURCE / "README.md").read_text(encoding="utf-8")
