@@ -33,6 +33,8 @@ dreamapi_py_answer dreamapi_py_client_use(dreamapi_client *client, const char *u
 dreamapi_py_answer dreamapi_py_reserve(dreamapi_meter *meter, int64_t units, int64_t hold_ms, dreamapi_reservation *reservation);
 dreamapi_py_answer dreamapi_py_commit(dreamapi_meter *meter, dreamapi_reservation *reservation, int64_t units);
 """
+# What _base.py defines: log lines, from the client's thread.
+LOG_DECLARATION = 'extern "Python" void dreamapi_py_log(void *, dreamapi_log_level, const char *);\n'
 USE_SOURCE = r"""
 #include <dreamapi.h>
 #include <dreamapi/testing.h>
@@ -90,7 +92,7 @@ static dreamapi_py_answer dreamapi_py_commit(dreamapi_meter *meter, dreamapi_res
 """
 
 ffi = FFI()
-ffi.cdef(CDEF + USE_DECLARATIONS)
+ffi.cdef(CDEF + USE_DECLARATIONS + LOG_DECLARATION)
 ffi.cdef("".join(f"{name} {name}_init(void);\n" for name in DEFAULTS))
 ffi.set_source("dreamapi._ffi", USE_SOURCE
                + "".join(f"static {name} {name}_init(void)\n{{\n    {name} params = {name.upper()}_INIT;\n    return params;\n}}\n" for name in DEFAULTS),

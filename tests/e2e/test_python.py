@@ -2,6 +2,7 @@
 """The Python package, built against the installed library, driven against the real service."""
 import asyncio
 import base64
+import logging
 import os
 import pickle
 import re
@@ -227,6 +228,16 @@ def test_a_missing_library_is_told(package_path, tmp_path):
     run = subprocess.run([sys.executable, "-c", "import dreamapi"], env={**daemon.environment(), "PYTHONPATH": str(tmp_path)},
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert run.returncode == 1 and "libdreamapi.so.X" in run.stdout and "LD_LIBRARY_PATH" in run.stdout
+
+
+def test_what_the_library_tells_goes_to_a_logger(package, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    with caplog.at_level(logging.DEBUG, "shop.dreamapi"), \
+            package.Client(f"http://127.0.0.1:{port}", "sk_1", max_retries=1, logger=logging.getLogger("shop.dreamapi")) as client, \
+            pytest.raises(package.UnavailableError):
+        client.tier_list()
+    assert caplog.records and {record.name for record in caplog.records} == {"shop.dreamapi"}
 
 
 def test_a_webhook_is_taken_once_and_only_if_genuine(package):

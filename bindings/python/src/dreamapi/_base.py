@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import logging
 import os
 import weakref
 from typing import Any, Callable, NoReturn, TypeVar
@@ -21,6 +22,14 @@ Owner = TypeVar("Owner", bound="Handle")
 def check(status: int, c_error: Any = None) -> None:
     if status != Status.OK:
         raise failure(status, c_error)
+
+
+LEVELS = {1: logging.WARNING, 2: logging.INFO, 3: logging.DEBUG}
+
+
+@ffi.def_extern()  # type: ignore[untyped-decorator]
+def dreamapi_py_log(user_data: Any, level: int, message: Any) -> None:
+    ffi.from_handle(user_data).log(LEVELS.get(level, logging.DEBUG), "%s", bytes(ffi.string(message)).decode("utf-8", "replace"))
 
 
 LIVE: weakref.WeakSet[Handle] = weakref.WeakSet()
@@ -53,10 +62,12 @@ class Handle:
         ca_file: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
         user_agent_suffix: str | None = None,
+        logger: logging.Logger | None = None,
     ) -> None:
         """What is left out comes from the environment (DREAMAPI_BASE_URL, DREAMAPI_SECRET_KEY, DREAMAPI_PUBLISHABLE_KEY) or is the
         library's default. Durations are in seconds. `journal` is the file in which meters keep their counts through a crash. `signed`: requests are
-        signed and the secret is never sent. `token_verify` takes its keys from `jwks_url`, or from `token_keys` (a JWKS, or PEM)."""
+        signed and the secret is never sent. `token_verify` takes its keys from `jwks_url`, or from `token_keys` (a JWKS, or PEM).
+        `logger` gets what the library has to tell, on its thread; no line holds a secret."""
         self._c: Any = ffi.NULL
         keep, error, out = Keep(), ffi.new("dreamapi_error *"), ffi.new("dreamapi_client **")
         options = ffi.gc(lib.dreamapi_options_new(), lib.dreamapi_options_free)
@@ -69,6 +80,9 @@ class Handle:
         for name, value in texts.items():
             if value is not None:
                 self._set(name, getattr(lib, f"dreamapi_options_set_{name}")(options, keep.text(value)))
+        if logger is not None:
+            self._logger = ffi.new_handle(logger)  # lives as long as this object, which meters hold
+            self._set("logger", lib.dreamapi_options_set_log(options, lib.dreamapi_py_log, self._logger))
         if signed:
             self._set("signed", lib.dreamapi_options_set_auth(options, lib.DREAMAPI_AUTH_SIGNATURE))
         if timeout is not None:

@@ -186,6 +186,9 @@ class Policy(enum.IntEnum):
 class WebhookScheme(enum.IntEnum):
     """How a sender signs. Codes are only ever added."""
 
+    NONE = 0
+    """Not said yet: refused."""
+
     STRIPE = 1
     """Stripe-Signature: t=...,v1=...; the secret is used as it is, "whsec_" included."""
 

@@ -50,7 +50,7 @@ def webhook_verify(
     params = keep.struct("dreamapi_webhook_params")
     params.scheme = int(scheme)
     params.signature, params.id, params.timestamp = (
-        keep.text(next((sent[name] for name in names if name in sent), None)) for names in HEADERS[scheme])
+        keep.text(next((sent[name] for name in names if name in sent), None)) for names in HEADERS.get(scheme, ((), (), ())))
     params.body = keep.bytes(body)
     params.body_size = len(body)
     params.secrets = keep.texts([secrets] if isinstance(secrets, str) else secrets)
