@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.parse
 
 import pytest
@@ -133,8 +134,11 @@ def test_the_event_loop_goes_on_while_a_use_waits_for_the_service(stage):
         os.kill(stage.serve.pid, signal.SIGSTOP)
         try:
             waiting = pool.submit(server.ask, "/api/answer", eve)
-            assert [server.ask("/").status for _ in range(20)] == [200] * 20
-            assert not waiting.done()
+            # For a part of the two seconds that the use may wait: a loop that waited with it would answer nobody until it is over.
+            until = time.monotonic() + 0.7
+            while time.monotonic() < until:
+                assert server.ask("/").status == 200
+            assert time.monotonic() < until + 1 and not waiting.done()
         finally:
             os.kill(stage.serve.pid, signal.SIGCONT)
         assert waiting.result(30).status == 200
@@ -156,6 +160,7 @@ def app(environ, start_response):
 def hammer(url, headers):
     """Asks until it was told ten times in a row that the limit is reached: the number let in, and of requests that got no answer."""
     admitted = unanswered = refused = 0
+    until = time.monotonic() + 100
     parts = urllib.parse.urlsplit(url)
     while refused < 10:
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
@@ -164,7 +169,8 @@ def hammer(url, headers):
             status = connection.getresponse().status
             admitted += status == 200
             refused = refused + 1 if status == 402 else 0
-            assert status in (200, 402, 503), status
+            # 429 and 503: a killed worker's request for more is still being sorted out.
+            assert status in (200, 402, 429, 503) and time.monotonic() < until, status
         except (OSError, http.client.HTTPException):
             unanswered += 1
         finally:
