@@ -54,7 +54,7 @@ def accessor_type(accessor: Accessor) -> str:
 def said(accessor: Accessor) -> str:
     """The header's words without what the type says here."""
     text = accessor.function.doc
-    for phrase in ("; never NULL but for a NULL object", ", never NULL but for a NULL object", " 0 for NULL.", "; 0 for NULL", "; NULL for NULL",
+    for phrase in (" Never NULL but for a NULL object.", " Never NULL or empty.", " Never NULL.", "; never NULL but for a NULL object", ", never NULL but for a NULL object", " 0 for NULL.", "; 0 for NULL", "; NULL for NULL",
                    ", and for NULL", "NULL past the end."):
         text = text.replace(phrase, "")
     return text.replace("; -1 when", "; nothing when").replace("; NULL when", "; nothing when").replace("; NULL if", "; nothing if")

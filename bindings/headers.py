@@ -203,7 +203,7 @@ class Api:
 def missing(kind: str, doc: str) -> str | None:
     """The headers say it in the same words everywhere."""
     if kind == "text":
-        return None if "never NULL" in doc else "NULL"
+        return None if "never null" in doc.lower() else "NULL"
     said = re.search(r"(-1|\b0) when (?:the answer does not say|there is no|not known)", doc)
     return said[1] if said and kind == "integer" else None
 

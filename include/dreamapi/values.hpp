@@ -420,8 +420,8 @@ public:
 
     /// "applied": counted now. "duplicate": counted before, also by an earlier try of this call. "limit": the plan has
     /// too few units left, nothing counted. "error": nothing counted, see dreamapi_usage_outcome_error. Others may be
-    /// added. Never NULL but for a NULL object.
-    std::optional<std::string_view> status() const noexcept { return detail::optional_text(dreamapi_usage_outcome_status(object_)); }
+    /// added.
+    std::string_view status() const noexcept { return detail::text(dreamapi_usage_outcome_status(object_)); }
 
     /// What was wrong with the event, in the server's words; nothing if nothing was.
     std::optional<std::string_view> error() const noexcept { return detail::optional_text(dreamapi_usage_outcome_error(object_)); }
@@ -495,9 +495,8 @@ public:
     /// The file's name at the service.
     std::string_view key() const noexcept { return detail::text(dreamapi_asset_key(object_)); }
 
-    /// The file's address; without scheme and host it begins with '/' and belongs after the base URL. Never NULL but
-    /// for a NULL object.
-    std::optional<std::string_view> url() const noexcept { return detail::optional_text(dreamapi_asset_url(object_)); }
+    /// The file's address; without scheme and host it begins with '/' and belongs after the base URL.
+    std::string_view url() const noexcept { return detail::text(dreamapi_asset_url(object_)); }
 
     /// The whole answer as it came.
     std::optional<std::string_view> json() const noexcept { return detail::optional_text(dreamapi_asset_json(object_)); }
@@ -832,8 +831,8 @@ class token_view {
 public:
     explicit token_view(const dreamapi_token *object = nullptr) noexcept : object_(object) {}
 
-    /// `sub`. Never NULL or empty.
-    std::optional<std::string_view> user_id() const noexcept { return detail::optional_text(dreamapi_token_user_id(object_)); }
+    /// `sub`.
+    std::string_view user_id() const noexcept { return detail::text(dreamapi_token_user_id(object_)); }
 
     /// The project: `publicMetadata.publishableKey`, else `publishableKey`.
     std::optional<std::string_view> publishable_key() const noexcept { return detail::optional_text(dreamapi_token_publishable_key(object_)); }
@@ -851,8 +850,8 @@ public:
     /// `exp`, in milliseconds since 1970-01-01T00:00Z, without the skew.
     std::int64_t expires_at_ms() const noexcept { return dreamapi_token_expires_at_ms(object_); }
 
-    /// The payload as it was signed: JSON. Never NULL.
-    std::optional<std::string_view> json() const noexcept { return detail::optional_text(dreamapi_token_json(object_)); }
+    /// The payload as it was signed: JSON.
+    std::string_view json() const noexcept { return detail::text(dreamapi_token_json(object_)); }
 
     /// The C object; borrowed.
     const dreamapi_token *get() const noexcept { return object_; }

@@ -264,7 +264,7 @@ def test_a_client_that_signs_sends_no_secret(package, service):
         assert client.customer_create(email=unique("signed")).id
 
 
-@pytest.mark.skipif(os.environ.get("DREAMAPI_LONG") != "1", reason="a measurement: ./dev check")
+@pytest.mark.long
 def test_a_use_takes_at_most_four_times_an_empty_call(package, tmp_path):
     """Design section 9; the best of many rounds of each, in turns."""
     with daemon.Daemon(tmp_path, "--sandbox", "--free-ports", "--db", tmp_path / "s.db") as running:

@@ -203,10 +203,8 @@ class Asset:
     key: str
     """The file's name at the service."""
 
-    url: str | None
-    """The file's address; without scheme and host it begins with '/' and belongs after the base URL. Never None but
-    for a None object.
-    """
+    url: str
+    """The file's address; without scheme and host it begins with '/' and belongs after the base URL."""
 
     json: str | None = field(repr=False)
     """The whole answer as it came."""
@@ -215,7 +213,7 @@ class Asset:
     def _read(cls, c_object: Any) -> Asset:
         return cls(
             key=sure_text(lib.dreamapi_asset_key(c_object)),
-            url=text(lib.dreamapi_asset_url(c_object)),
+            url=sure_text(lib.dreamapi_asset_url(c_object)),
             json=text(lib.dreamapi_asset_json(c_object)),
         )
 
@@ -878,8 +876,8 @@ class Tiers:
 class Token:
     """What a verified token says. Immutable; any thread may read it, also after the client is gone."""
 
-    user_id: str | None
-    """`sub`. Never None or empty."""
+    user_id: str
+    """`sub`."""
 
     publishable_key: str | None
     """The project: `publicMetadata.publishableKey`, else `publishableKey`."""
@@ -898,19 +896,19 @@ class Token:
     expires_at_ms: int
     """`exp`, in milliseconds since 1970-01-01T00:00Z, without the skew."""
 
-    json: str | None = field(repr=False)
-    """The payload as it was signed: JSON. Never None."""
+    json: str = field(repr=False)
+    """The payload as it was signed: JSON."""
 
     @classmethod
     def _read(cls, c_object: Any) -> Token:
         return cls(
-            user_id=text(lib.dreamapi_token_user_id(c_object)),
+            user_id=sure_text(lib.dreamapi_token_user_id(c_object)),
             publishable_key=text(lib.dreamapi_token_publishable_key(c_object)),
             plan=text(lib.dreamapi_token_plan(c_object)),
             email=text(lib.dreamapi_token_email(c_object)),
             session_id=text(lib.dreamapi_token_session_id(c_object)),
             expires_at_ms=lib.dreamapi_token_expires_at_ms(c_object),
-            json=text(lib.dreamapi_token_json(c_object)),
+            json=sure_text(lib.dreamapi_token_json(c_object)),
         )
 
 
@@ -975,10 +973,10 @@ class UsageOutcome:
     id: str | None
     """The event's id, given or made; None when the answer does not say."""
 
-    status: str | None
+    status: str
     """"applied": counted now. "duplicate": counted before, also by an earlier try of this call. "limit": the plan has
     too few units left, nothing counted. "error": nothing counted, see dreamapi_usage_outcome_error. Others may be
-    added. Never None but for a None object.
+    added.
     """
 
     error: str | None
@@ -988,7 +986,7 @@ class UsageOutcome:
     def _read(cls, c_object: Any) -> UsageOutcome:
         return cls(
             id=text(lib.dreamapi_usage_outcome_id(c_object)),
-            status=text(lib.dreamapi_usage_outcome_status(c_object)),
+            status=sure_text(lib.dreamapi_usage_outcome_status(c_object)),
             error=text(lib.dreamapi_usage_outcome_error(c_object)),
         )
 
