@@ -36,11 +36,6 @@ bool dream_key_id_of(const char *secret_key, char out[DREAM_KEY_ID_SIZE])
 
 /* ---- the signature base ---- */
 
-static bool is_name(dream_slice name, const char *text)
-{
-    return name.size == strlen(text) && memcmp(name.at, text, name.size) == 0;
-}
-
 static void append(dream_buffer *out, dream_slice text)
 {
     dream_buffer_append(out, text.at, text.size);
@@ -50,23 +45,6 @@ static void append_lower(dream_buffer *out, dream_slice text)
 {
     for (size_t i = 0; i < text.size; i++)
         dream_buffer_char(out, (char)(text.at[i] >= 'A' && text.at[i] <= 'Z' ? text.at[i] - 'A' + 'a' : text.at[i]));
-}
-
-dream_slice dream_slice_of(const char *text)
-{
-    return (dream_slice){ text, text == NULL ? 0 : strlen(text) };
-}
-
-/* RFC 9421 2.1: without the white space around it. */
-static dream_slice trimmed(dream_slice text)
-{
-    while (text.size > 0 && (text.at[0] == ' ' || text.at[0] == '\t')) {
-        text.at++;
-        text.size--;
-    }
-    while (text.size > 0 && (text.at[text.size - 1] == ' ' || text.at[text.size - 1] == '\t'))
-        text.size--;
-    return text;
 }
 
 /* A line break in a value could forge lines of the base. */
@@ -79,7 +57,7 @@ static dream_slice field_of(const dream_signed_request *request, dream_slice nam
 {
     char text[DREAM_SIGNATURE_MAX_LABEL + 1];
 
-    if (is_name(name, digest_component))
+    if (dream_slice_is(name, digest_component))
         return dream_slice_of(request->content_digest);
     if (request->field == NULL || name.size >= sizeof(text))
         return (dream_slice){ NULL, 0 };
@@ -93,16 +71,16 @@ static bool append_value(dream_buffer *out, const dream_signed_request *request,
 {
     dream_slice value;
 
-    if (is_name(name, "@authority")) {
+    if (dream_slice_is(name, "@authority")) {
         append_lower(out, request->authority);
         return request->authority.size > 0 && is_one_line(request->authority);
     }
-    if (is_name(name, "@query")) {
+    if (dream_slice_is(name, "@query")) {
         dream_buffer_char(out, '?');
         value = request->query;
-    } else if (is_name(name, "@path")) {
+    } else if (dream_slice_is(name, "@path")) {
         value = request->path.size == 0 ? dream_slice_of("/") : request->path;
-    } else if (is_name(name, "@method")) {
+    } else if (dream_slice_is(name, "@method")) {
         value = request->method;
     } else if (name.at[0] == '@') {
         return false;
@@ -110,10 +88,19 @@ static bool append_value(dream_buffer *out, const dream_signed_request *request,
         value = field_of(request, name);
         if (value.at == NULL)
             return false;
-        value = trimmed(value);
+        value = dream_slice_trim(value); /* RFC 9421 2.1 */
     }
     append(out, value);
     return is_one_line(value);
+}
+
+dream_slice dream_signature_authority(dream_slice authority, bool is_https)
+{
+    dream_slice port = dream_slice_of(is_https ? ":443" : ":80");
+
+    if (authority.size > port.size && memcmp(authority.at + authority.size - port.size, port.at, port.size) == 0)
+        authority.size -= port.size;
+    return authority;
 }
 
 static bool append_line(dream_buffer *out, const dream_signed_request *request, dream_slice name)
@@ -333,7 +320,7 @@ static const char *read_digest(const char *at, unsigned char out[DREAM_SHA256_SI
 
     for (skip_white(&at);; skip_white(&at)) {
         dream_slice key = read_key(&at);
-        bool is_ours = is_name(key, "sha-256");
+        bool is_ours = dream_slice_is(key, "sha-256");
 
         if (key.size == 0 || *at++ != '=' || (is_ours && is_found)
             || !(is_ours ? read_bytes(&at, out, DREAM_SHA256_SIZE) : skip_bytes(&at)))
@@ -444,7 +431,7 @@ static unsigned param_of(dream_slice name)
     static const char *const names[PARAM_COUNT] = { "created", "expires", "nonce", "alg", "keyid", "tag" };
     unsigned param = 0;
 
-    while (param < PARAM_COUNT && !is_name(name, names[param]))
+    while (param < PARAM_COUNT && !dream_slice_is(name, names[param]))
         param++;
     return param;
 }
@@ -529,7 +516,7 @@ static const char *read_signature(const char *at, dream_http_signature *out)
 
     if (!read_label(&at, &name))
         return "Signature is malformed";
-    if (!is_name(name, out->label))
+    if (!dream_slice_is(name, out->label))
         return "Signature and Signature-Input have different labels";
     if (!read_bytes(&at, out->mac, sizeof(out->mac)))
         return "Signature is not 32 bytes in base64";

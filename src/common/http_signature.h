@@ -11,6 +11,7 @@
 
 #include "common/buffer.h"
 #include "common/crypto.h"
+#include "common/slice.h"
 
 enum {
     DREAM_SIGNING_KEY_SIZE = 32,
@@ -24,19 +25,10 @@ enum {
     DREAM_SIGNATURE_MAX_KEYID = 256
 };
 
-/* A piece of text that need not end in a NUL; `at` NULL: none. */
-typedef struct dream_slice {
-    const char *at;
-    size_t size;
-} dream_slice;
-
-/* Borrowed; NULL gives none. */
-dream_slice dream_slice_of(const char *text);
-
 /* What a signature can cover of a request. All borrowed. */
 typedef struct dream_signed_request {
     dream_slice method;
-    dream_slice authority; /* as in Host: without the scheme's own port; letters of either case */
+    dream_slice authority; /* of dream_signature_authority; letters of either case */
     dream_slice path;      /* as sent, not decoded; "" counts as "/" */
     dream_slice query;     /* as sent, without "?"; "" for none */
     const char *content_digest;
@@ -44,6 +36,9 @@ typedef struct dream_signed_request {
     const char *(*field)(void *context, const char *name);
     void *context;
 } dream_signed_request;
+
+/* RFC 9421 2.2.3: `authority`, as in Host or a URL, without the scheme's own port. */
+dream_slice dream_signature_authority(dream_slice authority, bool is_https);
 
 /* A signature's parameters. Texts are "" when they were not given. */
 typedef struct dream_signature_params {

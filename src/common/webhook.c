@@ -8,60 +8,35 @@
 
 #include "common/crypto.h"
 #include "common/encoding.h"
+#include "common/slice.h"
 
 /* Stripe sends some 150 bytes; while a secret is rolled there is one v1 for each of the secrets. */
 enum { MAX_HEADER_SIZE = 4096, MAX_SIGNATURES = 16, MAX_ID_SIZE = 255 };
 /* Enough digits for any time that can be within tolerance, too few to overflow. */
 enum { MAX_TIME_DIGITS = 15 };
 
-struct span {
-    const char *at;
-    size_t size;
-};
-
 struct signed_header {
-    struct span time;
-    struct span signatures[MAX_SIGNATURES]; /* further ones are passed over */
+    dream_slice time;
+    dream_slice signatures[MAX_SIGNATURES]; /* further ones are passed over */
     size_t signature_count;
 };
 
-static struct span trim(struct span text)
-{
-    while (text.size > 0 && (*text.at == ' ' || *text.at == '\t')) {
-        text.at++;
-        text.size--;
-    }
-    while (text.size > 0 && (text.at[text.size - 1] == ' ' || text.at[text.size - 1] == '\t'))
-        text.size--;
-    return text;
-}
-
-static struct span span_of(const char *text)
-{
-    return (struct span){ text, strlen(text) };
-}
-
-static bool is_text(struct span span, const char *text)
-{
-    return span.size == strlen(text) && memcmp(span.at, text, span.size) == 0;
-}
-
 /* One "name=value". False when it contradicts what came before; unknown names are other schemes' business. */
-static bool read_item(struct signed_header *header, struct span item)
+static bool read_item(struct signed_header *header, dream_slice item)
 {
     const char *equals = memchr(item.at, '=', item.size);
-    struct span name, value;
+    dream_slice name, value;
 
     if (equals == NULL)
         return true;
-    name = trim((struct span){ item.at, (size_t)(equals - item.at) });
-    value = trim((struct span){ equals + 1, item.size - (size_t)(equals - item.at) - 1 });
-    if (is_text(name, "t")) {
+    name = dream_slice_trim((dream_slice){ item.at, (size_t)(equals - item.at) });
+    value = dream_slice_trim((dream_slice){ equals + 1, item.size - (size_t)(equals - item.at) - 1 });
+    if (dream_slice_is(name, "t")) {
         /* Two times would leave open which of them is checked and which is signed. */
         if (header->time.at != NULL)
             return false;
         header->time = value;
-    } else if (is_text(name, "v1") && header->signature_count < MAX_SIGNATURES) {
+    } else if (dream_slice_is(name, "v1") && header->signature_count < MAX_SIGNATURES) {
         header->signatures[header->signature_count++] = value;
     }
     return true;
@@ -79,7 +54,7 @@ static bool read_header(struct signed_header *header, const char *text)
         const char *comma = memchr(text, ',', (size_t)(end - text));
         const char *stop = comma != NULL ? comma : end;
 
-        if (!read_item(header, (struct span){ text, (size_t)(stop - text) }))
+        if (!read_item(header, (dream_slice){ text, (size_t)(stop - text) }))
             return false;
         if (comma == NULL)
             return header->time.at != NULL && header->signature_count > 0;
@@ -87,7 +62,7 @@ static bool read_header(struct signed_header *header, const char *text)
     }
 }
 
-static bool read_time(struct span text, int64_t *out_s)
+static bool read_time(dream_slice text, int64_t *out_s)
 {
     size_t i;
 
@@ -110,7 +85,7 @@ static bool is_within(int64_t time_s, int64_t now_s, int64_t tolerance_s)
 }
 
 /* What is signed, in one piece: the text before the body, then the body. */
-static void write_signed(dream_buffer *out, struct span before, const void *body, size_t size)
+static void write_signed(dream_buffer *out, dream_slice before, const void *body, size_t size)
 {
     dream_buffer_append(out, before.at, before.size);
     dream_buffer_char(out, '.');
@@ -158,7 +133,7 @@ static dream_webhook_verdict try_secrets(const struct scheme *scheme, const drea
 }
 
 /* The time is looked at last: "outside" is then said of genuine webhooks alone. */
-static dream_webhook_verdict judge(const struct scheme *scheme, dream_webhook *webhook, struct span before,
+static dream_webhook_verdict judge(const struct scheme *scheme, dream_webhook *webhook, dream_slice before,
                                    const void *signatures)
 {
     dream_webhook_verdict verdict = DREAM_WEBHOOK_FAILED;
@@ -218,7 +193,7 @@ bool dream_stripe_signature_verify(const char *header, const char *secret, const
 }
 
 /* The digest that a signature writes down; the text before the body is `before`. */
-static bool digest_of(key_reader *read_key, const char *secret, struct span before, const dream_webhook *webhook,
+static bool digest_of(key_reader *read_key, const char *secret, dream_slice before, const dream_webhook *webhook,
                       unsigned char out[DREAM_SHA256_SIZE])
 {
     dream_buffer key = { .is_secret = true };
@@ -244,7 +219,7 @@ bool dream_stripe_signature_make(dream_buffer *out, const char *secret, const vo
     if (secret == NULL || now_s < 0)
         return false;
     dream_buffer_printf(&time, "%lld", (long long)now_s);
-    if (time.is_failed || !digest_of(read_stripe_key, secret, span_of(time.data), &webhook, digest))
+    if (time.is_failed || !digest_of(read_stripe_key, secret, dream_slice_of(time.data), &webhook, digest))
         goto done;
     dream_hex_encode(digest, sizeof(digest), hex);
     dream_buffer_printf(out, "t=%s,v1=%s", time.data, hex);
@@ -267,7 +242,7 @@ static bool read_svix_key(dream_buffer *out, const char *secret)
 }
 
 /* One "v1,<base64>"; other versions are other schemes' business. */
-static bool svix_item_matches(struct span item, const dream_buffer *expected)
+static bool svix_item_matches(dream_slice item, const dream_buffer *expected)
 {
     return item.size == 3 + expected->size && memcmp(item.at, "v1,", 3) == 0
            && dream_equal_secret(item.at + 3, expected->data, expected->size);
@@ -285,7 +260,7 @@ static bool match_svix(const void *signatures, const unsigned char expected[DREA
     for (count = 0; is_encoded && *next != '\0' && count < MAX_SIGNATURES; count++) {
         size_t size = strcspn(next, " ");
 
-        if (svix_item_matches((struct span){ next, size }, &encoded))
+        if (svix_item_matches((dream_slice){ next, size }, &encoded))
             *out_is_match = true;
         next += size;
         next += strspn(next, " ");
@@ -304,15 +279,15 @@ dream_webhook_verdict dream_svix_signature_judge(dream_webhook *webhook, const d
 {
     static const struct scheme scheme = { read_svix_key, match_svix };
     char before[MAX_ID_SIZE + 1 + MAX_TIME_DIGITS + 1];
-    struct span time;
+    dream_slice time;
 
     if (headers->id == NULL || headers->timestamp == NULL || headers->signature == NULL)
         return DREAM_WEBHOOK_MISSING;
-    time = (struct span){ headers->timestamp, strnlen(headers->timestamp, MAX_TIME_DIGITS + 1) };
+    time = (dream_slice){ headers->timestamp, strnlen(headers->timestamp, MAX_TIME_DIGITS + 1) };
     if (!svix_headers_are_sane(headers) || !read_time(time, &webhook->time_s))
         return DREAM_WEBHOOK_MALFORMED;
     (void)snprintf(before, sizeof(before), "%s.%s", headers->id, headers->timestamp);
-    return judge(&scheme, webhook, span_of(before), headers->signature);
+    return judge(&scheme, webhook, dream_slice_of(before), headers->signature);
 }
 
 bool dream_svix_signature_verify(const dream_svix_headers *headers, const char *secret, const void *body, size_t size,
@@ -335,7 +310,7 @@ bool dream_svix_signature_make(dream_buffer *out, const char *id, const char *se
     if (id == NULL || *id == '\0' || secret == NULL || now_s < 0)
         return false;
     dream_buffer_printf(&before, "%s.%lld", id, (long long)now_s);
-    if (before.is_failed || !digest_of(read_svix_key, secret, span_of(before.data), &webhook, digest))
+    if (before.is_failed || !digest_of(read_svix_key, secret, dream_slice_of(before.data), &webhook, digest))
         goto done;
     dream_buffer_text(out, "v1,");
     dream_base64_encode(out, digest, sizeof(digest));

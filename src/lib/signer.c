@@ -9,17 +9,6 @@
 
 enum { NONCE_BYTES = 16 };
 
-/* RFC 9421 2.2.3: the scheme's own port is left out, as it is from Host. */
-static size_t without_own_port(const char *authority, size_t size, bool is_https)
-{
-    const char *port = is_https ? ":443" : ":80";
-    size_t port_size = strlen(port);
-
-    if (size > port_size && memcmp(authority + size - port_size, port, port_size) == 0)
-        return size - port_size;
-    return size;
-}
-
 static void split_url(const char *url, bool is_https, dream_signed_request *out)
 {
     const char *authority = strchr(url, ':') + strlen("://");
@@ -27,7 +16,7 @@ static void split_url(const char *url, bool is_https, dream_signed_request *out)
     const char *path = authority + size;
     const char *query = strchr(path, '?');
 
-    out->authority = (dream_slice){ authority, without_own_port(authority, size, is_https) };
+    out->authority = dream_signature_authority((dream_slice){ authority, size }, is_https);
     out->path = (dream_slice){ path, query == NULL ? strlen(path) : (size_t)(query - path) };
     out->query = query == NULL ? (dream_slice){ path, 0 } : (dream_slice){ query + 1, strlen(query + 1) };
 }
