@@ -348,6 +348,19 @@ const char *dreamd_request_header(dreamd_request *request, const char *name)
     return NULL;
 }
 
+bool dreamd_request_has_twice(const dreamd_request *request, const char *name)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < request->header_count; i++)
+        count += strcasecmp(request->headers[i].name, name) == 0;
+    return count > 1;
+}
+
+bool dreamd_request_is_https(const dreamd_request *request)
+{
+    return request->is_https;
+}
+
 const char *dreamd_request_raw_query(const dreamd_request *request)
 {
     return request->query;

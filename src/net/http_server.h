@@ -73,7 +73,9 @@ const char *dreamd_request_raw_query(const dreamd_request *request);         /* 
 /* Every query pair in the order sent, decoded; a name may come again. Stops, and returns false, when `fn` returns false. */
 typedef bool dreamd_query_fn(void *context, const char *name, const char *value);
 bool dreamd_request_each_query(dreamd_request *request, dreamd_query_fn *fn, void *context);
-const char *dreamd_request_header(dreamd_request *request, const char *name);     /* any letter case; NULL if absent */
+const char *dreamd_request_header(dreamd_request *request, const char *name);   /* any letter case; NULL if absent */
+bool dreamd_request_has_twice(const dreamd_request *request, const char *name); /* does a header come more than once? */
+bool dreamd_request_is_https(const dreamd_request *request); /* by its own TLS, or as a trusted proxy says */
 const void *dreamd_request_body(const dreamd_request *request, size_t *out_size); /* NUL-terminated for convenience */
 const char *dreamd_request_remote(const dreamd_request *request); /* numeric address of the peer, or of whom a
                                                                                      trusted proxy asks for */

@@ -7,6 +7,7 @@ import base64
 import concurrent.futures
 import hashlib
 import hmac
+import http.client
 import json
 import re
 import secrets
@@ -173,6 +174,32 @@ def test_a_publishable_key_beside_it_must_be_covered(stage):
     message = signing.Message("GET", stage.serve.api + "/api/tiers", {"X-Publishable-Key": stage.pk})
     stage.sign(message, components=[*signing.COMPONENTS, "x-publishable-key"])
     assert send(stage.serve.api, message).status == 200
+
+
+def test_the_authority_is_the_same_in_any_spelling(stage):
+    """RFC 9421 2.2.3: in lower case, without the scheme's own port."""
+    for host in ("api.example.test", "API.Example.Test", "api.example.test:80", "API.EXAMPLE.TEST:80"):
+        message = stage.sign(stage.message(host="http://api.example.test"))
+        assert daemon.ask(stage.serve.api, "GET", "/api/tiers", {**message.headers, "Host": host}).status == 200, host
+    for host in ("api.example.test:443", "api.example.test:8080", "api.example.test:", "example.test"):
+        message = stage.sign(stage.message(host="http://api.example.test"))
+        assert refused(daemon.ask(stage.serve.api, "GET", "/api/tiers", {**message.headers, "Host": host}), "not this key's"), host
+
+
+@pytest.mark.parametrize("name", ["Signature-Input", "Signature", "Content-Digest", "X-Tag"])
+def test_a_field_that_comes_twice_is_refused(stage, name):
+    """Which of the two is meant would be each reader's guess."""
+    body = b'{"email":"twice@example.test","plan":"free"}'
+    message = signing.Message("POST", stage.serve.api + "/api/customers", {"X-Tag": "a"}, body)
+    stage.sign(message, components=[*signing.COMPONENTS, "content-digest", "x-tag"])
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(stage.serve.api).netloc, timeout=20)
+    connection.putrequest("POST", "/api/customers")
+    for field, value in [*message.headers.items(), (name, "b"), ("Content-Length", str(len(body)))]:
+        connection.putheader(field, value)
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    assert answer.status == 401 and b"more than once" in answer.read()
+    connection.close()
 
 
 def test_live_and_test_keys_do_not_mix(stage):

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 import daemon
+import signing
 import tenant
 
 KEY_BURST, ADDRESS_BURST = 60, 300  # src/service/api/limits.c
@@ -88,6 +89,41 @@ def test_all_of_an_ipv6_network_counts_as_one(client):
     hosts = (f"2001:db8:7:1::{number:x}" for number in itertools.count(1))
     failures_until_refused(lambda: client(next(hosts), next(keys)), ADDRESS_BURST + 4 * SLACK)
     assert client("2001:db8:7:2::1", next(keys)).status == 401
+
+
+def signed(names, key, path="/api/usage?userId=user_one", host="api.example.test"):
+    """Headers of a signed request, for one use."""
+    message = signing.sign(signing.Message("GET", f"http://{host}{path}"), names[f"<pk-{key}>"], names[f"<sk-{key}>"])
+    return {**message.headers, "Host": host}
+
+
+def test_who_knows_a_key_id_locks_nobody_out(stage, client):
+    """Not even from the owner's own address, as behind one router or a proxy that is not named."""
+    _, names = stage
+    office = "198.51.100.21"
+    assert client(office, "", **signed(names, "app")).status == 200
+    forged = {**signed(names, "app"), "Signature": "sig1=:" + 43 * "A" + "=:"}
+    for _ in range(KEY_BURST + SLACK):
+        answer = client(office, "", **forged)
+        assert answer.status == 401 and "not this key's" in answer.json["message"]
+    assert client(office, "", **signed(names, "app")).status == 200
+
+
+def test_forged_signatures_count_for_their_address(stage, client):
+    _, names = stage
+    forged = {**signed(names, "app"), "Signature": "sig1=:" + 43 * "A" + "=:"}
+    count, _ = failures_until_refused(lambda: client("198.51.100.31", "", **forged), ADDRESS_BURST + 4 * SLACK)
+    assert count >= ADDRESS_BURST
+    assert client("198.51.100.32", "", **signed(names, "app")).status == 200
+
+
+def test_copies_of_a_signed_request_count_as_failures(stage, client):
+    """Whoever has a copy does not thereby become somebody who is known at his address."""
+    _, names = stage
+    copy = signed(names, "app")
+    assert client("198.51.100.41", "", **copy).status == 200
+    count, _ = failures_until_refused(lambda: client("198.51.100.42", "", **copy), ADDRESS_BURST + 4 * SLACK)
+    assert count >= ADDRESS_BURST
 
 
 def test_carts_are_bounded_for_an_address_but_not_for_a_backend(stage, client):

@@ -147,10 +147,12 @@ static void note_outcome(dreamd_call *call, const struct auth *auth)
 {
     bool is_found = call->has_secret_key ? auth->is_own_found : auth->is_named_found;
 
-    if (is_found && !(auth->signature && dreamd_signed_is_wrong(auth->signature)))
+    if (!is_found)
+        dreamd_limits_key_failed(call, name_of(auth));
+    else if (!auth->signature || dreamd_signed_is_good(auth->signature))
         dreamd_limits_key_accepted(call, name_of(auth));
     else
-        dreamd_limits_key_failed(call, name_of(auth));
+        dreamd_limits_address_failed(call);
 }
 
 static dreamd_db_status spend(dreamd_db *db, void *arg)

@@ -49,18 +49,26 @@ bool dreamd_limits_may_try(dreamd_call *call, const char *key)
                      wait_ms);
 }
 
+void dreamd_limits_address_failed(dreamd_call *call)
+{
+    dreamd_throttle *throttle = call->service->throttle;
+
+    if (throttle)
+        dreamd_throttle_count(throttle,
+                              dreamd_throttle_address(throttle, ADDRESS, dreamd_request_remote(call->request)),
+                              &failures_of_an_address, dream_monotonic_ms());
+}
+
 void dreamd_limits_key_failed(dreamd_call *call, const char *key)
 {
     dreamd_throttle *throttle = call->service->throttle;
-    const int64_t now_ms = dream_monotonic_ms();
 
     if (!throttle)
         return;
     uint64_t name = key_name(throttle, key);
     dreamd_throttle_forget(throttle, name);
-    dreamd_throttle_count(throttle, name, &failures_of_a_key, now_ms);
-    dreamd_throttle_count(throttle, dreamd_throttle_address(throttle, ADDRESS, dreamd_request_remote(call->request)),
-                          &failures_of_an_address, now_ms);
+    dreamd_throttle_count(throttle, name, &failures_of_a_key, dream_monotonic_ms());
+    dreamd_limits_address_failed(call);
 }
 
 void dreamd_limits_key_accepted(dreamd_call *call, const char *key)

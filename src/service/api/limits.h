@@ -11,6 +11,8 @@
 
 /* False, with the call's answer prepared (429), if this key is not to be looked up now. */
 bool dreamd_limits_may_try(dreamd_call *call, const char *key);
+/* The key is a good one, and whoever asked has it not: counts for the address alone, and the key's owner stays known there. */
+void dreamd_limits_address_failed(dreamd_call *call);
 void dreamd_limits_key_failed(dreamd_call *call, const char *key);
 void dreamd_limits_key_accepted(dreamd_call *call, const char *key);
 

@@ -84,12 +84,37 @@ static const char *body_problem(dreamd_call *call)
     return size > 0 || digest ? dream_content_digest_check(digest, body, size) : NULL;
 }
 
+/* Another reader of the request might go by the other one. */
+static const char *twice_problem(const dreamd_request *request, const dream_http_signature *signature)
+{
+    for (size_t i = 0; i < signature->component_count; i++) {
+        char name[DREAM_SIGNATURE_MAX_LABEL + 1];
+
+        memcpy(name, signature->components[i].at, signature->components[i].size);
+        name[signature->components[i].size] = '\0';
+        if (dreamd_request_has_twice(request, name))
+            return "it covers a field that comes more than once";
+    }
+    return NULL;
+}
+
+static const char *read_fields(dreamd_call *call, dreamd_signed *self)
+{
+    const char *problem;
+
+    if (dreamd_request_has_twice(call->request, "Signature-Input")
+        || dreamd_request_has_twice(call->request, "Signature"))
+        return "Signature-Input or Signature comes more than once";
+    problem = dream_signature_parse(dreamd_request_header(call->request, "Signature-Input"),
+                                    dreamd_request_header(call->request, "Signature"), &self->signature);
+    return problem ? problem : twice_problem(call->request, &self->signature);
+}
+
 static bool check(dreamd_call *call, dreamd_signed *self)
 {
     size_t size = 0;
     dream_signature_time time;
-    const char *problem = dream_signature_parse(dreamd_request_header(call->request, "Signature-Input"),
-                                                dreamd_request_header(call->request, "Signature"), &self->signature);
+    const char *problem = read_fields(call, self);
 
     (void)dreamd_request_body(call->request, &size);
     if (!problem)
@@ -132,9 +157,9 @@ const char *dreamd_signed_name(const dreamd_signed *self)
     return self->name;
 }
 
-bool dreamd_signed_is_wrong(const dreamd_signed *self)
+bool dreamd_signed_is_good(const dreamd_signed *self)
 {
-    return self->problem != NULL;
+    return !self->problem && !self->is_used;
 }
 
 static const char *field_of(void *context, const char *name)
@@ -145,7 +170,9 @@ static const char *field_of(void *context, const char *name)
 static void verify(dreamd_call *call, dreamd_signed *self, const unsigned char key[DREAMD_SIGNING_KEY_SIZE])
 {
     dream_signed_request request = { .method = dream_slice_of(dreamd_request_method(call->request)),
-                                     .authority = dream_slice_of(dreamd_request_header(call->request, "Host")),
+                                     .authority = dream_signature_authority(
+                                         dream_slice_of(dreamd_request_header(call->request, "Host")),
+                                         dreamd_request_is_https(call->request)),
                                      .path = dream_slice_of(dreamd_request_path(call->request)),
                                      .query = dream_slice_of(dreamd_request_raw_query(call->request)),
                                      .content_digest = dreamd_request_header(call->request, "Content-Digest"),

@@ -17,11 +17,10 @@ dreamd_signed *dreamd_signed_read(dreamd_call *call, bool is_admission);
 /* A read: finds the key, and checks the signature with it. `out_found` false: no such key. */
 dreamd_db_status dreamd_signed_look_up(dreamd_db *db, dreamd_call *call, dreamd_signed *self, dreamd_project *out,
                                        bool *out_found);
-/* Under which name its failures are counted: its keyid and where it came from. The keyid alone is no secret, and whoever knows it could
- * lock its owner out. */
+/* Who is known by it, or fails with it, for limits.h: its keyid and where it came from, as the keyid alone is no secret. */
 const char *dreamd_signed_name(const dreamd_signed *self);
-/* After a look-up that found the key: whoever made it has another. */
-bool dreamd_signed_is_wrong(const dreamd_signed *self);
+/* After a look-up that found the key, or a spending: it is this key's, and was not used before. */
+bool dreamd_signed_is_good(const dreamd_signed *self);
 /* After a look-up that found the key: false with the call refused, when the signature is wrong or was used before. */
 bool dreamd_signed_accept(dreamd_call *call, const dreamd_signed *self);
 /* A write: uses the signature up, and notes that its key was used. dreamd_signed_accept tells afterwards whether somebody was faster. */
