@@ -85,14 +85,11 @@ void dream_base64url_encode(dream_buffer *out, const void *bytes, size_t size)
 /* Looked up, since what a letter is in random text no branch can foresee. */
 enum { SPECIAL = 64, NO_DIGIT = 65 };
 static const unsigned char base64_values[128] = {
-    65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65,
-    65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65,
-    65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 64, 65, 64, 65, 64,
-    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 65, 65, 65, 65, 65, 65,
-    65, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
-    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 65, 65, 65, 65, 64,
-    65, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
-    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 65, 65, 65, 65, 65,
+    65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65,
+    65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 64, 65, 64, 65, 64, 52, 53, 54, 55,
+    56, 57, 58, 59, 60, 61, 65, 65, 65, 65, 65, 65, 65, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,
+    13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 65, 65, 65, 65, 64, 65, 26, 27, 28, 29, 30, 31, 32,
+    33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 65, 65, 65, 65, 65,
 };
 
 static int base64_value(char c, const char *digits)
@@ -205,4 +202,47 @@ bool dream_percent_decode(dream_buffer *out, const char *text, size_t size, bool
         dream_buffer_char(out, (char)c);
     }
     return !out->is_failed;
+}
+
+/* ---- UTF-8 ---- */
+
+size_t dream_utf8_size(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t size;
+    unsigned char low = 0x80;
+    unsigned char high = 0xbf;
+
+    if (at[0] < 0x80)
+        return 1;
+    if (at[0] < 0xc2 || at[0] > 0xf4)
+        return 0;
+    size = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    /* No overlong forms, no surrogates, nothing above U+10FFFF. */
+    if (at[0] == 0xe0)
+        low = 0xa0;
+    if (at[0] == 0xed)
+        high = 0x9f;
+    if (at[0] == 0xf0)
+        low = 0x90;
+    if (at[0] == 0xf4)
+        high = 0x8f;
+    if (at[1] < low || at[1] > high)
+        return 0;
+    for (size_t i = 2; i < size; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return size;
+}
+
+bool dream_utf8_is_valid(const char *text)
+{
+    while (*text != '\0') {
+        size_t size = dream_utf8_size(text);
+        if (size == 0)
+            return false;
+        text += size;
+    }
+    return true;
 }

@@ -26,4 +26,9 @@ void dream_percent_encode(dream_buffer *out, const char *text, size_t size);
 /* `plus_is_space` for application/x-www-form-urlencoded. False on a bad escape or an encoded NUL. */
 bool dream_percent_decode(dream_buffer *out, const char *text, size_t size, bool plus_is_space);
 
+/* Size of the well-formed UTF-8 character that begins here (RFC 3629); 0 if none does. Never reads past a NUL. */
+size_t dream_utf8_size(const char *text);
+/* Nothing but such characters. */
+bool dream_utf8_is_valid(const char *text);
+
 #endif

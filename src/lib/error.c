@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/encoding.h"
 #include "lib/text.h"
 
 static const struct {
@@ -114,7 +115,7 @@ void dream_error_copy_text(char *out, size_t out_size, const char *text)
     size_t at = 0;
 
     while (*text != '\0') {
-        size_t size = dream_text_character(text);
+        size_t size = dream_utf8_size(text);
         unsigned char c = (unsigned char)text[0];
         if (at + (size == 0 ? 1 : size) >= out_size)
             break;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "common/encoding.h"
+
 static bool all_between(const char *text, size_t max, unsigned char low, unsigned char high)
 {
     size_t size = strnlen(text, max + 1);
@@ -28,36 +30,6 @@ bool dream_text_is_printable(const char *text, size_t max)
     return all_between(text, max, 0x20, 0x7e);
 }
 
-size_t dream_text_character(const char *text)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    size_t size;
-    unsigned char low = 0x80;
-    unsigned char high = 0xbf;
-
-    if (at[0] < 0x80)
-        return 1;
-    if (at[0] < 0xc2 || at[0] > 0xf4)
-        return 0;
-    size = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    /* No overlong forms, no surrogates, nothing above U+10FFFF. */
-    if (at[0] == 0xe0)
-        low = 0xa0;
-    if (at[0] == 0xed)
-        high = 0x9f;
-    if (at[0] == 0xf0)
-        low = 0x90;
-    if (at[0] == 0xf4)
-        high = 0x8f;
-    if (at[1] < low || at[1] > high)
-        return 0;
-    for (size_t i = 2; i < size; i++) {
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    return size;
-}
-
 bool dream_text_is_plain(const char *text, size_t max)
 {
     size_t left = strnlen(text, max + 1);
@@ -65,7 +37,7 @@ bool dream_text_is_plain(const char *text, size_t max)
     if (left > max)
         return false;
     while (left > 0) {
-        size_t size = dream_text_character(text);
+        size_t size = dream_utf8_size(text);
         if (size == 0 || (unsigned char)text[0] < 0x20 || text[0] == 0x7f)
             return false;
         text += size;

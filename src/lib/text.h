@@ -21,8 +21,6 @@ bool dream_text_is_visible(const char *text, size_t max);
 bool dream_text_is_printable(const char *text, size_t max);
 /* A traceparent of W3C Trace Context as of version 00: the version, two ids that are not all zeros, and flags. */
 bool dream_text_is_traceparent(const char *text);
-/* Size of the well-formed UTF-8 character that begins here (RFC 3629); 0 if none does. Never reads past a NUL. */
-size_t dream_text_character(const char *text);
 /* 0 to `max` bytes of valid UTF-8 (RFC 3629) without control characters. */
 bool dream_text_is_plain(const char *text, size_t max);
 /* A plain text that can stand as one segment of a path: not empty, not "." or "..". */

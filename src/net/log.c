@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/encoding.h"
 #include "common/timefmt.h"
 
 enum {
@@ -46,36 +47,10 @@ static void put_text(struct line *line, const char *text)
     put(line, text, strlen(text));
 }
 
-/* Bytes of the well-formed UTF-8 sequence at `text` (Unicode table 3-7), 0 if there is none. */
-static size_t utf8_size(const unsigned char *text)
-{
-    unsigned char lowest = 0x80, highest = 0xbf;
-    size_t size = 0;
-    if (text[0] >= 0xc2 && text[0] <= 0xdf) {
-        size = 2;
-    } else if (text[0] >= 0xe0 && text[0] <= 0xef) {
-        size = 3;
-        lowest = text[0] == 0xe0 ? 0xa0 : 0x80;
-        highest = text[0] == 0xed ? 0x9f : 0xbf; /* no surrogates */
-    } else if (text[0] >= 0xf0 && text[0] <= 0xf4) {
-        size = 4;
-        lowest = text[0] == 0xf0 ? 0x90 : 0x80;
-        highest = text[0] == 0xf4 ? 0x8f : 0xbf; /* nothing above U+10FFFF */
-    } else {
-        return 0;
-    }
-    if (text[1] < lowest || text[1] > highest)
-        return 0;
-    for (size_t i = 2; i < size; i++)
-        if (text[i] < 0x80 || text[i] > 0xbf)
-            return 0;
-    return size;
-}
-
 /* C1 controls (U+0080 to U+009F) steer terminals as escape sequences do. */
 static bool is_control(const unsigned char *text, size_t size)
 {
-    if (size == 0)
+    if (size <= 1)
         return text[0] < 0x20 || text[0] == 0x7f;
     return size == 2 && text[0] == 0xc2 && text[1] < 0xa0;
 }
@@ -84,11 +59,11 @@ static bool is_control(const unsigned char *text, size_t size)
 static size_t put_character(struct line *line, const unsigned char *text)
 {
     char escape[8];
-    size_t size = utf8_size(text);
+    size_t size = dream_utf8_size((const char *)text);
     if (is_control(text, size)) {
-        (void)snprintf(escape, sizeof escape, "\\u%04x", (unsigned)text[size ? 1 : 0]);
+        (void)snprintf(escape, sizeof escape, "\\u%04x", (unsigned)text[size > 1 ? 1 : 0]);
         put(line, escape, 6);
-    } else if (size > 0) {
+    } else if (size > 1) {
         put(line, (const char *)text, size);
     } else if (text[0] >= 0x80) {
         put(line, "\\ufffd", 6);

@@ -24,12 +24,11 @@ static void run_handler(dreamd_call *call)
         dreamd_call_send(call);
 }
 
+/* No text that is kept or passed on is anything but UTF-8. */
 static bool accept_query(void *context, const char *name, const char *value)
 {
     (void)context;
-    (void)name;
-    (void)value;
-    return true;
+    return dream_utf8_is_valid(name) && dream_utf8_is_valid(value);
 }
 
 /* A pair that cannot be decoded would else count as absent, and the request as another one. */
@@ -42,6 +41,8 @@ static void on_authenticated(dreamd_call *call)
 {
     if (!call->route)
         dreamd_call_refuse(call, 404, "Not found", NULL);
+    else if (call->tail && !dream_utf8_is_valid(call->tail))
+        dreamd_call_refuse(call, 400, "Invalid path", "A part of the path is not UTF-8");
     else if (!is_query_readable(call))
         dreamd_call_refuse(call, 400, "Invalid query", "A part of the query cannot be decoded");
     else if (call->route->flags & (DREAMD_ROUTE_USER | DREAMD_ROUTE_NAMED_USER))

@@ -83,6 +83,9 @@ static void test_router__an_id_must_decode_to_one_part_of_a_path(void **state)
         { "GET", "/api/customers/user_1%2Fx", SECRET, NULL, 404, "{\"error\":\"Not found\"}" },
         { "GET", "/api/customers/count", SECRET, NULL, 404, "Customer not found" },
         { "DELETE", "/api/customers/..", SECRET, NULL, 404, "Customer not found" },
+        { "GET", "/api/customers/%ff", SECRET, NULL, 400, "Invalid path" },
+        { "DELETE", "/api/customers/user_%c3", SECRET, NULL, 400, "Invalid path" },
+        { "GET", "/api/customers/caf%c3%a9", SECRET, NULL, 404, "Customer not found" },
     };
 
     (void)state;
@@ -95,6 +98,8 @@ static void test_router__a_query_must_be_readable_as_a_whole(void **state)
         { "GET", "/api/usage?userId=a%00b", SECRET, NULL, 400, "Invalid query" },
         { "GET", "/api/usage?userId=user_1&x=%", SECRET, NULL, 400, "Invalid query" },
         { "GET", "/api/tiers?%f", SECRET, NULL, 400, "Invalid query" },
+        { "GET", "/api/usage?userId=user_%ff", SECRET, NULL, 400, "Invalid query" },
+        { "GET", "/api/tiers?%c0%af=1", SECRET, NULL, 400, "Invalid query" },
         { "GET", "/api/tiers?a=%20&&b=+", SECRET, NULL, 200, "tiers" },
     };
 
