@@ -30,12 +30,14 @@ struct write_off {
     const char *meter;
     int64_t most;
     int64_t units;
+    char actor[DREAMD_ACTOR_SIZE];
 };
 
 static dreamd_db_status work(dreamd_db *db, const dreamd_project *project, void *arg)
 {
     struct write_off *self = arg;
-    const dreamd_lease_write_off wanted = { project, self->user_id, self->meter, self->most, dream_wall_ms() };
+    const dreamd_lease_write_off wanted = { project,    self->user_id,   self->meter,
+                                            self->most, dream_wall_ms(), self->actor };
     return dreamd_lease_write_off_lost(db, &wanted, &self->units);
 }
 
@@ -55,12 +57,13 @@ static int run(const dreamd_arguments *arguments)
     const dreamd_account account = { values[OPTION_DB],
                                      { values[OPTION_USER], values[OPTION_PROJECT], values[OPTION_KEY] } };
     struct write_off self = { values[OPTION_USER], values[OPTION_METER] ? values[OPTION_METER] : DREAMD_DEFAULT_METER,
-                              INT64_MAX, 0 };
+                              INT64_MAX, 0, "" };
     char line[64];
     if (!self.user_id)
         return dreamd_misused("lease write-off needs --user ID.");
     if (!read_units(values[OPTION_UNITS], &self.most))
         return dreamd_misused("--units wants a whole number from 1 on.");
+    dreamd_command_actor(self.actor);
     int status = dreamd_account_run(&account, work, &self);
     if (status != DREAMD_EXIT_OK)
         return status;

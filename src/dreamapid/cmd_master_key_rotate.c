@@ -94,9 +94,12 @@ static bool read_keys(struct rotation *self, const char *new_key_file)
 static dreamd_db_status rotate_in(dreamd_db *db, struct rotation *self)
 {
     bool is_right = false;
+    char actor[DREAMD_ACTOR_SIZE];
+    const dreamd_master_key_change change = { self->old_key, self->new_key, actor, dream_wall_ms() };
+    dreamd_command_actor(actor);
     dreamd_db_status status = dreamd_master_key_check(db, self->old_key, &is_right);
     if (status == DREAMD_DB_OK && is_right)
-        return dreamd_master_key_rotate(db, self->old_key, self->new_key, dream_wall_ms(), &self->count);
+        return dreamd_master_key_rotate(db, &change, &self->count);
     if (status == DREAMD_DB_OK)
         status = dreamd_master_key_check(db, self->new_key, &is_right);
     /* With the new key the database was committed, and a crash came before the file took its place. */

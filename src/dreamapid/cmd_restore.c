@@ -21,9 +21,12 @@ static const dreamd_option options[] = {
 
 static dreamd_db_status mark(dreamd_db *db, const dreamd_lease_terms *terms, dreamd_epoch *out)
 {
+    char actor[DREAMD_ACTOR_SIZE];
+    const dreamd_restore wanted = { terms, dream_wall_ms(), actor };
+    dreamd_command_actor(actor);
     dreamd_db_status status = dreamd_db_begin(db);
     if (status == DREAMD_DB_OK)
-        status = dreamd_store_mark_restored(db, terms, dream_wall_ms(), out);
+        status = dreamd_store_mark_restored(db, &wanted, out);
     if (status == DREAMD_DB_OK)
         status = dreamd_db_commit(db);
     if (status != DREAMD_DB_OK)

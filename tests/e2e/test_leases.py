@@ -4,6 +4,9 @@ holders and direct requests; nothing is billed twice or lost over kills, restore
 
 import datetime
 import http.client
+import json
+import os
+import pwd
 import random
 import shutil
 import sqlite3
@@ -20,6 +23,11 @@ PATH = "/api/leases"
 TIERS = [tenant.tier("free", 50, rateLimit=None), tenant.tier("slow", None, rateLimit=8), tenant.tier("big", 100000, rateLimit=None),
          tenant.tier("max", None, rateLimit=None, meters={"tokens": {"limit": 10}})]
 TODAY = datetime.datetime.now(datetime.timezone.utc).date()
+
+
+def operator():
+    """Who a command says that ran it."""
+    return "operator:" + pwd.getpwuid(os.getuid()).pw_name
 
 
 def day(offset):
@@ -393,7 +401,8 @@ def test_an_operator_writes_lost_units_off(tmp_path):
         assert write_off("--project", "Nobody's", check=False).returncode == 1
         assert write_off("--units", "0", check=False).returncode == 2
         with sqlite3.connect(f"file:{stage.db}?mode=ro", uri=True) as db:
-            assert db.execute("SELECT COUNT(*) FROM audit_entries WHERE action = 'lease write-off'").fetchone() == (2,)
+            actors = db.execute("SELECT actor FROM audit_entries WHERE action = 'lease write-off'").fetchall()
+        assert actors == 2 * [(operator(),)]
 
 
 # What is lost on the way.
@@ -453,6 +462,8 @@ def test_a_restore_waits_out_the_leases_it_does_not_know_and_books_them(tmp_path
             (tmp_path / name).unlink(missing_ok=True)
         shutil.copy(backup, stage.db)
         told = daemon.last_json_line(daemon.run("restore", "--db", stage.db, env=env).stdout)
+        entries = daemon.run("audit", "list", "--db", stage.db).stdout.splitlines()
+        assert [entry["actor"] for entry in map(json.loads, entries) if entry["action"] == "restore"] == [operator()]
         stage.start()
         asked = wish(user_id, 5)
         answer = holder.ask(acquire=[asked])

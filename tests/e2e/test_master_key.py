@@ -2,6 +2,8 @@
 """`dreamapid master-key rotate`: everything sealed opens with the new key and no longer with the old one; refused while a serve
 knows the old one; finished by the next run where a crash stopped it."""
 
+import os
+import pwd
 import secrets
 import sqlite3
 
@@ -49,7 +51,8 @@ def test_everything_is_sealed_anew_and_the_file_replaced(place):
     assert place.key.read_text() != old_key and place.key.stat().st_mode & 0o777 == 0o600
     assert not place.key.with_name("keys.db.key.new").exists()
     place.assert_keys_open()
-    assert "master_key_rotate" in [row[0] for row in sqlite3.connect(place.db).execute("SELECT action FROM audit_entries")]
+    entries = sqlite3.connect(place.db).execute("SELECT action, actor FROM audit_entries").fetchall()
+    assert ("master-key rotate", "operator:" + pwd.getpwuid(os.getuid()).pw_name) in entries
     place.key.write_text(old_key)
     with pytest.raises(AssertionError, match="another master key"):
         daemon.Daemon(place.folder, "--db", place.db, "--free-ports")

@@ -460,7 +460,7 @@ static dreamd_db_status write_off(dreamd_db *db, void *arg)
 {
     errand *e = arg;
     dreamd_lease_write_off wanted = { &e->m->server.project, e->name, account_meter(e->user), INT64_MAX,
-                                      server_now(e->m) };
+                                      server_now(e->m), "model" };
 
     return dreamd_lease_write_off_lost(db, &wanted, &e->number);
 }
@@ -526,8 +526,9 @@ static dreamd_db_status mark_restored(dreamd_db *db, void *arg)
 {
     errand *e = arg;
     dreamd_lease_terms terms = { TTL_MS, GRACE_MS, CLOSE_DAYS };
+    dreamd_restore restore = { &terms, server_now(e->m), "model" };
 
-    return dreamd_store_mark_restored(db, &terms, server_now(e->m), &e->epoch);
+    return dreamd_store_mark_restored(db, &restore, &e->epoch);
 }
 
 void server_restore(model *m)

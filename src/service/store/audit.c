@@ -26,13 +26,6 @@ dreamd_db_status dreamd_audit_note(dreamd_db *db, const dreamd_audit *audit, int
         NULL);
 }
 
-dreamd_db_status dreamd_audit_add(dreamd_db *db, const char *platform_id, const char *action, const char *detail_json,
-                                  int64_t now_ms)
-{
-    const dreamd_audit audit = { platform_id, "operator", action, detail_json };
-    return dreamd_audit_note(db, &audit, now_ms);
-}
-
 static bool tell(const dreamd_rows *rows, dreamd_audit_line *line, void *context)
 {
     char at[25];

@@ -17,9 +17,6 @@ typedef struct dreamd_audit {
 } dreamd_audit;
 
 dreamd_db_status dreamd_audit_note(dreamd_db *db, const dreamd_audit *audit, int64_t now_ms);
-/* The same by "operator". `platform_id` "": it concerns the whole store. `detail_json` is an object, without secrets. */
-dreamd_db_status dreamd_audit_add(dreamd_db *db, const char *platform_id, const char *action, const char *detail_json,
-                                  int64_t now_ms);
 
 /* False ends the list. */
 typedef bool dreamd_audit_line(void *context, const char *json);

@@ -70,22 +70,22 @@ static int64_t next_epoch(int64_t epoch, int64_t now_ms)
     return epoch < now_s ? now_s : epoch + 1;
 }
 
-dreamd_db_status dreamd_store_mark_restored(dreamd_db *db, const dreamd_lease_terms *terms, int64_t now_ms,
-                                            dreamd_epoch *out)
+dreamd_db_status dreamd_store_mark_restored(dreamd_db *db, const dreamd_restore *restore, dreamd_epoch *out)
 {
     char detail[96];
+    const dreamd_audit audit = { "", restore->actor, "restore", detail };
     int64_t longest_ms = 0;
     dreamd_db_status status = dreamd_epoch_read(db, out);
     if (status == DREAMD_DB_OK)
-        status = note_longest(db, terms, &longest_ms);
+        status = note_longest(db, restore->terms, &longest_ms);
     if (DREAM_RULE(restore_raises_epoch))
-        out->store_epoch = next_epoch(out->store_epoch, now_ms);
-    out->recovering_until_ms = now_ms + longest_ms;
+        out->store_epoch = next_epoch(out->store_epoch, restore->now_ms);
+    out->recovering_until_ms = restore->now_ms + longest_ms;
     if (status == DREAMD_DB_OK)
         status = write_number(db, "store_epoch", out->store_epoch);
     if (status == DREAMD_DB_OK)
         status = write_number(db, "recovering_until_ms", out->recovering_until_ms);
     (void)snprintf(detail, sizeof detail, "{\"storeEpoch\":%" PRId64 ",\"recoveringUntil\":%" PRId64 "}",
                    out->store_epoch, out->recovering_until_ms);
-    return status == DREAMD_DB_OK ? dreamd_audit_add(db, "", "restore", detail, now_ms) : status;
+    return status == DREAMD_DB_OK ? dreamd_audit_note(db, &audit, restore->now_ms) : status;
 }

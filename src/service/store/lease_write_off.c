@@ -71,9 +71,8 @@ static dreamd_db_status note(dreamd_db *db, const dreamd_lease_write_off *wanted
                  && dream_json_set_int(detail, "periodStartDay", start_day)
                  && dream_json_set_int(detail, "units", units);
     char *text = is_ok ? dream_json_print(detail) : NULL;
-    dreamd_db_status status =
-        text ? dreamd_audit_add(db, wanted->project->platform_id, "lease write-off", text, wanted->now_ms)
-             : DREAMD_DB_NOMEM;
+    const dreamd_audit audit = { wanted->project->platform_id, wanted->actor, "lease write-off", text };
+    dreamd_db_status status = text ? dreamd_audit_note(db, &audit, wanted->now_ms) : DREAMD_DB_NOMEM;
     free(text);
     cJSON_Delete(detail);
     return status;

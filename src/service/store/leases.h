@@ -67,7 +67,7 @@ typedef struct dreamd_lease_want {
     const char *meter;
     int64_t want;      /* units; at least 1 */
     int64_t want_rate; /* calls a window; at least 1 */
-    int64_t least;     /* units that one use waits for: granted even beyond one holder's share, if they are free; 0: any */
+    int64_t least; /* units that one use waits for: granted even beyond one holder's share, if they are free; 0: any */
 } dreamd_lease_want;
 
 typedef struct dreamd_lease_grant {
@@ -170,9 +170,14 @@ dreamd_db_status dreamd_epoch_read(dreamd_db *db, dreamd_epoch *out);
 dreamd_db_status dreamd_recovery_read(dreamd_db *db, int64_t *out_until_ms);
 /* Remembers the longest time that any lease of this store can run on for; a service says so when it starts. */
 dreamd_db_status dreamd_lease_terms_note(dreamd_db *db, const dreamd_lease_terms *terms);
+typedef struct dreamd_restore {
+    const dreamd_lease_terms *terms;
+    int64_t now_ms;
+    const char *actor; /* for the audit */
+} dreamd_restore;
+
 /* Marks the store as restored from a backup: raises the epoch, past that of any earlier restore, and begins the wait. */
-dreamd_db_status dreamd_store_mark_restored(dreamd_db *db, const dreamd_lease_terms *terms, int64_t now_ms,
-                                            dreamd_epoch *out);
+dreamd_db_status dreamd_store_mark_restored(dreamd_db *db, const dreamd_restore *restore, dreamd_epoch *out);
 
 /* ---- operators ---- */
 
@@ -182,6 +187,7 @@ typedef struct dreamd_lease_write_off {
     const char *meter;
     int64_t units; /* at most; INT64_MAX: all */
     int64_t now_ms;
+    const char *actor; /* for the audit */
 } dreamd_lease_write_off;
 
 /* Gives lost units of the user's latest period back to the allowance; `out_units` tells how many. */

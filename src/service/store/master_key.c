@@ -134,12 +134,12 @@ static dreamd_db_status rotate_column(dreamd_db *db, const struct sealed_column 
     return status;
 }
 
-dreamd_db_status dreamd_master_key_rotate(dreamd_db *db, const unsigned char old_key[32],
-                                          const unsigned char new_key[32], int64_t now_ms, int64_t *out_count)
+dreamd_db_status dreamd_master_key_rotate(dreamd_db *db, const dreamd_master_key_change *change, int64_t *out_count)
 {
-    struct rotation rotation = { .old_key = old_key, .new_key = new_key };
+    struct rotation rotation = { .old_key = change->old_key, .new_key = change->new_key };
+    const dreamd_audit audit = { "", change->actor, "master-key rotate", "{}" };
     char digest[DIGEST_TEXT];
-    dreamd_db_status status = digest_of(new_key, digest) ? DREAMD_DB_OK : DREAMD_DB_ERROR;
+    dreamd_db_status status = digest_of(change->new_key, digest) ? DREAMD_DB_OK : DREAMD_DB_ERROR;
 
     *out_count = 0;
     for (size_t i = 0; status == DREAMD_DB_OK && i < sizeof columns / sizeof columns[0]; i++)
@@ -148,6 +148,6 @@ dreamd_db_status dreamd_master_key_rotate(dreamd_db *db, const unsigned char old
         status = dreamd_db_run(db, "UPDATE meta SET value = $1 WHERE name = 'master_key_digest'",
                                DREAMD_PARAMS(dreamd_text(digest)), NULL);
     if (status == DREAMD_DB_OK)
-        status = dreamd_audit_add(db, "", "master_key_rotate", "{}", now_ms);
+        status = dreamd_audit_note(db, &audit, change->now_ms);
     return status;
 }

@@ -12,8 +12,9 @@ static const dreamd_lease_terms terms = { TTL_MS, GRACE_MS, CLOSE_DAYS };
 
 static dreamd_epoch restore_at(const store_case *self, int64_t now_ms)
 {
+    const dreamd_restore restore = { &terms, now_ms, "operator:ada" };
     dreamd_epoch epoch;
-    assert_ok(dreamd_store_mark_restored(self->db, &terms, now_ms, &epoch));
+    assert_ok(dreamd_store_mark_restored(self->db, &restore, &epoch));
     return epoch;
 }
 
@@ -91,7 +92,7 @@ static void test_rule__recovering_admits_nothing(void **state)
 
 static int64_t write_off(const store_case *self, int64_t most, int64_t now_ms)
 {
-    const dreamd_lease_write_off wanted = { &self->project, "user_a", DREAMD_DEFAULT_METER, most, now_ms };
+    const dreamd_lease_write_off wanted = { &self->project, "user_a", DREAMD_DEFAULT_METER, most, now_ms, "operator:ada" };
     int64_t units = -1;
     assert_ok(dreamd_lease_write_off_lost(self->db, &wanted, &units));
     return units;
