@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "common/crypto.h"
+#include "common/secret.h"
 #include "common/timefmt.h"
 #include "dreamapid/command.h"
 #include "dreamapid/database.h"
@@ -66,8 +67,8 @@ struct server {
     char *db_path;
     char *assets_folder; /* NULL: none */
     dreamd_environment *environment;
-    dreamd_settings settings;
-    dreamd_tls *tls; /* NULL: plain HTTP */
+    dreamd_settings *settings; /* in memory of secret.h: the master key is in it */
+    dreamd_tls *tls;           /* NULL: plain HTTP */
     dreamd_proxies proxies;
     dreamd_metrics *metrics;
     dreamd_store *store;
@@ -124,16 +125,19 @@ static bool choose_database(struct server *server, bool *out_is_misuse)
 
 static bool read_settings(struct server *server)
 {
-    server->environment = dreamd_environment_open(server->arguments->values[OPTION_ENV_FILE], server->error);
+    server->settings = dream_secret_new(sizeof *server->settings);
+    (void)snprintf(server->error, sizeof server->error, "out of memory");
+    if (server->settings)
+        server->environment = dreamd_environment_open(server->arguments->values[OPTION_ENV_FILE], server->error);
     return server->environment
-           && dreamd_settings_read(&server->settings, dreamd_environment_get, server->environment, server->error);
+           && dreamd_settings_read(server->settings, dreamd_environment_get, server->environment, server->error);
 }
 
 static bool choose_assets(struct server *server)
 {
     const char *named = server->arguments->values[OPTION_ASSETS];
     if (!named)
-        named = server->settings.assets_folder;
+        named = server->settings->assets_folder;
     if (named && strcmp(named, "off") == 0)
         return true;
     if (asprintf(&server->assets_folder, "%s%s", named ? named : server->db_path, named ? "" : ".assets") >= 0)
@@ -178,7 +182,7 @@ static bool open_store(struct server *server)
         return false;
     }
     server->store =
-        dreamd_database_open(server->db_path, &server->settings, server->environment, server->metrics, server->error);
+        dreamd_database_open(server->db_path, server->settings, server->environment, server->metrics, server->error);
     if (server->store)
         dreamd_log(DREAMD_LOG_INFO, "database_open", dreamd_log_text("path", server->db_path),
                    dreamd_log_text("schema", "up to date"));
@@ -194,7 +198,7 @@ static bool start_sandbox(struct server *server)
                                      .webhook_pin = server->tls ? dreamd_tls_pin(server->tls) : NULL };
     (void)snprintf(server->error, sizeof server->error, "out of memory");
     server->box = path ? sandbox_start(&wanted, server->error) : NULL;
-    bool is_started = server->box && dreamd_sandbox_apply(server->box, &server->settings);
+    bool is_started = server->box && dreamd_sandbox_apply(server->box, server->settings);
     if (is_started)
         dreamd_log(DREAMD_LOG_INFO, "sandbox_started", dreamd_log_text("path", path),
                    dreamd_log_text("note", "it stands for Clerk and Stripe; settings that name others are not used"));
@@ -207,7 +211,7 @@ static bool start_service(struct server *server)
     const char *const *values = server->arguments->values;
     bool is_free = has(server, OPTION_FREE_PORTS);
     const dreamd_service_options wanted = {
-        .settings = &server->settings,
+        .settings = server->settings,
         .store = server->store,
         .metrics = server->metrics,
         .listen_api = values[OPTION_API] ? values[OPTION_API]
@@ -287,7 +291,9 @@ static void stop(struct server *server, int64_t drain_ms)
     sandbox_stop(server->box, drain_ms ? SANDBOX_DRAIN_MS : 0);
     dreamd_store_close(server->store);
     dreamd_metrics_free(server->metrics);
-    dreamd_settings_clear(&server->settings);
+    if (server->settings)
+        dreamd_settings_clear(server->settings);
+    dream_secret_free(server->settings);
     dreamd_tls_free(server->tls);
     dreamd_environment_free(server->environment);
     dreamd_private_folder_remove(server->folder);
@@ -343,7 +349,7 @@ static int run(const dreamd_arguments *arguments)
     raise_file_limit();
     if (load_tls(&server) && choose_database(&server, &is_misuse) && read_settings(&server) && choose_assets(&server)
         && open_store(&server) && (!has(&server, OPTION_SANDBOX) || start_sandbox(&server)) && start_service(&server)) {
-        warn_about_settings(&server.settings);
+        warn_about_settings(server.settings);
         return serve(&server);
     }
     int status = is_misuse ? dreamd_misused("%s.", server.error) : dreamd_failed("%s.", server.error);

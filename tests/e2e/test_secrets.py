@@ -14,7 +14,9 @@ import pytest
 
 import daemon
 import providers
+import signing
 import stage as stages
+import tenant
 
 MASTER_KEY = "".join(f"{3 * i % 256:02x}" for i in range(7, 39))
 PASSWORD = "correct horse battery " + "staple"
@@ -168,3 +170,37 @@ def test_a_crash_leaves_no_core(tmp_path):
         serve.process.send_signal(signal.SIGSEGV)
         assert serve.process.wait(20) != 0
         assert not list(tmp_path.glob("*core*"))
+
+
+def places_in_memory(pid, needles):
+    """For each of the process's own mappings in which a needle is: is it left out of core dumps?"""
+    found, begin, end, is_own = [], 0, 0, False
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+            if ":" not in line.split()[0]:
+                addresses, rights = line.split()[:2]
+                begin, end = (int(part, 16) for part in addresses.split("-"))
+                is_own = rights.startswith("rw") and end - begin <= 1 << 28  # a sanitizer's shadow is larger
+            elif line.startswith("VmFlags:") and is_own:
+                memory.seek(begin)
+                try:
+                    text = memory.read(end - begin)
+                except OSError:
+                    continue
+                if any(needle in text for needle in needles):
+                    found.append("dd" in line.split())
+    return found
+
+
+def test_the_master_key_is_in_memory_that_no_core_file_shows(tmp_path):
+    db = tmp_path / "m.db"
+    names = tenant.load(tmp_path, db, [{"key": "app", "tiers": [tenant.tier("free", 5)]}])
+    with daemon.Daemon(tmp_path, "--db", db, "--free-ports", env={"PLANTED": "a secret in the environment"}) as serve:
+        signed = signing.sign(signing.Message("GET", serve.api + "/api/tiers"), names["<pk-app>"], names["<sk-app>"])
+        assert daemon.ask(serve.api, "GET", "/api/tiers", signed.headers).status == 200
+        key = (tmp_path / "m.db.key").read_text().strip()
+        assert set(places_in_memory(serve.pid, [b"a secret in the environment"])) == {False}
+        assert places_in_memory(serve.pid, [bytes.fromhex(key), key.encode()]) == [True]
+        # What the request was checked with is gone.
+        assert places_in_memory(serve.pid, [signing.derived_key(names["<sk-app>"]), names["<sk-app>"].encode()]) == []
+        assert serve.stop() == 0
