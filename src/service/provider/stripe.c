@@ -233,7 +233,8 @@ static bool read_lines(const cJSON *json, dreamd_stripe_line lines[DREAMD_STRIPE
         if (*out_count == DREAMD_STRIPE_MAX_LINES)
             return false;
         line->price_id = dream_json_string(dream_json_get(item, "price"), "id");
-        if (!line->price_id || !dream_json_int(item, "quantity", &line->quantity) || line->quantity < 1)
+        if (!line->price_id || !*line->price_id || !dream_json_int(item, "quantity", &line->quantity)
+            || line->quantity < 1)
             return false;
         *out_count += 1;
     }
@@ -294,7 +295,7 @@ static void on_created(void *context, const dreamd_upstream_answer *answer)
     const char *id = answer->outcome == DREAMD_UPSTREAM_OK ? dream_json_string(answer->json, "id") : NULL;
 
     pthread_mutex_lock(&waiter->mutex);
-    if (id && snprintf(waiter->out_id, DREAMD_STRIPE_ID_SIZE, "%s", id) < DREAMD_STRIPE_ID_SIZE)
+    if (id && *id && snprintf(waiter->out_id, DREAMD_STRIPE_ID_SIZE, "%s", id) < DREAMD_STRIPE_ID_SIZE)
         waiter->is_ok = true;
     else
         (void)snprintf(waiter->error, 256, "Stripe: %.240s",
