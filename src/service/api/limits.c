@@ -9,7 +9,7 @@
 
 enum { KEY, ADDRESS, CART_PROJECT, CART_ADDRESS }; /* kinds of names */
 
-/* Keys cannot be guessed (128 random bits); this bounds what trying costs us. A backend whose key was revoked is told 401 a minute long
+/* Keys cannot be guessed (128 random bits at least); this bounds what trying costs us. A backend whose key was revoked is told 401 a minute long
  * even if it asks once a second; an address may be a whole office's. */
 static const dreamd_rate failures_of_a_key = { 60, 1000 };
 static const dreamd_rate failures_of_an_address = { 300, 200 };

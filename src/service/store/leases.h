@@ -170,6 +170,7 @@ dreamd_db_status dreamd_epoch_read(dreamd_db *db, dreamd_epoch *out);
 dreamd_db_status dreamd_recovery_read(dreamd_db *db, int64_t *out_until_ms);
 /* Remembers the longest time that any lease of this store can run on for; a service says so when it starts. */
 dreamd_db_status dreamd_lease_terms_note(dreamd_db *db, const dreamd_lease_terms *terms);
+
 typedef struct dreamd_restore {
     const dreamd_lease_terms *terms;
     int64_t now_ms;
