@@ -212,8 +212,10 @@ static bool read_credential(dreamd_call *call, struct auth *auth)
         return true;
     }
     if (dreamd_request_is_signed(call->request)) {
-        auth->signature = dreamd_signed_read(call, auth->then == dreamd_call_admit);
-        return auth->signature != NULL;
+        dreamd_signed *signature = dreamd_signed_read(call, auth->then == dreamd_call_admit);
+        if (signature) /* else the call is over, and `auth` with it */
+            auth->signature = signature;
+        return signature != NULL;
     }
     if (credential == DREAMD_CREDENTIAL_NONE)
         dreamd_call_refuse(call, 401, "Missing authentication",

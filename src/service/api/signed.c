@@ -147,9 +147,10 @@ dreamd_signed *dreamd_signed_read(dreamd_call *call, bool is_admission)
         return NULL;
     self->name =
         dream_arena_printf(call->arena, "%s@%s", self->signature.params.keyid, dreamd_request_remote(call->request));
-    if (!self->name)
-        dreamd_call_refuse(call, 500, "Internal error", "Out of memory");
-    return self->name ? self : NULL;
+    if (self->name)
+        return self;
+    dreamd_call_refuse(call, 500, "Internal error", "Out of memory");
+    return NULL;
 }
 
 const char *dreamd_signed_name(const dreamd_signed *self)
@@ -221,9 +222,10 @@ bool dreamd_signed_accept(dreamd_call *call, const dreamd_signed *self)
 {
     if (self->problem)
         return refuse(call, self->problem);
-    if (self->is_used)
-        dreamd_call_refuse(call, 401, invalid, used);
-    return !self->is_used;
+    if (!self->is_used)
+        return true;
+    dreamd_call_refuse(call, 401, invalid, used);
+    return false; /* without a look at `self`: it went with the call */
 }
 
 dreamd_db_status dreamd_signed_spend(dreamd_db *db, const dreamd_call *call, dreamd_signed *self,
