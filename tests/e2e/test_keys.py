@@ -7,6 +7,7 @@ import json
 import pytest
 
 import daemon
+import signing
 import tenant
 
 PK = "--publishable-key"
@@ -88,6 +89,29 @@ def test_a_rotated_secret_goes_on_for_the_overlap_and_no_longer(place):
     assert refused.returncode == 1 and "0 publishable keys" in refused.stderr, "a revoked key must not come back"
     states = [key["state"] for key in lines("key", "list", "--db", place[0], PK, pk)]
     assert states == ["expired", "expired", "expired", "revoked"]
+
+
+def signed(place, pair):
+    """What each process answers to a request that is signed with the pair."""
+    answers = []
+    for serve in place[1]:
+        message = signing.sign(signing.Message("GET", serve.api + "/api/tiers"), pair["publishableKey"], pair["secretKey"])
+        answers.append(daemon.ask(serve.api, "GET", "/api/tiers", message.headers))
+    return {answer.json["error"] if answer.status == 401 else answer.status for answer in answers}
+
+
+def test_signatures_begin_and_end_with_their_secret_key(place):
+    pair = make(place)
+    pk = pair["publishableKey"]
+    assert signed(place, pair) == {200}
+    assert lines("key", "list", "--db", place[0], PK, pk)[0]["lastUsedAt"]
+    second = one("key", "rotate", "--db", place[0], PK, pk, "--overlap", "3600")
+    assert signed(place, pair) == signed(place, second) == {200}
+    third = one("key", "rotate", "--db", place[0], PK, pk, "--overlap", "0")
+    assert signed(place, pair) == signed(place, second) == {"Invalid API key"}
+    assert signed(place, third) == {200}
+    one("key", "revoke", "--db", place[0], PK, pk, "--key-id", third["keyId"])
+    assert signed(place, third) == {"Invalid API key"}
 
 
 def test_the_list_tells_when_a_key_was_used_and_never_a_secret(place):

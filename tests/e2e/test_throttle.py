@@ -97,6 +97,13 @@ def signed(names, key, path="/api/usage?userId=user_one", host="api.example.test
     return {**message.headers, "Host": host}
 
 
+@pytest.mark.parametrize("proto, port, status", [("https", 443, 200), ("https", 80, 401), ("http", 80, 200), ("http", 443, 401)])
+def test_behind_a_trusted_proxy_the_authority_is_without_the_port_of_the_clients_scheme(stage, client, proto, port, status):
+    _, names = stage
+    headers = {**signed(names, "app"), "Host": f"api.example.test:{port}", "X-Forwarded-Proto": proto}
+    assert client("198.51.100.51", "", **headers).status == status
+
+
 def test_who_knows_a_key_id_locks_nobody_out(stage, client):
     """Not even from the owner's own address, as behind one router or a proxy that is not named."""
     _, names = stage
