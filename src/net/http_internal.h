@@ -4,6 +4,7 @@
  *   http_listen.c   the listening socket and the URL it answers at
  *   http_server.c   start, stop, and libmicrohttpd's callbacks: reads a request, hands it over, queues its answer
  *   http_request.c  the request: what the handler reads, the one answer, and when its memory goes
+ *   http_answer.c   the answer in libmicrohttpd's terms, made once for many requests where they differ in little
  *   http_patience.c ends connections whose request does not come (http_patience.h)
  *   http_observe.c  the metrics and the log line of a finished request
  *   http_tls.c      the certificate, before all that (http_tls.h)
@@ -35,7 +36,10 @@
 enum {
     DREAMD_REQUEST_ID_MAX = 128,
     DREAMD_RETIRED_KEPT = 256, /* shells of finished requests kept, so that a second answer finds out that it is one */
-    DREAMD_ROUTES_MAX = 128    /* routes with series of their own; more are counted together as "other" */
+    DREAMD_ANSWER_KINDS = 32,  /* places in the table of kept answers; bounds their memory with the next two */
+    DREAMD_ANSWERS_KEPT = 4,   /* in each place: a server thread has one answer under way at most times */
+    DREAMD_ANSWER_KEPT_MAX = 2048, /* bytes of body; making a larger one costs more than its headers */
+    DREAMD_ROUTES_MAX = 128        /* routes with series of their own; more are counted together as "other" */
 };
 
 enum dreamd_request_state { DREAMD_RECEIVING, DREAMD_HANDLING, DREAMD_SUSPENDED, DREAMD_ANSWERED };
@@ -48,6 +52,14 @@ enum dreamd_request_claim {
 
 /* Headers that every answer has; a handler may give another value. */
 enum dreamd_safe_header { DREAMD_HAS_NOSNIFF = 1, DREAMD_HAS_CACHE_CONTROL = 2, DREAMD_HAS_TRANSPORT_SECURITY = 4 };
+
+typedef struct dreamd_kept_answer dreamd_kept_answer; /* http_answer.c */
+
+/* Answers that are out, kept to be sent again with another body and request id. */
+typedef struct dreamd_answers {
+    pthread_mutex_t lock; /* held over no call into libmicrohttpd */
+    dreamd_kept_answer *kept[DREAMD_ANSWER_KINDS][DREAMD_ANSWERS_KEPT];
+} dreamd_answers;
 
 typedef struct dreamd_http_header {
     const char *name;
@@ -112,6 +124,7 @@ struct dreamd_request {
     dreamd_answer_header *answer_headers; /* in the arena, last first */
     unsigned has;                         /* of enum dreamd_safe_header, what the handler set by itself */
     const dreamd_constant_header *constant_headers;
+    dreamd_kept_answer *kept; /* what was queued, if it may be used again; NULL: it may not */
     _Atomic(const char *) route;
 };
 
@@ -153,6 +166,7 @@ struct dreamd_http_server {
     size_t live_count;
     dreamd_request *retired[DREAMD_RETIRED_KEPT];
     size_t retired_next;
+    dreamd_answers answers; /* has its own lock */
     dreamd_metrics *metrics;
     dreamd_metric *in_flight;
     dreamd_route_series routes[DREAMD_ROUTES_MAX];
@@ -176,6 +190,16 @@ bool dreamd_request_take_head(dreamd_request *request, const char *method);
 /* Answers in the server's name, unless the handler's side has. The text goes out as {"error": text}: a literal without
  * characters that JSON escapes. */
 void dreamd_request_refuse(dreamd_request *request, unsigned status, const char *text);
+
+/* Which of the safe headers this is; 0: none. */
+unsigned dreamd_safe_header_of(const char *name);
+
+/* http_answer.c. Queues the answer; MHD_NO closes the connection, the only answer left without memory. The server thread's. */
+enum MHD_Result dreamd_request_queue_answer(dreamd_request *request);
+bool dreamd_answers_init(dreamd_answers *answers);
+void dreamd_answers_clear(dreamd_answers *answers);
+/* Takes back what the request, which is complete, has been answered with. */
+void dreamd_answers_put(dreamd_answers *answers, dreamd_request *request);
 
 /* http_observe.c; with the server's lock held but for the log line */
 void dreamd_observe_start(dreamd_http_server *server);

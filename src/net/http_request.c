@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http_request.c - a request: what its handler may read, its one answer, and when its memory goes.
- * Queuing the answer at libmicrohttpd is http_server.c. States and claims are explained in http_internal.h. */
+ * Queuing the answer at libmicrohttpd is http_answer.c. States and claims are explained in http_internal.h. */
 #include "net/http_internal.h"
 
 #include <arpa/inet.h>
@@ -429,9 +429,9 @@ static bool is_framing(const char *name)
 }
 
 /* Their lengths differ, so that most headers are told apart at no cost. */
-static unsigned safe_header(const char *name, size_t size)
+unsigned dreamd_safe_header_of(const char *name)
 {
-    switch (size) {
+    switch (strlen(name)) {
     case sizeof "Cache-Control" - 1:
         return strcasecmp(name, "Cache-Control") == 0 ? DREAMD_HAS_CACHE_CONTROL : 0;
     case sizeof "X-Content-Type-Options" - 1:
@@ -454,7 +454,7 @@ bool dreamd_request_set_header(dreamd_request *request, const char *name, const 
     header->value = dream_arena_strdup(request->arena, value);
     if (!header->name || !header->value)
         return false;
-    request->has |= safe_header(name, strlen(name));
+    request->has |= dreamd_safe_header_of(name);
     header->next = request->answer_headers;
     request->answer_headers = header;
     return true;
@@ -463,8 +463,6 @@ bool dreamd_request_set_header(dreamd_request *request, const char *name, const 
 void dreamd_request_set_constant_headers(dreamd_request *request, const dreamd_constant_header *headers)
 {
     request->constant_headers = headers;
-    for (const dreamd_constant_header *h = headers; h->name; h++)
-        request->has |= safe_header(h->name, strlen(h->name));
 }
 
 void dreamd_request_set_route(dreamd_request *request, const char *route)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* http_server.c - start, stop, and the callbacks through which libmicrohttpd brings requests and takes answers.
- * The life of a request is told in http_internal.h; its accessors are http_request.c.
+ * The life of a request is told in http_internal.h; its accessors are http_request.c, its answer is http_answer.c.
  *
  * libmicrohttpd aborts if it is stopped while a connection is suspended. So stop first keeps new work out, waits for what
  * is in hand, claims and answers the rest with 503, waits until nobody is inside an answer any more, and only then stops
@@ -32,73 +32,14 @@ enum {
     OTHER_FILES = 256, /* that the process may need beside connections: the store's, assets, connections to providers */
     /* Also bounds the head of a request: more is 414 or 431. libmicrohttpd clears all of it after each request. */
     CONNECTION_MEMORY = 16 * 1024,
-    LAST_WRITE_MS = 1000,          /* for the 503s of a stop to leave; a client that does not read is not waited for */
+    LAST_WRITE_MS = 1000, /* for the 503s of a stop to leave; a client that does not read is not waited for */
     ERROR_SIZE = 256,
     LOGGED_SIZE = 512
 };
 
 static const char shutting_down[] = "Service is shutting down";
-static const char fallback_body[] = "{\"error\":\"Out of memory\"}";
 
-/* ---- answers out ---- */
-
-/* What a browser must hear whoever answered: not to guess what an answer is, not to keep it, and to stay with TLS. */
-static bool add_safe_headers(struct MHD_Response *response, const dreamd_request *request, unsigned has)
-{
-    bool is_done = true;
-    if (!(has & DREAMD_HAS_NOSNIFF))
-        is_done &= MHD_add_response_header(response, "X-Content-Type-Options", "nosniff") == MHD_YES;
-    if (!(has & DREAMD_HAS_CACHE_CONTROL))
-        is_done &= MHD_add_response_header(response, "Cache-Control", "no-store") == MHD_YES;
-    if (request->is_https && !(has & DREAMD_HAS_TRANSPORT_SECURITY))
-        is_done &= MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000") == MHD_YES;
-    return is_done;
-}
-
-static bool add_headers(struct MHD_Response *response, const dreamd_request *request)
-{
-    bool is_refused = atomic_load(&request->claim) != DREAMD_BY_HANDLER;
-    bool is_done = MHD_add_response_header(response, "X-Request-Id", request->id) == MHD_YES;
-    if (request->answer_type)
-        is_done &= MHD_add_response_header(response, "Content-Type", request->answer_type) == MHD_YES;
-    if (request->status == MHD_HTTP_SERVICE_UNAVAILABLE && is_refused)
-        is_done &= MHD_add_response_header(response, "Retry-After", "1") == MHD_YES;
-    if (is_refused || atomic_load(&request->server->is_stopping))
-        is_done &= MHD_add_response_header(response, "Connection", "close") == MHD_YES;
-    is_done &= add_safe_headers(response, request, is_refused ? 0 : request->has);
-    /* The handler's list is its own until it answers: when the server did, it may still be writing there. */
-    for (const dreamd_answer_header *h = is_refused ? NULL : request->answer_headers; h; h = h->next)
-        is_done &= MHD_add_response_header(response, h->name, h->value) == MHD_YES;
-    for (const dreamd_constant_header *h = is_refused ? NULL : request->constant_headers; h && h->name; h++)
-        is_done &= MHD_add_response_header(response, h->name, h->value) == MHD_YES;
-    return is_done;
-}
-
-static struct MHD_Response *make_response(dreamd_request *request)
-{
-    const void *body = request->is_fallback ? fallback_body : request->answer;
-    size_t size = request->is_fallback ? sizeof fallback_body - 1 : request->answer_size;
-    if (request->answer_fd < 0)
-        /* Persistent: the request lives until the completed callback, after the last byte was sent. */
-        return MHD_create_response_from_buffer(size, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
-    struct MHD_Response *response = MHD_create_response_from_fd64(size, request->answer_fd);
-    if (response)
-        request->answer_fd = -1; /* the response closes it */
-    return response;
-}
-
-/* MHD_NO closes the connection, the only answer left without memory. */
-static enum MHD_Result queue_answer(dreamd_request *request)
-{
-    enum MHD_Result result = MHD_NO;
-    struct MHD_Response *response = make_response(request);
-    if (!response)
-        return MHD_NO;
-    if (add_headers(response, request))
-        result = MHD_queue_response(request->connection, request->status, response);
-    MHD_destroy_response(response);
-    return result;
-}
+/* ---- waiting for an answer ---- */
 
 /* Suspends the connection until the handler's side is done with the request; false if it is already. Suspend first: whoever sees
  * SUSPENDED resumes at once, so it must be true by then. */
@@ -118,7 +59,7 @@ static enum MHD_Result refuse(dreamd_request *request, unsigned status, const ch
 {
     dreamd_request_refuse(request, status, text);
     dreamd_visit_rest(request->visit);
-    return suspend(request) ? MHD_YES : queue_answer(request);
+    return suspend(request) ? MHD_YES : dreamd_request_queue_answer(request);
 }
 
 /* ---- the head of a request ---- */
@@ -335,7 +276,7 @@ static enum MHD_Result hand_over(dreamd_http_server *server, dreamd_request *req
     int state = DREAMD_RECEIVING;
     dreamd_visit_rest(request->visit);
     if (!atomic_compare_exchange_strong(&request->state, &state, DREAMD_HANDLING))
-        return queue_answer(request); /* by a stop, since the body was let in */
+        return dreamd_request_queue_answer(request); /* by a stop, since the body was let in */
     if (request->is_too_large)
         return refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "The request body is too large");
     if (request->is_too_many)
@@ -349,7 +290,7 @@ static enum MHD_Result hand_over(dreamd_http_server *server, dreamd_request *req
         return refuse(request, MHD_HTTP_SERVICE_UNAVAILABLE, shutting_down);
     }
     server->handler(server->context, request);
-    return suspend(request) ? MHD_YES : queue_answer(request);
+    return suspend(request) ? MHD_YES : dreamd_request_queue_answer(request);
 }
 
 /* ---- libmicrohttpd's callbacks ---- */
@@ -378,7 +319,7 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *connectio
     case DREAMD_RECEIVING:
         return hand_over(context, request);
     case DREAMD_ANSWERED:
-        return queue_answer(request);
+        return dreamd_request_queue_answer(request);
     default:
         return MHD_YES;
     }
@@ -405,6 +346,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         leave_live(server, request);
     pthread_mutex_unlock(&server->lock);
     dreamd_visit_await(request->visit, now_us);
+    dreamd_answers_put(&server->answers, request);
     if (is_answered)
         dreamd_observe_log(server, request, elapsed_us);
     dreamd_request_unref(request);
@@ -449,6 +391,7 @@ static void server_free(dreamd_http_server *server)
 {
     for (size_t i = 0; i < DREAMD_RETIRED_KEPT; i++)
         free(server->retired[i]);
+    dreamd_answers_clear(&server->answers);
     dreamd_patience_free(server->patience);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
@@ -472,8 +415,11 @@ static bool init_lock(dreamd_http_server *server)
     pthread_condattr_destroy(&attributes);
     if (!is_done)
         return false;
-    if (pthread_mutex_init(&server->lock, NULL) == 0)
-        return true;
+    if (pthread_mutex_init(&server->lock, NULL) == 0) {
+        if (dreamd_answers_init(&server->answers))
+            return true;
+        pthread_mutex_destroy(&server->lock);
+    }
     pthread_cond_destroy(&server->changed);
     return false;
 }

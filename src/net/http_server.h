@@ -84,7 +84,7 @@ const char *dreamd_request_id(
 dream_arena *dreamd_request_arena(dreamd_request *request); /* memory that dies with the request */
 
 /* Adds a header to the coming answer (copied). Every answer has X-Content-Type-Options, Cache-Control: no-store and, over TLS,
- * Strict-Transport-Security, unless they are set here. Values with CR, LF or NUL are refused: false. */
+ * Strict-Transport-Security, unless they are set here or among the constant ones. Values with CR, LF or NUL are refused: false. */
 bool dreamd_request_set_header(dreamd_request *request, const char *name, const char *value);
 /* Adds headers that are the same in all answers: the list, which ends with a NULL name, and its texts are borrowed and outlive the
  * server, and nothing is checked. The last list counts. */

@@ -4,7 +4,11 @@
 
 #include <stddef.h>
 
+enum { ALLOW_ORIGIN, AFTER_ORIGIN };
+
+/* The first is left out where a request names its origin. */
 static const dreamd_constant_header headers[] = {
+    [ALLOW_ORIGIN] = { "Access-Control-Allow-Origin", "*" },
     { "Access-Control-Allow-Credentials", "true" },
     { "Access-Control-Allow-Headers", "Content-Type, Authorization, X-Platform-User-Id, X-User-Id, X-User-Plan, X-Env, "
                                       "X-Publishable-Key, X-Clerk-Token" },
@@ -25,20 +29,17 @@ static const dreamd_constant_header headers[] = {
     { NULL, NULL },
 };
 
-const dreamd_constant_header *dreamd_cors_headers(void)
+const dreamd_constant_header *dreamd_cors_headers(const char *origin)
 {
-    return headers;
-}
-
-const char *dreamd_cors_allow_origin(const char *origin)
-{
-    return origin && *origin ? origin : "*";
+    return origin && *origin ? headers + AFTER_ORIGIN : headers;
 }
 
 void dreamd_cors_set(dreamd_request *request)
 {
     const char *origin = dreamd_request_header(request, "Origin");
 
-    (void)dreamd_request_set_header(request, "Access-Control-Allow-Origin", dreamd_cors_allow_origin(origin));
-    dreamd_request_set_constant_headers(request, headers);
+    /* Without one, as backends ask, all headers are constant: then the server need not put them together each time. */
+    if (origin && *origin)
+        (void)dreamd_request_set_header(request, headers[ALLOW_ORIGIN].name, origin);
+    dreamd_request_set_constant_headers(request, dreamd_cors_headers(origin));
 }

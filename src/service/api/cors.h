@@ -8,9 +8,7 @@
 /* CORS (any origin is echoed: keys and tokens, not origins, decide who may ask) and the security headers. */
 void dreamd_cors_set(dreamd_request *request);
 
-/* The constant ones, ended by a NULL name; for tests. */
-const dreamd_constant_header *dreamd_cors_headers(void);
-/* What Access-Control-Allow-Origin says for this Origin (may be NULL). */
-const char *dreamd_cors_allow_origin(const char *origin);
+/* The constant ones, ended by a NULL name: without Access-Control-Allow-Origin if there is an origin (may be NULL) to echo in it. */
+const dreamd_constant_header *dreamd_cors_headers(const char *origin);
 
 #endif

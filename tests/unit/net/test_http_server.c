@@ -80,6 +80,12 @@ static int make_file(void)
     return fd;
 }
 
+static const dreamd_constant_header constants[] = {
+    { "X-Content-Type-Options", "nosniff" },
+    { "X-Shop", "ours" },
+    { NULL, NULL },
+};
+
 static void handle(void *context, dreamd_request *request)
 {
     const char *path = dreamd_request_path(request);
@@ -94,6 +100,9 @@ static void handle(void *context, dreamd_request *request)
         dreamd_request_answer_file(request, 200, "image/png", make_file(), FILE_SIZE);
     } else if (strcmp(path, "/bare") == 0) {
         dreamd_request_answer(request, 200, NULL, NULL, 0);
+    } else if (strncmp(path, "/constant", 9) == 0) {
+        dreamd_request_set_constant_headers(request, constants);
+        answer_path(request, strcmp(path, "/constant404") == 0 ? 404 : 200);
     } else if (strcmp(path, "/headers") == 0) {
         assert_true(dreamd_request_set_header(request, "Location", "https://shop.example/a?b=c"));
         assert_true(dreamd_request_set_header(request, "Set-Cookie", "a=1"));
@@ -780,6 +789,46 @@ static void test_answer__headers_and_their_refusals(void **state)
     assert_false(raw_header(&answer, "X-Forged", value));
     assert_false(raw_header(&answer, "Connection", value));
     raw_answer_clear(&answer);
+}
+
+static unsigned count_of(const raw_answer *answer, const char *text)
+{
+    unsigned count = 0;
+    for (const char *at = strstr(answer->head, text); at; at = strstr(at + 1, text))
+        count++;
+    return count;
+}
+
+/* What is kept of one answer must not show in the next. */
+static void test_answer__kept_headers_serve_each_its_own_id_and_body(void **state)
+{
+    static const struct {
+        const char *path;
+        int status;
+    } rows[] = { { "/constant200", 200 }, { "/constant404", 404 }, { "/constant", 200 }, { "/constant_1x", 200 },
+                 { "/bare", 200 },        { "/constant404", 404 }, { "/bare", 200 },     { "/constant200", 200 } };
+    struct fixture *fixture = *state;
+    int fd = raw_connect(fixture->port);
+    for (size_t i = 0; i < 10 * sizeof rows / sizeof rows[0]; i++) {
+        size_t row = i % (sizeof rows / sizeof rows[0]);
+        bool is_bare = strcmp(rows[row].path, "/bare") == 0;
+        char request[128], id[32];
+        (void)snprintf(id, sizeof id, "id-%.*zu", (int)(1 + i % 3), i);
+        (void)snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" HOST "X-Request-Id: %s\r\n\r\n", rows[row].path,
+                       id);
+        raw_text(fd, request);
+        raw_answer answer = raw_read(fd, false);
+        assert_int_equal(answer.status, rows[row].status);
+        assert_string_equal(answer.body, is_bare ? "" : rows[row].path);
+        assert_has(&answer, "X-Request-Id", id);
+        assert_int_equal(count_of(&answer, "X-Request-Id:"), 1);
+        assert_int_equal(count_of(&answer, "X-Content-Type-Options:"), 1);
+        assert_int_equal(count_of(&answer, "Cache-Control:"), 1);
+        assert_int_equal(count_of(&answer, "Content-Type:"), !is_bare);
+        assert_int_equal(count_of(&answer, "X-Shop: ours"), !is_bare);
+        raw_answer_clear(&answer);
+    }
+    (void)close(fd);
 }
 
 static void test_answer__without_type_or_body(void **state)
@@ -1514,6 +1563,7 @@ int main(void)
         RUNNING(test_body__arrives_byte_by_byte),
         STOPPED(test_slow__client_is_cut_off),
         RUNNING(test_answer__headers_and_their_refusals),
+        RUNNING(test_answer__kept_headers_serve_each_its_own_id_and_body),
         RUNNING(test_answer__without_type_or_body),
         RUNNING(test_answer__204_has_no_body),
         RUNNING(test_answer__head_has_the_length_and_no_body),
