@@ -194,6 +194,7 @@ static void apply_events(stage *s, int first)
 {
     char id[48];
     dreamd_totals_gathered gathered = { .count = 0 };
+    dreamd_usage_memory memory = { .is_filled = false };
 
     need(s, dreamd_db_begin(s->db));
     for (int i = first; i < first + BATCH; i++) {
@@ -203,6 +204,7 @@ static void apply_events(stage *s, int first)
                                                   .meter = DREAMD_DEFAULT_METER,
                                                   .units = 1,
                                                   .now_ms = now_ms,
+                                                  .memory = &memory,
                                                   .gathered = &gathered },
                                      .at_ms = now_ms };
         dreamd_usage_event_outcome outcome;

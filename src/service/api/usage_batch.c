@@ -98,8 +98,12 @@ static bool read_batch(dreamd_call *call, struct batch *batch)
 
 /* ---- counting ---- */
 
-static dreamd_db_status apply_event(dreamd_db *db, const dreamd_call *call, struct event *event,
-                                    dreamd_totals_gathered *gathered)
+struct shared {
+    dreamd_usage_memory memory;
+    dreamd_totals_gathered gathered;
+};
+
+static dreamd_db_status apply_event(dreamd_db *db, const dreamd_call *call, struct event *event, struct shared *shared)
 {
     dreamd_usage_event wanted = {
         .event_id = event->id,
@@ -108,7 +112,8 @@ static dreamd_db_status apply_event(dreamd_db *db, const dreamd_call *call, stru
                      .meter = event->meter,
                      .units = event->units,
                      .now_ms = call->now_ms,
-                     .gathered = gathered },
+                     .memory = &shared->memory,
+                     .gathered = &shared->gathered },
         .at_ms = event->at_ms,
     };
 
@@ -192,15 +197,15 @@ static dreamd_db_status apply_batch(dreamd_db *db, void *arg)
 {
     dreamd_call *call = arg;
     const struct batch *batch = call->state;
-    dreamd_totals_gathered gathered = { .count = 0 };
+    struct shared shared = { .gathered.count = 0 };
     dreamd_db_status status = dreamd_replay_claim(db, call);
 
     if (status != DREAMD_DB_OK || !dreamd_replay_is_fresh(call))
         return status;
     for (size_t i = 0; status == DREAMD_DB_OK && i < batch->count; i++)
-        status = apply_event(db, call, &batch->events[i], &gathered);
+        status = apply_event(db, call, &batch->events[i], &shared);
     if (status == DREAMD_DB_OK)
-        status = dreamd_totals_flush(db, &call->project, &gathered);
+        status = dreamd_totals_flush(db, &call->project, &shared.gathered);
     if (status == DREAMD_DB_OK)
         status = dreamd_usage_events_prune(db, call->now_ms, PRUNED_AT_ONCE);
     if (status != DREAMD_DB_OK)

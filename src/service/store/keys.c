@@ -177,10 +177,9 @@ dreamd_db_status dreamd_project_by_secret_key(dreamd_db *db, const char *secret_
                                               dreamd_project *out, bool *out_found)
 {
     char hash[HASH_SIZE];
-    char key_id[DREAMD_KEY_ID_SIZE];
     dreamd_rows *rows = NULL;
     *out_found = false;
-    if (!hash_secret_key(secret_key, hash, key_id))
+    if (!dream_sha256_hex(secret_key, strlen(secret_key), hash))
         return DREAMD_DB_ERROR;
     dreamd_db_status status =
         dreamd_row_one(db,

@@ -145,8 +145,8 @@ static dreamd_db_status read_limits(dreamd_db *db, const dreamd_usage_request *r
     return status;
 }
 
-static dreamd_db_status find_limits(dreamd_db *db, const dreamd_usage_request *request, const caller *who,
-                                    dreamd_usage_result *out)
+static dreamd_db_status find_limits_anew(dreamd_db *db, const dreamd_usage_request *request, const caller *who,
+                                         dreamd_usage_result *out)
 {
     bool is_found = false;
     out->limit = 0;
@@ -157,6 +157,27 @@ static dreamd_db_status find_limits(dreamd_db *db, const dreamd_usage_request *r
     if (status == DREAMD_DB_OK && !is_found)
         status = dreamd_recovery_read(db, &out->recovering_until_ms);
     return status;
+}
+
+/* Within one piece of work a plan gives the same to all. */
+static dreamd_db_status find_limits(dreamd_db *db, const dreamd_usage_request *request, const caller *who,
+                                    dreamd_usage_result *out)
+{
+    dreamd_usage_memory *memory = request->memory;
+    const char *meter = meter_of(request);
+    if (memory && memory->is_filled && strcmp(memory->plan, out->plan) == 0 && strcmp(memory->meter, meter) == 0) {
+        out->limit = memory->limit;
+        out->rate_limit = memory->rate_limit;
+        out->recovering_until_ms = memory->recovering_until_ms;
+        return DREAMD_DB_OK;
+    }
+    dreamd_db_status status = find_limits_anew(db, request, who, out);
+    if (status != DREAMD_DB_OK || !memory || strlen(meter) >= sizeof memory->meter)
+        return status;
+    *memory = (dreamd_usage_memory){ true, "", "", out->limit, out->rate_limit, out->recovering_until_ms };
+    memcpy(memory->plan, out->plan, sizeof memory->plan);
+    memcpy(memory->meter, meter, strlen(meter) + 1);
+    return DREAMD_DB_OK;
 }
 
 /* ---- the rate ---- */
@@ -261,8 +282,8 @@ dreamd_db_status dreamd_rate_take(dreamd_db *db, const dreamd_usage_request *req
 
 static dreamd_period period_of(const dreamd_usage_request *request, const dreamd_usage_result *counted)
 {
-    return (dreamd_period){ request->project, request->user_id, meter_of(request), counted->period_start_day,
-                            counted->period_end_day, request->gathered };
+    return (dreamd_period){ request->project,          request->user_id,        meter_of(request),
+                            counted->period_start_day, counted->period_end_day, request->gathered };
 }
 
 static int64_t highest_count(const dreamd_usage_result *plan)
@@ -562,11 +583,11 @@ static dreamd_db_status book_in(dreamd_db *db, const dreamd_usage_request *reque
         status = dreamd_usage_start_period(db, request, day, out, &is_started);
     if (status == DREAMD_DB_OK)
         status = charge_in(db, request, chosen, out, &is_charged);
+    if (status == DREAMD_DB_OK && is_charged)
+        return count_day(db, request, day, out);
     if (status == DREAMD_DB_OK)
         status = describe_chosen(db, request, chosen, out);
-    if (status != DREAMD_DB_OK)
-        return status;
-    return is_charged ? count_day(db, request, day, out) : refuse(db, request, out);
+    return status == DREAMD_DB_OK ? refuse(db, request, out) : status;
 }
 
 dreamd_db_status dreamd_usage_book(dreamd_db *db, const dreamd_usage_request *request, int64_t at_ms,

@@ -33,6 +33,17 @@ typedef enum dreamd_usage_outcome {
     DREAMD_USAGE_OUTSIDE /* book only: neither the running nor the previous period holds that day; nothing counted */
 } dreamd_usage_outcome;
 
+/* What a plan gives, remembered while one piece of work asks for it again and again. Made anew, all zero, whenever the work runs. */
+enum { DREAMD_METER_KNOWN = 65 };
+typedef struct dreamd_usage_memory {
+    bool is_filled;
+    char plan[DREAMD_PLAN_SIZE];
+    char meter[DREAMD_METER_KNOWN]; /* longer names are not remembered */
+    int64_t limit;
+    int64_t rate_limit;
+    int64_t recovering_until_ms;
+} dreamd_usage_memory;
+
 typedef struct dreamd_usage_request {
     const dreamd_project *project;
     const char *user_id;
@@ -41,7 +52,8 @@ typedef struct dreamd_usage_request {
     const char *token_plan; /* NULL if the token has none or there is no token */
     const char *email;      /* NULL if not known; stored when it is news */
     int64_t now_ms;
-    bool is_server_side; /* no token vouches for the user: an unknown one is refused, not made */
+    bool is_server_side;              /* no token vouches for the user: an unknown one is refused, not made */
+    dreamd_usage_memory *memory;      /* NULL, or shared by the requests of one piece of work, of one project */
     dreamd_totals_gathered *gathered; /* NULL, or where the project's sums are gathered; whoever gave it flushes it */
 } dreamd_usage_request;
 
@@ -69,7 +81,7 @@ dreamd_db_status dreamd_usage_read(dreamd_db *db, const dreamd_usage_request *re
 dreamd_db_status dreamd_rate_take(dreamd_db *db, const dreamd_usage_request *request, dreamd_usage_result *out);
 /* Takes `units` of the allowance for a use at `at_ms`, in the running or the previous period, whichever holds that day, by the
  * limit that is in force now. Takes nothing of the rate. Where no period runs, one begins on that day, if it would still
- * run today. A time ahead counts as now. CONFLICT: units out of range. */
+ * run today. A time ahead counts as now. `out` OK tells neither used nor held nor lost. CONFLICT: units out of range. */
 dreamd_db_status dreamd_usage_book(dreamd_db *db, const dreamd_usage_request *request, int64_t at_ms,
                                    dreamd_usage_result *out);
 /* Looks without writing, takes no rate, asks for no plan: used, held, lost and the days of the period that runs at now_ms, if
