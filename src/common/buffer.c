@@ -74,14 +74,24 @@ void dream_buffer_reserve(dream_buffer *buffer, size_t size)
     (void)reserve(buffer, size);
 }
 
+char *dream_buffer_extend(dream_buffer *buffer, size_t size)
+{
+    char *added;
+
+    if (!reserve(buffer, size))
+        return NULL;
+    added = buffer->data + buffer->size;
+    buffer->size += size;
+    added[size] = '\0';
+    return added;
+}
+
 void dream_buffer_append(dream_buffer *buffer, const void *bytes, size_t size)
 {
-    if (!reserve(buffer, size))
-        return;
-    if (size > 0)
-        memcpy(buffer->data + buffer->size, bytes, size);
-    buffer->size += size;
-    buffer->data[buffer->size] = '\0';
+    char *to = dream_buffer_extend(buffer, size);
+
+    if (to != NULL && size > 0)
+        memcpy(to, bytes, size);
 }
 
 void dream_buffer_text(dream_buffer *buffer, const char *text)

@@ -25,6 +25,8 @@ typedef struct dream_buffer {
 
 /* Makes room for `size` more bytes, so that appending them moves nothing. */
 void dream_buffer_reserve(dream_buffer *buffer, size_t size);
+/* Appends `size` bytes that the caller writes at the returned place; NULL after a failure. */
+char *dream_buffer_extend(dream_buffer *buffer, size_t size);
 void dream_buffer_append(dream_buffer *buffer, const void *bytes, size_t size);
 void dream_buffer_text(dream_buffer *buffer, const char *text);
 void dream_buffer_char(dream_buffer *buffer, char c);

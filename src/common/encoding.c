@@ -54,21 +54,23 @@ bool dream_hex_decode(const char *text, size_t text_size, unsigned char *out, si
     return true;
 }
 
-/* The two alphabets differ in their last two digits and in the padding. */
+/* The two alphabets differ in their last two digits and in the padding. Written in place: a call for each group would cost more than
+ * the group. */
 static void encode(dream_buffer *out, const unsigned char *from, size_t size, const char *digits, bool is_padded)
 {
-    for (; size >= 3; from += 3, size -= 3) {
-        char group[4] = { digits[from[0] >> 2], digits[(from[0] & 3) << 4 | from[1] >> 4],
-                          digits[(from[1] & 15) << 2 | from[2] >> 6], digits[from[2] & 63] };
+    char *to = dream_buffer_extend(out, is_padded ? (size + 2) / 3 * 4 : size / 3 * 4 + (size % 3 * 4 + 2) / 3);
 
-        dream_buffer_append(out, group, sizeof(group));
-    }
-    if (size > 0) {
-        unsigned second = size == 2 ? from[1] : 0;
-        char group[4] = { digits[from[0] >> 2], digits[(from[0] & 3u) << 4 | second >> 4],
-                          size == 2 ? digits[(second & 15) << 2] : '=', '=' };
+    if (to == NULL)
+        return;
+    for (; size > 0; from += 3) {
+        size_t step = size < 3 ? size : 3;
+        uint32_t bits = (uint32_t)from[0] << 16 | (step > 1 ? (uint32_t)from[1] << 8 : 0) | (step > 2 ? from[2] : 0);
 
-        dream_buffer_append(out, group, is_padded ? sizeof(group) : size + 1);
+        for (size_t i = 0; i <= step; i++)
+            *to++ = digits[bits >> (18 - 6 * i) & 63];
+        for (size_t i = step; i < 3 && is_padded; i++)
+            *to++ = '=';
+        size -= step;
     }
 }
 
@@ -83,68 +85,62 @@ void dream_base64url_encode(dream_buffer *out, const void *bytes, size_t size)
 }
 
 /* Looked up, since what a letter is in random text no branch can foresee. */
-enum { SPECIAL = 64, NO_DIGIT = 65 };
-static const unsigned char base64_values[128] = {
-    65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65,
-    65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 65, 64, 65, 64, 65, 64, 52, 53, 54, 55,
-    56, 57, 58, 59, 60, 61, 65, 65, 65, 65, 65, 65, 65, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,
-    13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 65, 65, 65, 65, 64, 65, 26, 27, 28, 29, 30, 31, 32,
-    33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 65, 65, 65, 65, 65,
+enum { NO_DIGIT = 64 };
+/* What both alphabets share. */
+static const unsigned char shared_values[128] = {
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 52, 53, 54, 55,
+    56, 57, 58, 59, 60, 61, 64, 64, 64, 64, 64, 64, 64, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,
+    13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 64, 64, 64, 64, 64, 64, 26, 27, 28, 29, 30, 31, 32,
+    33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 64, 64, 64, 64, 64,
 };
 
-static int base64_value(char c, const char *digits)
-{
-    int value = (unsigned char)c < sizeof(base64_values) ? base64_values[(unsigned char)c] : NO_DIGIT;
-
-    if (value < SPECIAL)
-        return value;
-    if (value == SPECIAL && c == digits[62])
-        return 62;
-    return value == SPECIAL && c == digits[63] ? 63 : -1;
-}
-
-/* Two to four digits; false on a character that is none, or if the bits that fill up the last digit are not zero. */
-static bool decode_group(const char *text, size_t size, const char *digits, unsigned char out[3])
-{
-    uint32_t bits = 0;
-    size_t i;
-
-    for (i = 0; i < 4; i++) {
-        int value = i < size ? base64_value(text[i], digits) : 0;
-
-        if (value < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)value;
-    }
-    for (i = 0; i < 3; i++)
-        out[i] = (unsigned char)(bits >> (16 - 8 * i));
-    /* `size` digits carry size - 1 bytes. */
-    return size == 4 || (bits & (UINT32_C(0xffffff) >> (8 * (size - 1)))) == 0;
-}
-
-/* Decodes unpadded text. */
+/* Decodes unpadded text. `out` grows only if all of it is good. */
 static bool decode(dream_buffer *out, const char *text, size_t size, const char *digits)
 {
-    unsigned char bytes[192]; /* a multiple of three */
-    size_t used = 0, step;
+    const unsigned char *from = (const unsigned char *)text;
+    size_t more = size * 3 / 4; /* exactly, as bits that fill up are no byte */
+    unsigned char values[256];
+    unsigned char *to;
+    unsigned bad = 0;
+    uint32_t bits = 0;
 
     if (size % 4 == 1)
         return false;
-    if (size > 0)
-        dream_buffer_reserve(out, size * 3 / 4); /* exactly, as bits that fill up are no byte */
-    for (; size > 0; text += step, size -= step) {
-        step = size < 4 ? size : 4;
-        if (!decode_group(text, step, digits, bytes + used))
-            return false;
-        used += step - 1;
-        if (used == sizeof(bytes) || step == size) {
-            dream_buffer_append(out, bytes, used);
-            used = 0;
-        }
+    if (size == 0)
+        return !out->is_failed;
+    to = (unsigned char *)dream_buffer_extend(out, more);
+    if (to == NULL)
+        return false;
+    memcpy(values, shared_values, sizeof(shared_values));
+    memset(values + sizeof(shared_values), NO_DIGIT, sizeof(values) - sizeof(shared_values));
+    values[(unsigned char)digits[62]] = 62;
+    values[(unsigned char)digits[63]] = 63;
+    for (; size >= 4; size -= 4, from += 4, to += 3) {
+        unsigned a = values[from[0]], b = values[from[1]], c = values[from[2]], d = values[from[3]];
+
+        bad |= a | b | c | d;
+        bits = a << 18 | b << 12 | c << 6 | d;
+        to[0] = (unsigned char)(bits >> 16);
+        to[1] = (unsigned char)(bits >> 8);
+        to[2] = (unsigned char)bits;
     }
-    if (out->is_secret)
-        dream_wipe(bytes, sizeof(bytes));
-    return !out->is_failed;
+    /* Two or three digits carry one or two bytes; the bits left over must be zero. */
+    if (size > 0) {
+        unsigned a = values[from[0]], b = values[from[1]], c = size == 3 ? values[from[2]] : 0;
+
+        bad |= a | b | c;
+        bits = a << 12 | b << 6 | c;
+        to[0] = (unsigned char)(bits >> 10);
+        if (size == 3)
+            to[1] = (unsigned char)(bits >> 2);
+        bad |= (bits & (size == 3 ? 3 : 0x3ff)) != 0 ? NO_DIGIT : 0;
+    }
+    if ((bad & NO_DIGIT) == 0)
+        return true;
+    out->size -= more;
+    out->data[out->size] = '\0';
+    return false;
 }
 
 bool dream_base64_decode(dream_buffer *out, const char *text, size_t size)

@@ -2,10 +2,12 @@
 /* json.c - JSON over cJSON. cJSON is lenient (control characters, "01", a NUL in
  * the middle of a string, a thousand levels) and tells no cause, so a strict,
  * non-allocating check of the whole text comes first; what it passes and cJSON
- * then does not build ran out of memory. Printing is done here, because cJSON
- * rounds large integers. No state; a tree belongs to one thread at a time. */
+ * then does not build ran out of memory. A tree that is only read is built here
+ * from the checked text, in one piece: a token's check cannot wait for sixty
+ * allocations. Printing is done here, because cJSON rounds large integers. No state; a tree belongs to one thread at a time. */
 #include "common/json.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@ enum { MAX_NUMBER_SIZE = 63 };
 struct cursor {
     const unsigned char *at;
     const unsigned char *end;
+    size_t values; /* passed so far */
 };
 
 static bool is_next(const struct cursor *cursor, char c)
@@ -37,8 +40,11 @@ static bool take(struct cursor *cursor, char c)
 
 static void skip_space(struct cursor *cursor)
 {
-    while (is_next(cursor, ' ') || is_next(cursor, '\t') || is_next(cursor, '\n') || is_next(cursor, '\r'))
-        cursor->at++;
+    const unsigned char *at = cursor->at;
+
+    while (at < cursor->end && *at <= ' ' && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
+        at++;
+    cursor->at = at;
 }
 
 static size_t skip_digits(struct cursor *cursor)
@@ -153,18 +159,18 @@ static bool check_string(struct cursor *cursor)
     if (!take(cursor, '"'))
         return false;
     while (cursor->at < cursor->end) {
-        if (take(cursor, '"'))
-            return true;
-        if (take(cursor, '\\')) {
-            if (!check_escape(cursor))
+        unsigned char c = *cursor->at;
+
+        if (c >= 0x80) {
+            if (!check_utf8(cursor))
                 return false;
-        } else if (*cursor->at < 0x20) {
-            return false;
-        } else if (*cursor->at < 0x80) {
-            cursor->at++;
-        } else if (!check_utf8(cursor)) {
-            return false;
+            continue;
         }
+        cursor->at++;
+        if (c == '"')
+            return true;
+        if (c < 0x20 || (c == '\\' && !check_escape(cursor)))
+            return false;
     }
     return false;
 }
@@ -205,6 +211,7 @@ static bool check_value(struct cursor *cursor, int depth)
     skip_space(cursor);
     if (cursor->at == cursor->end)
         return false;
+    cursor->values++;
     switch (*cursor->at) {
     case '{':
         is_good = check_members(cursor, true, depth);
@@ -234,6 +241,9 @@ static bool check_value(struct cursor *cursor, int depth)
 
 /* ---- names ---- */
 
+/* So many names are compared with each other; that takes no memory. */
+enum { FEW_NAMES = 24 };
+
 static int compare_names(const void *a, const void *b)
 {
     const char *const *left = a;
@@ -242,7 +252,21 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*left, *right);
 }
 
-/* Sorted, because a hostile body may hold a hundred thousand names. */
+static bool has_twin_of_few(const cJSON *object)
+{
+    const cJSON *one, *other;
+
+    cJSON_ArrayForEach(one, object)
+    {
+        for (other = one->next; other != NULL; other = other->next) {
+            if (one->string[0] == other->string[0] && strcmp(one->string, other->string) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Many are sorted, because a hostile body may hold a hundred thousand names. */
 static bool has_twin(const cJSON *object, bool *out_of_memory)
 {
     size_t count = (size_t)cJSON_GetArraySize(object);
@@ -251,8 +275,8 @@ static bool has_twin(const cJSON *object, bool *out_of_memory)
     const char **names;
     size_t i = 0;
 
-    if (count < 2)
-        return false;
+    if (count <= FEW_NAMES)
+        return has_twin_of_few(object);
     names = malloc(count * sizeof(*names));
     if (names == NULL) {
         *out_of_memory = true;
@@ -285,7 +309,7 @@ static bool has_twins(const cJSON *value, bool *out_of_memory)
 
 cJSON *dream_json_parse(const char *text, size_t size, bool *out_of_memory)
 {
-    struct cursor cursor = { (const unsigned char *)text, (const unsigned char *)text + size };
+    struct cursor cursor = { (const unsigned char *)text, (const unsigned char *)text + size, 0 };
     bool ignored;
     cJSON *value;
 
@@ -305,6 +329,203 @@ cJSON *dream_json_parse(const char *text, size_t size, bool *out_of_memory)
     }
     return value;
 }
+
+/* ---- in one piece ----
+ *
+ * What follows reads a text that passed the check, so it asks for nothing again. */
+
+/* So many a double carries exactly. */
+enum { MAX_WHOLE_DIGITS = 15 };
+
+/* Nodes and texts of one tree, where they go next. */
+struct builder {
+    cJSON *node;
+    char *text;
+};
+
+static char *put_code_point(char *to, unsigned code)
+{
+    if (code < 0x80) {
+        *to++ = (char)code;
+        return to;
+    }
+    if (code < 0x800) {
+        *to++ = (char)(0xc0 | code >> 6);
+    } else {
+        if (code < 0x10000) {
+            *to++ = (char)(0xe0 | code >> 12);
+        } else {
+            *to++ = (char)(0xf0 | code >> 18);
+            *to++ = (char)(0x80 | (code >> 12 & 0x3f));
+        }
+        *to++ = (char)(0x80 | (code >> 6 & 0x3f));
+    }
+    *to++ = (char)(0x80 | (code & 0x3f));
+    return to;
+}
+
+/* After the backslash. */
+static char *put_escape(struct cursor *cursor, char *to)
+{
+    static const char letters[] = "b\bf\fn\nr\rt\t";
+    unsigned char c = *cursor->at++;
+    const char *letter;
+    unsigned unit;
+
+    if (c != 'u') {
+        letter = memchr(letters, c, sizeof(letters) - 1);
+        *to++ = letter != NULL ? letter[1] : (char)c;
+        return to;
+    }
+    unit = (unsigned)check_hex4(cursor);
+    if (unit >= 0xd800 && unit <= 0xdbff) {
+        cursor->at += 2;
+        unit = 0x10000 + ((unit - 0xd800) << 10) + ((unsigned)check_hex4(cursor) - 0xdc00);
+    }
+    return put_code_point(to, unit);
+}
+
+static char *build_string(struct builder *builder, struct cursor *cursor)
+{
+    char *begin = builder->text;
+    char *to = begin;
+
+    for (cursor->at++; *cursor->at != '"';) {
+        unsigned char c = *cursor->at++;
+
+        if (c == '\\')
+            to = put_escape(cursor, to);
+        else
+            *to++ = (char)c;
+    }
+    cursor->at++;
+    *to++ = '\0';
+    builder->text = to;
+    return begin;
+}
+
+/* What is more than a few digits cJSON reads, whatever the host's locale has for a decimal point. False when out of memory. */
+static bool build_number(cJSON *node, struct cursor *cursor)
+{
+    const char *begin = (const char *)cursor->at;
+    size_t digits = skip_digits(cursor);
+    int64_t whole = 0;
+    cJSON *number;
+
+    node->type = cJSON_Number;
+    cursor->at -= digits;
+    (void)check_number(cursor);
+    if (digits <= MAX_WHOLE_DIGITS && (const char *)cursor->at == begin + digits) {
+        for (size_t i = 0; i < digits; i++)
+            whole = whole * 10 + (begin[i] - '0');
+        node->valuedouble = (double)whole;
+        node->valueint = whole < INT_MAX ? (int)whole : INT_MAX;
+        return true;
+    }
+    number = cJSON_ParseWithLength(begin, (size_t)((const char *)cursor->at - begin));
+    if (number == NULL)
+        return false;
+    node->valueint = number->valueint;
+    node->valuedouble = number->valuedouble;
+    cJSON_Delete(number);
+    return true;
+}
+
+static bool build_value(struct builder *builder, struct cursor *cursor, cJSON *node);
+
+/* As cJSON links them: each to its neighbours, the first also back to the last. */
+static bool build_members(struct builder *builder, struct cursor *cursor, cJSON *parent)
+{
+    cJSON *last = NULL;
+
+    do {
+        cJSON *node;
+
+        cursor->at++;
+        skip_space(cursor);
+        if (is_next(cursor, '}') || is_next(cursor, ']'))
+            break;
+        node = builder->node++;
+        if (parent->type == cJSON_Object) {
+            node->string = build_string(builder, cursor);
+            skip_space(cursor);
+            cursor->at++;
+        }
+        if (!build_value(builder, cursor, node))
+            return false;
+        node->prev = last;
+        if (last != NULL)
+            last->next = node;
+        else
+            parent->child = node;
+        last = node;
+    } while (is_next(cursor, ','));
+    if (last != NULL)
+        parent->child->prev = last;
+    cursor->at++;
+    return true;
+}
+
+static bool build_value(struct builder *builder, struct cursor *cursor, cJSON *node)
+{
+    bool is_built = true;
+
+    skip_space(cursor);
+    switch (*cursor->at) {
+    case '{':
+    case '[':
+        node->type = *cursor->at == '{' ? cJSON_Object : cJSON_Array;
+        is_built = build_members(builder, cursor, node);
+        break;
+    case '"':
+        node->type = cJSON_String;
+        node->valuestring = build_string(builder, cursor);
+        break;
+    case 't':
+        node->type = cJSON_True;
+        node->valueint = 1;
+        cursor->at += strlen("true");
+        break;
+    case 'f':
+        node->type = cJSON_False;
+        cursor->at += strlen("false");
+        break;
+    case 'n':
+        node->type = cJSON_NULL;
+        cursor->at += strlen("null");
+        break;
+    default:
+        is_built = build_number(node, cursor);
+        break;
+    }
+    skip_space(cursor);
+    return is_built;
+}
+
+cJSON *dream_json_parse_whole(const char *text, size_t size, bool *out_of_memory)
+{
+    struct cursor cursor = { (const unsigned char *)text, (const unsigned char *)text + size, 0 };
+    struct builder builder;
+    cJSON *root;
+
+    *out_of_memory = false;
+    if (!check_value(&cursor, DREAM_JSON_MAX_DEPTH) || cursor.at != cursor.end)
+        return NULL;
+    /* No text grows when it is decoded, and each has two quotes where it needs one NUL. */
+    root = calloc(1, cursor.values * sizeof(*root) + size);
+    *out_of_memory = root == NULL;
+    if (root == NULL)
+        return NULL;
+    builder = (struct builder){ root + 1, (char *)(root + cursor.values) };
+    cursor.at = (const unsigned char *)text;
+    *out_of_memory = !build_value(&builder, &cursor, root);
+    if (!*out_of_memory && !has_twins(root, out_of_memory))
+        return root;
+    free(root);
+    return NULL;
+}
+
+/* ---- numbers ---- */
 
 static bool number_is_whole(double number, int64_t *out)
 {

@@ -17,6 +17,9 @@ enum { DREAM_JSON_MAX_DEPTH = 64 };
 /* Owned by the caller (cJSON_Delete); NULL when the text is not one JSON value, is nested deeper than
  * DREAM_JSON_MAX_DEPTH, holds a NUL, names a key twice in one object, or memory ran out (`out_of_memory`, may be NULL, tells). */
 cJSON *dream_json_parse(const char *text, size_t size, bool *out_of_memory);
+/* The same, only to be read: one piece of memory, owned by the caller, which goes with free() and not with cJSON_Delete. `text` is
+ * not NULL, nor is `out_of_memory`. */
+cJSON *dream_json_parse_whole(const char *text, size_t size, bool *out_of_memory);
 /* Owned by the caller (free()), NULL when out of memory or `value` is NULL. No white space; whole numbers in full, never as 1e+15. */
 char *dream_json_print(const cJSON *value);
 

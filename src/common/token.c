@@ -186,7 +186,7 @@ static dream_token_status parse_object(const struct check *check, const dream_bu
 {
     bool out_of_memory = false;
 
-    *out = text->size > 0 ? dream_json_parse(text->data, text->size, &out_of_memory) : NULL;
+    *out = text->size > 0 ? dream_json_parse_whole(text->data, text->size, &out_of_memory) : NULL;
     if (out_of_memory)
         return DREAM_TOKEN_NOMEM;
     if (!cJSON_IsObject(*out))
@@ -512,8 +512,8 @@ dream_token_status dream_token_verify(const char *token, const dream_jwks *jwks,
         status = DREAM_TOKEN_NOMEM;
     if (status == DREAM_TOKEN_NOMEM && message != NULL)
         (void)snprintf(message, DREAM_TOKEN_MESSAGE, "Out of memory");
-    cJSON_Delete(check.header);
-    cJSON_Delete(check.payload);
+    free(check.header);
+    free(check.payload);
     dream_buffer_clear(&check.payload_text);
     dream_buffer_clear(&check.signature);
     dream_buffer_clear(&check.audiences);

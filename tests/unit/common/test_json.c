@@ -15,14 +15,28 @@
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
+/* Both readers, who must agree on everything. */
 static bool is_json(const char *text, size_t size)
 {
-    bool out_of_memory = true;
+    bool out_of_memory = true, whole_out_of_memory = true;
     cJSON *value = dream_json_parse(text, size, &out_of_memory);
+    cJSON *whole = text != NULL ? dream_json_parse_whole(text, size, &whole_out_of_memory) : NULL;
+    bool is_read = value != NULL;
+    char *printed, *whole_printed;
 
     assert_false(out_of_memory);
+    assert_false(text != NULL && whole_out_of_memory);
+    assert_true((whole != NULL) == is_read);
+    if (is_read) {
+        printed = dream_json_print(value);
+        whole_printed = dream_json_print(whole);
+        assert_string_equal(printed, whole_printed);
+        free(printed);
+        free(whole_printed);
+    }
     cJSON_Delete(value);
-    return value != NULL;
+    free(whole);
+    return is_read;
 }
 
 static void test_json__accepts_all_kinds_of_values(void **state)
@@ -402,6 +416,31 @@ static void test_json_print__numbers_read_back_the_same(void **state)
     }
 }
 
+static void test_json_whole__is_a_tree_as_cjson_links_it(void **state)
+{
+    static const char text[] = " {\"a\\u0000\"";
+    static const char *const texts[] = {
+        "{\"first\":[1,-2,3.5,2147483648,999999999999999,1234567890123456,1e3],\"t\":true,\"f\":false,\"n\":null}",
+        "[\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\\/\\b\\f\\n\\r\\t\\\\\\\"\",\"\",{\"\\u0062\":{}},[[],[ ]]]",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        bool out_of_memory;
+        cJSON *value = dream_json_parse(texts[i], strlen(texts[i]), NULL);
+        cJSON *whole = dream_json_parse_whole(texts[i], strlen(texts[i]), &out_of_memory);
+
+        assert_true(cJSON_Compare(value, whole, true));
+        assert_int_equal(cJSON_GetArraySize(whole), cJSON_GetArraySize(value));
+        assert_ptr_equal(whole->child->prev, cJSON_GetArrayItem(whole, cJSON_GetArraySize(whole) - 1));
+        assert_int_equal(cJSON_GetArrayItem(whole->child, 3) == NULL ? 0 : cJSON_GetArrayItem(whole->child, 3)->valueint,
+                         cJSON_GetArrayItem(value->child, 3) == NULL ? 0 : cJSON_GetArrayItem(value->child, 3)->valueint);
+        cJSON_Delete(value);
+        free(whole);
+    }
+    assert_false(is_json(text, sizeof(text) - 1));
+}
+
 static void test_json_print__escapes_what_must_be(void **state)
 {
     static const char text[] =
@@ -464,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_json_readers__take_null_and_other_values),
         cmocka_unit_test(test_json_writers__make_the_expected_text),
         cmocka_unit_test(test_json_print__numbers_read_back_the_same),
+        cmocka_unit_test(test_json_whole__is_a_tree_as_cjson_links_it),
         cmocka_unit_test(test_json_print__escapes_what_must_be),
         cmocka_unit_test(test_json_writers__replace_a_name_already_set),
         cmocka_unit_test(test_json_writers__report_a_missing_object),
