@@ -78,7 +78,8 @@ char *dream_buffer_extend(dream_buffer *buffer, size_t size)
 {
     char *added;
 
-    if (!reserve(buffer, size))
+    /* Most texts are made of many short pieces. */
+    if ((size >= buffer->capacity - buffer->size || buffer->limit > 0 || buffer->is_failed) && !reserve(buffer, size))
         return NULL;
     added = buffer->data + buffer->size;
     buffer->size += size;

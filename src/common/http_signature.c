@@ -43,8 +43,10 @@ static void append(dream_buffer *out, dream_slice text)
 
 static void append_lower(dream_buffer *out, dream_slice text)
 {
-    for (size_t i = 0; i < text.size; i++)
-        dream_buffer_char(out, (char)(text.at[i] >= 'A' && text.at[i] <= 'Z' ? text.at[i] - 'A' + 'a' : text.at[i]));
+    char *to = dream_buffer_extend(out, text.size);
+
+    for (size_t i = 0; to != NULL && i < text.size; i++)
+        to[i] = (char)(text.at[i] >= 'A' && text.at[i] <= 'Z' ? text.at[i] - 'A' + 'a' : text.at[i]);
 }
 
 /* A line break in a value could forge lines of the base. */

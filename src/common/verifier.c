@@ -147,13 +147,13 @@ static dream_token_status check_known(dream_verification *work, dream_claims *cl
     return status;
 }
 
-/* Of the token, and of the part of it that is signed. Of those too long to be read, of the beginning. */
+/* Names the token, and hashes the part of it that is signed. Of those too long to be read, the beginning. */
 static bool hash(const char *token, unsigned char out_signed[DREAM_SHA256_SIZE], unsigned char out[DREAM_SHA256_SIZE])
 {
     size_t size = strnlen(token, DREAM_TOKEN_MAX_SIZE + 1);
     const char *dot = memrchr(token, '.', size);
 
-    return dream_sha256_both(token, dot != NULL ? (size_t)(dot - token) : size, size, out_signed, out);
+    return dream_sha256_chain(token, dot != NULL ? (size_t)(dot - token) : size, size, out_signed, out);
 }
 
 dream_token_status dream_verifier_try(dream_verifier *verifier, dream_verification *work)
