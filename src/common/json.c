@@ -3,7 +3,7 @@
  * the middle of a string, a thousand levels) and tells no cause, so a strict,
  * non-allocating check of the whole text comes first; what it passes and cJSON
  * then does not build ran out of memory. A tree that is only read is built here
- * from the checked text, in one piece: a token's check cannot wait for sixty
+ * from the checked text, in one piece: a token is to cost few
  * allocations. Printing is done here, because cJSON rounds large integers. No state; a tree belongs to one thread at a time. */
 #include "common/json.h"
 
