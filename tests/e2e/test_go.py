@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Go package against an installed prefix, as a user has it: formatted, vetted, its own tests (which run the installed service), and
 the code of docs/go.md compiled. Everything is offline: the package needs the standard library alone."""
+import hashlib
 import os
+import pathlib
 import re
 import subprocess
 
@@ -34,9 +36,12 @@ def go(prefix):
     with open(tool, "w", encoding="utf-8") as file:
         file.write(f'#!/bin/sh\nexec pkg-config --define-variable=prefix={prefix} "$@"\n')
     os.chmod(tool, 0o755)
+    # Go's cache does not see what pkg-config says, nor headers outside of a package: told of the installation by a macro it does.
+    headers = sorted(path for path in pathlib.Path(prefix, "include").rglob("*.h"))
+    installed = hashlib.sha256(b"".join([prefix.encode()] + [path.read_bytes() for path in headers])).hexdigest()
     env = {name: value for name, value in os.environ.items() if not name.startswith("DREAMAPI_")}
     env |= {"PKG_CONFIG": tool, "PKG_CONFIG_PATH": package, "GOFLAGS": "-mod=mod", "GOPROXY": "off", "GOTOOLCHAIN": "local",
-            "LD_LIBRARY_PATH": library, "DREAMAPI_TEST_DAEMON": os.path.join(prefix, "bin", "dreamapid")}
+            "LD_LIBRARY_PATH": library, "CGO_CFLAGS": f"-O2 -g -DDREAMAPI_INSTALLED_{installed}", "DREAMAPI_TEST_DAEMON": os.path.join(prefix, "bin", "dreamapid")}
 
     def run(*words, folder=GO):
         done = subprocess.run(["go", *words], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 
@@ -157,12 +158,15 @@ def app(environ, start_response):
 """
 
 
-def hammer(url, headers):
-    """Asks until it was told ten times in a row that the limit is reached: the number let in, and of requests that got no answer."""
+def hammer(url, headers, enough):
+    """Asks until it was told ten times in a row that the limit is reached: the number let in, and of requests that got no answer. More than
+    half of the limit is left to the threads together until there was killing `enough`."""
     admitted = unanswered = refused = 0
     until = time.monotonic() + 100
     parts = urllib.parse.urlsplit(url)
     while refused < 10:
+        if admitted >= TIERS[1]["limit"] // (2 * THREADS):
+            assert enough.wait(60)
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
         try:
             connection.request("GET", "/api/answer", headers=headers)
@@ -178,13 +182,15 @@ def hammer(url, headers):
     return admitted, unanswered
 
 
-def kill_workers(server, seed, is_over):
-    """Of those that serve, one after the other; the next only when the last was replaced."""
+def kill_workers(server, seed, enough, is_over):
+    """Of those that serve, one after the other; the next only when the last was replaced. Twice is enough."""
     dice, killed = random.Random(seed), 0
     while killed < KILLS and not is_over():
         workers = daemon.wait_for("four workers", lambda: (found := server.workers()) and len(found) == 4 and found)
         os.kill(dice.choice(workers), signal.SIGKILL)
         killed += 1
+        if killed == 2:
+            enough.set()
     return killed
 
 
@@ -197,8 +203,9 @@ def test_killed_workers_on_one_journal_admit_exactly_the_limit(stage, package, w
     words = gunicorn("preloaded:app", 4, "--preload") if is_before else gunicorn("flask_app:app")
     with Server(stage, journal, words, tmp_path if is_before else EXAMPLES) as server, \
             concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        asking = [pool.submit(hammer, server.url, {"Authorization": "Bearer " + stage.token(user)}) for _ in range(THREADS)]
-        killed = kill_workers(server, 1, lambda: all(one.done() for one in asking))
+        enough = threading.Event()
+        asking = [pool.submit(hammer, server.url, {"Authorization": "Bearer " + stage.token(user)}, enough) for _ in range(THREADS)]
+        killed = kill_workers(server, 1, enough, lambda: all(one.done() for one in asking))
         admitted, unanswered = map(sum, zip(*(one.result(120) for one in asking)))
         server.stop()
     # What killed workers left in the journal is settled by whoever opens it next.
