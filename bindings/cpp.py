@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The generated half of the C++ interface: values.hpp (enums, values, parameters) and calls.hpp (one method a call).
 What is written by hand is include/dreamapi.hpp and include/dreamapi/result.hpp."""
-from headers import Accessor, Api, Call, Enum, Struct, Value
+from headers import Accessor, Api, Call, Enum, Struct, Value, without_null_objects
 
 # Structs of parameters that are not texts and numbers alone, and are written by hand; and what has its own class.
 BY_HAND = ("dreamapi_asset_params", "dreamapi_cart_params", "dreamapi_cart_item", "dreamapi_meter_params", "dreamapi_usage_event",
@@ -53,11 +53,8 @@ def accessor_type(accessor: Accessor) -> str:
 
 def said(accessor: Accessor) -> str:
     """The header's words without what the type says here."""
-    text = accessor.function.doc
-    for phrase in (" Never NULL but for a NULL object.", " Never NULL or empty.", " Never NULL.", "; never NULL but for a NULL object", ", never NULL but for a NULL object", " 0 for NULL.", "; 0 for NULL", "; NULL for NULL",
-                   ", and for NULL", "NULL past the end."):
-        text = text.replace(phrase, "")
-    return text.replace("; -1 when", "; nothing when").replace("; NULL when", "; nothing when").replace("; NULL if", "; nothing if")
+    text = without_null_objects(accessor.function.doc)
+    return text.replace("NULL past the end.", "").replace("; -1 when", "; nothing when").replace("; NULL when", "; nothing when").replace("; NULL if", "; nothing if")
 
 
 def accessor(value: Value, item: Accessor) -> str:

@@ -3,7 +3,7 @@
 What is written by hand is beside them in bindings/go. The output is what gofmt makes of it."""
 import re
 
-from headers import Accessor, Api, Call, Enum, Struct, Value
+from headers import Accessor, Api, Call, Enum, Struct, Value, without_null_objects
 
 # Structs of parameters that are not texts and numbers alone, or whose zero is not their default: written by hand.
 BY_HAND = ("dreamapi_asset_params", "dreamapi_cart_params", "dreamapi_meter_params", "dreamapi_tier_check_params", "dreamapi_call_options",
@@ -76,11 +76,10 @@ class Words:
 
     def said(self, text: str) -> str:
         """What the header says, without what is about memory."""
-        for phrase in (" Never NULL or empty.", " Never NULL.", "; never NULL but for a NULL object", ", never NULL but for a NULL object", " Never NULL but for a NULL object.", "; 0 for NULL",
-                       " 0 for NULL.", "; NULL for NULL and for a customer of a list", "; NULL for NULL", ", and for NULL", "; may be NULL",
-                       "; all are copied", ", and NULL for a server that knows of none", ", and 0 for a server that knows of none",
+        for phrase in ("; NULL for NULL and for a customer of a list", "; may be NULL", "; all are copied", ", and NULL for a server that knows of none", ", and 0 for a server that knows of none",
                        ", which is the number of events"):
             text = text.replace(phrase, "")
+        text = without_null_objects(text)
         text = re.sub(r"; `params` may be NULL(,? (when|which) [^.]*)?", "", text)
         text = re.sub(r"(dreamapi_error)(\.\w+) and (\.\w+)", r"\1\2 and \1\3", text)
         text = re.sub(r"(dreamapi_error\.retriable|dreamapi_error\.local)( is)? 1", r"\1\2 true", text)

@@ -208,6 +208,14 @@ def missing(kind: str, doc: str) -> str | None:
     return said[1] if said and kind == "integer" else None
 
 
+def without_null_objects(doc: str) -> str:
+    """A header's words without what they say of a NULL object, which no other language has."""
+    for phrase in (" Never NULL but for a NULL object.", " Never NULL or empty.", " Never NULL.", "; never NULL but for a NULL object",
+                   ", never NULL but for a NULL object", "; 0 for NULL", " 0 for NULL.", "; NULL for NULL", ", and for NULL"):
+        doc = doc.replace(phrase, "")
+    return doc
+
+
 def join(type_: str, name: str) -> str:
     return type_ + name if type_.endswith("*") else f"{type_} {name}"
 

@@ -22,8 +22,8 @@ def safe(name: str) -> str:
 
 def spoken(text: str) -> str:
     """A header's words in Python's."""
-    for phrase in (" Never NULL but for a NULL object.", " Never NULL or empty.", " Never NULL.", "; never NULL but for a NULL object", ", never NULL but for a NULL object", " 0 for NULL.", "; 0 for NULL", "; NULL for NULL",
-                   ", and for NULL", " for NULL and", "; may be NULL", "Borrowed, "):
+    text = headers.without_null_objects(text)
+    for phrase in (" for NULL and", "; may be NULL", "Borrowed, "):
         text = text.replace(phrase, "")
     text = text.replace("`params` may be NULL", "every parameter may be left out")
     text = text.replace("-1 when", "None when").replace("NULL", "None").replace("DREAMAPI_UNLIMITED", "UNLIMITED")

@@ -146,10 +146,10 @@ public:
     /// The subscription's, as in "active"; "none" without one.
     std::optional<std::string_view> status() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_status(object_)); }
 
-    /// Units used in this period;
+    /// Units used in this period.
     std::int64_t usage_count() const noexcept { return dreamapi_dashboard_customer_usage_count(object_); }
 
-    /// Units the plan allows in a period, or DREAMAPI_UNLIMITED;
+    /// Units the plan allows in a period, or DREAMAPI_UNLIMITED.
     std::int64_t limit() const noexcept { return dreamapi_dashboard_customer_limit(object_); }
 
     /// First day of the period, "YYYY-MM-DD" in UTC; NULL before the first use.
@@ -203,10 +203,10 @@ public:
     /// The name to show to people; nothing when the answer does not say.
     std::optional<std::string_view> display_name() const noexcept { return detail::optional_text(dreamapi_dashboard_tier_display_name(object_)); }
 
-    /// In the currency's smallest unit (cents);
+    /// In the currency's smallest unit (cents).
     std::int64_t price() const noexcept { return dreamapi_dashboard_tier_price(object_); }
 
-    /// Units in a period, or DREAMAPI_UNLIMITED;
+    /// Units in a period, or DREAMAPI_UNLIMITED.
     std::int64_t limit() const noexcept { return dreamapi_dashboard_tier_limit(object_); }
 
     /// Stripe's price; NULL for a free tier.
@@ -218,7 +218,7 @@ public:
     /// 1 for the tier that the developer marks as popular.
     bool popular() const noexcept { return dreamapi_dashboard_tier_popular(object_) != 0; }
 
-    /// Pieces in stock, or DREAMAPI_UNLIMITED when stock is not counted;
+    /// Pieces in stock, or DREAMAPI_UNLIMITED when stock is not counted.
     std::int64_t inventory() const noexcept { return dreamapi_dashboard_tier_inventory(object_); }
 
     /// 1 when none is left.
@@ -309,7 +309,7 @@ public:
     /// May be ""; nothing when the answer does not say.
     std::optional<std::string_view> description() const noexcept { return detail::optional_text(dreamapi_product_description(object_)); }
 
-    /// In the currency's smallest unit (cents);
+    /// In the currency's smallest unit (cents).
     std::int64_t price() const noexcept { return dreamapi_product_price(object_); }
 
     /// Three small letters, as in "usd"; nothing when the answer does not say.
@@ -318,7 +318,7 @@ public:
     /// NULL if there is none.
     std::optional<std::string_view> image_url() const noexcept { return detail::optional_text(dreamapi_product_image_url(object_)); }
 
-    /// Pieces in stock, or DREAMAPI_UNLIMITED when stock is not counted;
+    /// Pieces in stock, or DREAMAPI_UNLIMITED when stock is not counted.
     std::int64_t inventory() const noexcept { return dreamapi_product_inventory(object_); }
 
     /// 1 when none is left.
@@ -359,10 +359,10 @@ public:
     /// The name to show to people; nothing when the answer does not say.
     std::optional<std::string_view> display_name() const noexcept { return detail::optional_text(dreamapi_tier_display_name(object_)); }
 
-    /// In the currency's smallest unit (cents);
+    /// In the currency's smallest unit (cents).
     std::int64_t price() const noexcept { return dreamapi_tier_price(object_); }
 
-    /// Units in a period, or DREAMAPI_UNLIMITED;
+    /// Units in a period, or DREAMAPI_UNLIMITED.
     std::int64_t limit() const noexcept { return dreamapi_tier_limit(object_); }
 
     /// One of the features;
@@ -382,7 +382,7 @@ public:
     /// NULL if there is none.
     std::optional<std::string_view> image_url() const noexcept { return detail::optional_text(dreamapi_tier_image_url(object_)); }
 
-    /// Pieces in stock, or DREAMAPI_UNLIMITED when stock is not counted;
+    /// Pieces in stock, or DREAMAPI_UNLIMITED when stock is not counted.
     std::int64_t inventory() const noexcept { return dreamapi_tier_inventory(object_); }
 
     /// 1 when none is left.
@@ -441,7 +441,7 @@ public:
     /// "YYYY-MM-DD" in UTC.
     std::string_view date() const noexcept { return detail::text(dreamapi_history_day_date(object_)); }
 
-    /// Units used on that day;
+    /// Units used on that day.
     std::int64_t units() const noexcept { return dreamapi_history_day_units(object_); }
 
     /// The C object; borrowed.
@@ -618,7 +618,7 @@ public:
     /// The server's remark on what it did; nothing if it made none.
     std::optional<std::string_view> message() const noexcept { return detail::optional_text(dreamapi_customer_message(object_)); }
 
-    /// 1 unless the answer says "success": false;
+    /// 1 unless the answer says "success": false.
     bool success() const noexcept { return dreamapi_customer_success(object_) != 0; }
 
     /// The whole answer as it came and for a customer of a list.
@@ -899,13 +899,13 @@ public:
     /// The name of the tier in force.
     std::string_view plan() const noexcept { return detail::text(dreamapi_usage_plan(object_)); }
 
-    /// Units used in this period;
+    /// Units used in this period.
     std::int64_t usage_count() const noexcept { return dreamapi_usage_usage_count(object_); }
 
     /// The same number under the wire's other name.
     std::int64_t count() const noexcept { return dreamapi_usage_count(object_); }
 
-    /// Units the plan allows in a period, or DREAMAPI_UNLIMITED;
+    /// Units the plan allows in a period, or DREAMAPI_UNLIMITED.
     std::int64_t limit() const noexcept { return dreamapi_usage_limit(object_); }
 
     /// Units left, or DREAMAPI_UNLIMITED; never negative. Limit minus count where the answer does not say.
@@ -920,7 +920,7 @@ public:
     /// The server's remark on what it did; nothing if it made none.
     std::optional<std::string_view> message() const noexcept { return detail::optional_text(dreamapi_usage_message(object_)); }
 
-    /// 1 unless the answer says "success": false;
+    /// 1 unless the answer says "success": false.
     bool success() const noexcept { return dreamapi_usage_success(object_) != 0; }
 
     /// The whole answer as it came.

@@ -274,7 +274,7 @@ class Customer:
     """The server's remark on what it did; None if it made none."""
 
     success: bool
-    """1 unless the answer says "success": false;"""
+    """1 unless the answer says "success": false."""
 
     json: str | None = field(repr=False)
     """The whole answer as it came and for a customer of a list."""
@@ -341,10 +341,10 @@ class DashboardCustomer:
     """The subscription's, as in "active"; "none" without one."""
 
     usage_count: int
-    """Units used in this period;"""
+    """Units used in this period."""
 
     limit: int
-    """Units the plan allows in a period, or UNLIMITED;"""
+    """Units the plan allows in a period, or UNLIMITED."""
 
     period_start: str | None
     """First day of the period, "YYYY-MM-DD" in UTC; None before the first use."""
@@ -413,10 +413,10 @@ class DashboardTier:
     """The name to show to people; None when the answer does not say."""
 
     price: int
-    """In the currency's smallest unit (cents);"""
+    """In the currency's smallest unit (cents)."""
 
     limit: int
-    """Units in a period, or UNLIMITED;"""
+    """Units in a period, or UNLIMITED."""
 
     price_id: str | None
     """Stripe's price; None for a free tier."""
@@ -428,7 +428,7 @@ class DashboardTier:
     """1 for the tier that the developer marks as popular."""
 
     inventory: int
-    """Pieces in stock, or UNLIMITED when stock is not counted;"""
+    """Pieces in stock, or UNLIMITED when stock is not counted."""
 
     sold_out: bool
     """1 when none is left."""
@@ -720,7 +720,7 @@ class Product:
     """May be ""; None when the answer does not say."""
 
     price: int
-    """In the currency's smallest unit (cents);"""
+    """In the currency's smallest unit (cents)."""
 
     currency: str | None
     """Three small letters, as in "usd"; None when the answer does not say."""
@@ -729,7 +729,7 @@ class Product:
     """None if there is none."""
 
     inventory: int
-    """Pieces in stock, or UNLIMITED when stock is not counted;"""
+    """Pieces in stock, or UNLIMITED when stock is not counted."""
 
     sold_out: bool
     """1 when none is left."""
@@ -794,10 +794,10 @@ class Tier:
     """The name to show to people; None when the answer does not say."""
 
     price: int
-    """In the currency's smallest unit (cents);"""
+    """In the currency's smallest unit (cents)."""
 
     limit: int
-    """Units in a period, or UNLIMITED;"""
+    """Units in a period, or UNLIMITED."""
 
     features: tuple[str, ...]
     """One of the features; None past the end."""
@@ -812,7 +812,7 @@ class Tier:
     """None if there is none."""
 
     inventory: int
-    """Pieces in stock, or UNLIMITED when stock is not counted;"""
+    """Pieces in stock, or UNLIMITED when stock is not counted."""
 
     sold_out: bool
     """1 when none is left."""
@@ -923,13 +923,13 @@ class Usage:
     """The name of the tier in force."""
 
     usage_count: int
-    """Units used in this period;"""
+    """Units used in this period."""
 
     count: int
     """The same number under the wire's other name."""
 
     limit: int
-    """Units the plan allows in a period, or UNLIMITED;"""
+    """Units the plan allows in a period, or UNLIMITED."""
 
     remaining: int
     """Units left, or UNLIMITED; never negative. Limit minus count where the answer does not say."""
@@ -944,7 +944,7 @@ class Usage:
     """The server's remark on what it did; None if it made none."""
 
     success: bool
-    """1 unless the answer says "success": false;"""
+    """1 unless the answer says "success": false."""
 
     json: str | None = field(repr=False)
     """The whole answer as it came."""
@@ -1017,7 +1017,7 @@ class HistoryDay:
     """"YYYY-MM-DD" in UTC."""
 
     units: int
-    """Units used on that day;"""
+    """Units used on that day."""
 
     @classmethod
     def _read(cls, c_object: Any) -> HistoryDay:
