@@ -150,13 +150,14 @@ def after(field, worker, operations):
 
 
 def random_round(field, kills):
-    """A few workers; one after the other is killed and replaced, now and then the service."""
-    count = field.random.randint(1, 3)
-    running = [field.start(threads=field.random.randint(1, 3), forks=field.random.random() < 0.4) for _ in range(count)]
-    for _ in range(kills):
+    """A few workers; one after the other is killed and replaced, and once, at a random moment, the service."""
+    count, service_dies = field.random.randint(1, 3), field.random.randrange(kills)
+    # One forks for sure.
+    running = [field.start(threads=field.random.randint(1, 3), forks=number == 0 or field.random.random() < 0.4) for number in range(count)]
+    for number in range(kills):
         victim = field.random.choice(running)
         after(field, victim, field.random.randint(0, 250))
-        if field.random.random() < 0.12:
+        if number == service_dies:
             field.kill_service()
         running.remove(victim)
         field.kill(victim)

@@ -73,6 +73,30 @@ static bool is_loose(const model *m, const truth_lease *lease)
     return lease->is_unproven || lease->is_inexact || (m->truth.was_restored && !lease->is_delivered);
 }
 
+/* ---- what the server has ---- */
+
+static int64_t charged_of(const lease_row *row)
+{
+    return most(0, row->admitted - least(row->refunded, row->admitted) - row->event_refunded);
+}
+
+/* Units of the lease that the server cannot give to anybody else. */
+static int64_t cover_of(const lease_row *row)
+{
+    int64_t rest = row->granted - most(row->admitted, row->refunded);
+
+    return charged_of(row) + (row->state == STATE_FINAL ? 0 : most(0, rest - row->written_off));
+}
+
+static const lease_row *row_of(const lease_row *rows, size_t count, const char *id)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(rows[i].id, id) == 0)
+            return &rows[i];
+    }
+    return NULL;
+}
+
 /* ---- periods ---- */
 
 truth_period *truth_period_of(model *m, int user, int32_t start_day, int32_t end_day)
@@ -114,6 +138,36 @@ static void check_limit(model *m, const truth_period *period, int64_t limit, int
                    "%lld, %lld written off, %lld never reported",
                    period->user, (long long)net, (int)period->start_day, (long long)more, (long long)limit,
                    (long long)period->written_off, (long long)period->uncovered);
+}
+
+/* By the end of the wait, everybody who could report did; what is missing then is the bound that a restore has. */
+static void measure_uncovered(model *m)
+{
+    const lease_row *rows = NULL;
+    size_t count;
+
+    if (!m->truth.was_restored || m->now_ms < m->server.recovering_until_ms)
+        return;
+    count = server_leases(m, &rows);
+    for (size_t i = 0; i < m->truth.period_count; i++) {
+        truth_period *period = &m->truth.periods[i];
+        int64_t uncovered = 0;
+        for (size_t l = 0; l < m->truth.lease_count; l++) {
+            const truth_lease *lease = &m->truth.leases[l];
+            const lease_row *row = row_of(rows, count, lease->id);
+            if (lease->user == period->user && lease->start_day == period->start_day)
+                uncovered += most(0, net_of(lease) - (row ? cover_of(row) : 0));
+        }
+        period->uncovered = most(period->uncovered, uncovered);
+    }
+}
+
+/* I1 at a grant, which may be the first that happens after the wait of a restore. */
+static void check_grant(model *m, truth_period *period, int64_t units)
+{
+    measure_uncovered(m);
+    period->highest = most(period->highest, server_limit(m, period->user));
+    check_limit(m, period, server_limit(m, period->user), units);
 }
 
 /* ---- what happens ---- */
@@ -182,8 +236,7 @@ static void learn_lease(model *m, int machine, const cJSON *grant)
     (void)dream_day_parse(dream_json_string(grant, "periodEnd"), &lease->end_day);
     (void)dream_json_int(grant, "granted", &lease->granted);
     period = truth_period_of(m, lease->user, lease->start_day, lease->end_day);
-    period->highest = most(period->highest, server_limit(m, lease->user));
-    check_limit(m, period, server_limit(m, lease->user), lease->granted);
+    check_grant(m, period, lease->granted);
     if (m->server.is_deleted[lease->user])
         model_fail(m, "a deleted customer was granted units");
 }
@@ -370,8 +423,7 @@ void truth_direct(model *m, int user, const dreamd_usage_result *result, int64_t
 {
     truth_period *period = truth_period_of(m, user, result->period_start_day, result->period_end_day);
 
-    period->highest = most(period->highest, server_limit(m, user));
-    check_limit(m, period, server_limit(m, user), units);
+    check_grant(m, period, units);
     period->direct += units;
     count_call(m, user);
     if (m->server.is_deleted[user])
@@ -391,30 +443,6 @@ void truth_suspended(model *m, int machine)
     }
     m->truth.rate_quiet_from_ms =
         most(m->truth.rate_quiet_from_ms, m->machines[machine].asleep_until_ms + RATE_QUIET_MS);
-}
-
-/* ---- what the server has ---- */
-
-static int64_t charged_of(const lease_row *row)
-{
-    return most(0, row->admitted - least(row->refunded, row->admitted) - row->event_refunded);
-}
-
-/* Units of the lease that the server cannot give to anybody else. */
-static int64_t cover_of(const lease_row *row)
-{
-    int64_t rest = row->granted - most(row->admitted, row->refunded);
-
-    return charged_of(row) + (row->state == STATE_FINAL ? 0 : most(0, rest - row->written_off));
-}
-
-static const lease_row *row_of(const lease_row *rows, size_t count, const char *id)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(rows[i].id, id) == 0)
-            return &rows[i];
-    }
-    return NULL;
 }
 
 void truth_rebooted(model *m, int machine)
@@ -451,24 +479,6 @@ void truth_restored(model *m)
             lease->is_inexact = true;
     }
     truth_disturbed(m);
-}
-
-/* By the end of the wait, everybody who could report did; what is missing then is the bound that a restore has. */
-static void measure_uncovered(model *m, const lease_row *rows, size_t count)
-{
-    if (!m->truth.was_restored || m->now_ms < m->server.recovering_until_ms)
-        return;
-    for (size_t i = 0; i < m->truth.period_count; i++) {
-        truth_period *period = &m->truth.periods[i];
-        int64_t uncovered = 0;
-        for (size_t l = 0; l < m->truth.lease_count; l++) {
-            const truth_lease *lease = &m->truth.leases[l];
-            const lease_row *row = row_of(rows, count, lease->id);
-            if (lease->user == period->user && lease->start_day == period->start_day)
-                uncovered += most(0, net_of(lease) - (row ? cover_of(row) : 0));
-        }
-        period->uncovered = most(period->uncovered, uncovered);
-    }
 }
 
 /* ---- the invariants ---- */
@@ -590,7 +600,7 @@ static void check(model *m, bool is_at_rest)
     size_t row_count = server_leases(m, &rows);
     size_t count = server_counts(m, &counts);
 
-    measure_uncovered(m, rows, row_count);
+    measure_uncovered(m);
     for (size_t i = 0; i < m->truth.period_count; i++)
         check_limit(m, &m->truth.periods[i], m->truth.periods[i].highest, 0);
     for (size_t i = 0; i < row_count && !m->is_over; i++)
