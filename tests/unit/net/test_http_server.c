@@ -32,6 +32,7 @@ struct fixture {
     dreamd_request *held[HELD_MAX];
     unsigned held_count;
     unsigned denied_count;
+    unsigned admitted_count;
 };
 
 /* ---- the handler ---- */
@@ -121,6 +122,14 @@ static void handle(void *context, dreamd_request *request)
     }
 }
 
+static void count_one(struct fixture *fixture, unsigned *counted)
+{
+    pthread_mutex_lock(&fixture->lock);
+    (*counted)++;
+    pthread_cond_broadcast(&fixture->arrived);
+    pthread_mutex_unlock(&fixture->lock);
+}
+
 /* Whether a large body may come: not at all, later, or at once. */
 static void admit_large(void *context, dreamd_request *request)
 {
@@ -128,15 +137,13 @@ static void admit_large(void *context, dreamd_request *request)
     const char *path = dreamd_request_path(request);
     assert_true(dreamd_request_set_header(request, "X-Asked", "1"));
     if (strstr(path, "/denied")) {
-        pthread_mutex_lock(&fixture->lock);
-        fixture->denied_count++;
-        pthread_cond_broadcast(&fixture->arrived);
-        pthread_mutex_unlock(&fixture->lock);
+        count_one(fixture, &fixture->denied_count);
         answer_path(request, 401);
     } else if (strstr(path, "/asked")) {
         hold(fixture, request);
     } else {
         dreamd_request_admit(request);
+        count_one(fixture, &fixture->admitted_count);
     }
 }
 
@@ -697,6 +704,7 @@ static void test_large__a_slow_one_loses_its_place(void **state)
     start(fixture, &options);
     for (int i = 0; i < DREAMD_MAX_LARGE_BODIES; i++)
         clients[i] = begin_part(fixture, "/large", MAX_LARGE_BODY, sent);
+    wait_count(fixture, &fixture->admitted_count, DREAMD_MAX_LARGE_BODIES);
     /* Never idle, and never done. */
     do {
         assert_true(raw_now_ms() < started + RAW_PATIENCE_MS && sent < MAX_LARGE_BODY - 1);
