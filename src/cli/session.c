@@ -3,8 +3,10 @@
  * file, never from the command line, which every user of the machine can read. */
 #include "session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "file.h"
 #include "terminal.h"
@@ -68,6 +70,18 @@ static int make_client(cli_session *session, dreamapi_options *options, const cl
     return exit_status;
 }
 
+/* Only a key of the caller's can be given again: so there always is one that an error can name. */
+static void make_key(cli_session *session)
+{
+    unsigned char random[(sizeof session->new_key - 1) / 2];
+
+    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+        return;
+    for (size_t i = 0; i < sizeof random; i++)
+        (void)snprintf(session->new_key + 2 * i, 3, "%02x", random[i]);
+    session->options.idempotency_key = session->new_key;
+}
+
 static int read_call_options(cli_session *session)
 {
     const cli_arguments *arguments = session->arguments;
@@ -81,6 +95,8 @@ static int read_call_options(cli_session *session)
     session->options.timeout_ms = timeout_ms;
     if (takes & CLI_TAKES_KEY)
         session->options.idempotency_key = cli_value(arguments, "idempotency-key");
+    if (takes & CLI_TAKES_KEY && !session->options.idempotency_key)
+        make_key(session);
     if (path && !(session->user_token = cli_file_read_secret(path)))
         return CLI_EXIT_FAILED;
     if (takes & CLI_TAKES_TOKEN && !path && !arguments->operand)

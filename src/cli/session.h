@@ -14,6 +14,7 @@ typedef struct cli_session {
     const cli_arguments *arguments;
     dreamapi_client *client;
     dreamapi_call_options options; /* for the calls */
+    char new_key[33];              /* the idempotency key, where none was given */
     bool is_json;
     bool is_tsv;
     char *user_token; /* wiped at the end; NULL: none */

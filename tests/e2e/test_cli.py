@@ -20,7 +20,7 @@ import stage as stages
 import tenant
 import wire
 
-OK, FAILED, USAGE, REFUSED, NOT_FOUND, AUTH, UNAVAILABLE = range(7)
+OK, FAILED, USAGE, REFUSED, NOT_FOUND, AUTH, UNAVAILABLE, UNKNOWN = range(8)
 PROGRAM = str(daemon.build_dir() / "src/cli/dreamapi")
 TIERS = [tenant.tier("free", 3, rateLimit=None), tenant.tier("pro", 10, rateLimit=None, price=2900, priceId="price_pro", productId="prod_pro"),
          tenant.tier("max", None, rateLimit=None, price=9900, priceId="price_max", productId="prod_max")]
@@ -216,6 +216,32 @@ def test_what_went_wrong_is_told_by_the_exit_status(stage, shell):
     assert "--base-url" in call("health").stderr
     assert call("health").returncode == USAGE
     shell("customers", "create", "--email", "no address", status=USAGE)
+
+
+@pytest.mark.parametrize("extensions", [[], ["idempotency", "server-side"]], ids=["once", "idempotent"])
+def test_what_may_have_been_done_is_told_with_the_way_to_repeat_it(extensions):
+    """A service that takes requests and hangs up."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = json.dumps({"status": "ok", "extensions": extensions}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self):
+            self.close_connection = True
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        env = {"DREAMAPI_BASE_URL": f"http://127.0.0.1:{server.server_port}", "DREAMAPI_SECRET_KEY": "sk_test_x"}
+        done = call("customers", "create", "--email", "a@example.test", "--timeout", "3", env=env)
+        server.shutdown()
+    assert done.returncode == UNKNOWN and not done.stdout, done
+    assert ("--idempotency-key" if extensions else "Look before you repeat it") in done.stderr, done
 
 
 def test_the_secret_key_comes_from_a_file_and_never_from_an_option(stage, tmp_path):
