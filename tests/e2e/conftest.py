@@ -38,22 +38,30 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture(scope="session")
-def package_path(tmp_path_factory):
-    """The folder in which the Python package was installed, as a user does it: the library under a prefix, found by pkg-config. pip builds in
-    a copy: nothing is left in the tree."""
+def python_source(tmp_path_factory):
+    """A copy of the Python package's source, as pip leaves files in it, and the environment in which it finds the library: installed under a
+    prefix, by pkg-config."""
     root = tmp_path_factory.mktemp("python")
     subprocess.run(["meson", "install", "-C", str(daemon.build_dir()), "--no-rebuild", "--quiet", "--destdir", str(root)], check=True,
                    stdout=subprocess.DEVNULL)
     config, prefix = next(root.rglob("dreamapi.pc")), next(root.rglob("dreamapi.h")).parent.parent
     config.write_text(re.sub(r"^prefix=.*", f"prefix={prefix}", config.read_text(), flags=re.MULTILINE))
     shutil.copytree(daemon.ROOT / "bindings" / "python", root / "source", ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    return root / "source", {**os.environ, "PKG_CONFIG_PATH": str(config.parent)}
+
+
+@pytest.fixture(scope="session")
+def package_path(python_source):
+    """The folder in which the Python package was installed, from what is on the machine already."""
+    source, environment = python_source
+    site = source.parent / "site"
     # Nobody waits for the optimizer but the one test that measures.
     flags = {} if os.environ.get("DREAMAPI_LONG") == "1" else {"CFLAGS": "-O0"}
     built = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-build-isolation", "--no-deps",
-                            "--target", str(root / "site"), str(root / "source")], env={**os.environ, **flags, "PKG_CONFIG_PATH": str(config.parent)},
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                            "--target", str(site), str(source)], env={**environment, **flags}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                           text=True)
     assert built.returncode == 0, built.stdout
-    return root / "site"
+    return site
 
 
 @pytest.fixture(scope="session")

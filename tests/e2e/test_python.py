@@ -308,6 +308,20 @@ def test_the_guides_blocks_run_in_order(package, service, monkeypatch, tmp_path,
     assert len(blocks) >= 8 and "served on pro with 99 left" in out and "not from Stripe" in out, out
 
 
+@pytest.mark.long
+def test_a_clean_environment_installs_the_package_and_runs_its_readme(python_source, service, tmp_path):
+    """As a user does it: what it is built with and stands on comes from the registry."""
+    source, environment = python_source
+    running, made = service
+    program = re.search(r"```python\n(.*?)```", (SOURCE / "README.md").read_text(encoding="utf-8"), re.DOTALL)[1].replace("ada@", "clean@")
+    subprocess.run(["/usr/bin/python3", "-m", "venv", tmp_path / "venv"], check=True)
+    for words in (["-m", "pip", "install", "--quiet", "--disable-pip-version-check", source], ["-c", program]):
+        run = subprocess.run([tmp_path / "venv/bin/python", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300,
+                             cwd=tmp_path, env={**environment, "DREAMAPI_BASE_URL": running.api, "DREAMAPI_SECRET_KEY": made["secretKey"]})
+        assert run.returncode == 0, run.stdout
+    assert re.fullmatch(r"served, \d+ left\n", run.stdout), run.stdout
+
+
 def test_the_package_and_a_users_program_pass_a_strict_type_check(package_path, tmp_path):
     sample = tmp_path / "sample.py"
     readme = (SOURCE / "README.md").read_text(encoding="utf-8")
