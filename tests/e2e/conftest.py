@@ -21,6 +21,7 @@ SUMMARY = []
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: takes its seconds: only ./dev check runs it, with DREAMAPI_LONG=1")
+    config.addinivalue_line("markers", "plain: not for a build with sanitizers (tests/suite.sh)")
 
 
 def pytest_collection_modifyitems(config, items):

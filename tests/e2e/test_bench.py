@@ -5,7 +5,11 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 import daemon
+
+pytestmark = pytest.mark.plain
 
 RUN = daemon.ROOT / "tests/bench/run.py"
 # The beginning of each row's name, and how many rows begin with it.

@@ -20,6 +20,8 @@ import stage as stages
 import tenant
 import wire
 
+pytestmark = pytest.mark.plain
+
 OK, FAILED, USAGE, REFUSED, NOT_FOUND, AUTH, UNAVAILABLE, UNKNOWN = range(8)
 PROGRAM = str(daemon.build_dir() / "src/cli/dreamapi")
 TIERS = [tenant.tier("free", 3, rateLimit=None), tenant.tier("pro", 10, rateLimit=None, price=2900, priceId="price_pro", productId="prod_pro"),

@@ -10,6 +10,8 @@ import pytest
 
 import daemon
 
+pytestmark = pytest.mark.plain
+
 TOP = daemon.ROOT
 INCLUDE = TOP / "include"
 PAGES = sorted(path for path in [*TOP.glob("*.md"), *(TOP / "docs").glob("*.md"), *(TOP / "include").rglob("*.md"),

@@ -26,6 +26,8 @@ import library
 import providers
 import tenant
 
+pytestmark = pytest.mark.plain
+
 PAGE = daemon.ROOT / "docs" / "errors.md"
 PARTS = ("Cause", "Done", "Cure", "Message")
 CODES = library.enum("error.h", "dreamapi_status")

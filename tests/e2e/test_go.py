@@ -11,6 +11,8 @@ import pytest
 
 import daemon
 
+pytestmark = pytest.mark.plain
+
 TOP = daemon.ROOT
 GO = TOP / "bindings" / "go"
 IS_LONG = os.environ.get("DREAMAPI_LONG") == "1"

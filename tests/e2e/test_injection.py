@@ -13,6 +13,8 @@ import pytest
 
 import library
 
+pytestmark = pytest.mark.plain
+
 CASES = [b"a\r\nX-Evil: 1", b"a\nX-Evil: 1", b"a\rX-Evil: 1", b"a\r\n\r\nGET /evil HTTP/1.1\r\nHost: evil\r\n\r\n", b"\r\n", b"a\x1b[2J",
          b"a\x7fb", b"a\tb", b"a\xc2\x85b", b"a\xe2\x80\xa8b", b"a\xffb", b"a\xc0\x8ab", b'a","evil":"1', b"a\\", b"a/../../evil?x=1#f", b"a%0d%0aX-Evil: 1",
          b"a b", b"a&evil=1", b";", b"\xed\xa0\x80"]

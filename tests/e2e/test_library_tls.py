@@ -9,6 +9,8 @@ import daemon
 import library
 import tenant
 
+pytestmark = pytest.mark.plain
+
 STATUS = library.enum("error.h", "dreamapi_status")
 USER = "user_one"
 

@@ -21,6 +21,8 @@ import tenant
 import wire
 from conftest import SUMMARY
 
+pytestmark = pytest.mark.plain
+
 SOURCE = daemon.ROOT / "bindings" / "python"
 
 

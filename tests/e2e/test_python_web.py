@@ -20,6 +20,8 @@ import daemon
 import providers
 import tenant
 
+pytestmark = pytest.mark.plain
+
 EXAMPLES = daemon.ROOT / "bindings" / "python" / "examples"
 IS_LONG = os.environ.get("DREAMAPI_LONG") == "1"
 TIERS = [{"name": "free", "displayName": "Free", "price": 0, "limit": 3},

@@ -14,6 +14,8 @@ import pytest
 import wire
 from conftest import SUMMARY
 
+pytestmark = pytest.mark.plain
+
 SOME_INT = 1767225600123
 NAMES = {"<sk>": "sk_live_" + "0" * 64, "<sk-test>": "sk_test_" + "0" * 64, "<pk>": "pk_live_" + "0" * 32, "<pk-test>": "pk_test_" + "0" * 32,
          "<jwt>": "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ1c2VyX3dpcmUxIn0.c2lnbmF0dXJl", "<platform>": "plt_1", "<user>": "user_wire1", "<id>": "user_wire2",

@@ -10,6 +10,8 @@ import pytest
 import daemon
 import library
 
+pytestmark = pytest.mark.plain
+
 PAGE = (daemon.ROOT / "docs" / "retries.md").read_text(encoding="utf-8")
 TEXT = " ".join(PAGE.split())
 RETRY_C = (daemon.ROOT / "src" / "lib" / "retry.c").read_text(encoding="utf-8")

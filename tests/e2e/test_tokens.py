@@ -13,6 +13,8 @@ import pytest
 import daemon
 import tenant
 
+pytestmark = pytest.mark.plain
+
 PAGE = daemon.ROOT / "docs/tokens.md"
 
 

@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+pytestmark = pytest.mark.plain
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # folder -> what its files may include of ours: "x/" as "x/file.h", "<>" as <dreamapi/...>.

@@ -13,6 +13,8 @@ import svix
 
 import library
 
+pytestmark = pytest.mark.plain
+
 CODES = library.enum("error.h", "dreamapi_status")
 BODY = b'{"id":"evt_1","object":"event","data":{"text":"\xc3\xa9"}}'
 STRIPE_SECRETS = ("whsec_one", "whsec_two")
