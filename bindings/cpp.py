@@ -125,41 +125,37 @@ ENUM_PREFIXES = {"dreamapi_status": "DREAMAPI_", "dreamapi_reason": "DREAMAPI_RE
 
 
 def values(api: Api) -> str:
-    all_values = api.values()
-    parts_first = sorted(all_values, key=lambda value: value.free is not None or any(item.kind == "values" for item in value.accessors))
-    # A list of customers is made of customers, which stand alone too.
-    parts_first.sort(key=lambda value: any(item.kind == "values" for item in value.accessors))
     text = head("DREAMAPI_VALUES_HPP", "/* values.hpp - what calls answer and what they are given. Included by dreamapi.hpp. */",
                 ["<cstddef>", "<cstdint>", "<optional>", "<string>", "<string_view>", "<utility>", "", "<dreamapi.h>", "<dreamapi/detail.hpp>"])
     text = text.replace("#include \n", "\n")
     text += "\n".join(enum(item, ENUM_PREFIXES[item.name]) for item in api.enums if item.name in ENUM_PREFIXES) + "\n"
-    text += "\n".join(value_class(value) for value in parts_first) + "\n"
+    text += "\n".join(value_class(value) for value in api.values()) + "\n"
     structs = [struct for struct in api.structs if struct.fields[0].name == "struct_size" and struct.name not in BY_HAND]
     return text + "\n".join(params_struct(struct) for struct in structs) + "\n" + TAIL
 
 
-def call_params(call: Call) -> tuple[list[str], list[str], str]:
+def call_params(api: Api, call: Call) -> tuple[list[str], list[str], str]:
     """Of a method: its parameters, what is handed to C, and the statements before."""
     params, passed, before = [], [], ""
-    for argument in call.arguments:
-        if argument.type == "const char *":
-            # A parameter must not hide the type that the call answers.
-            name = argument.name + "_text" if argument.name == short(call.answer) else argument.name
+    for argument in api.arguments(call):
+        # A parameter must not hide the type that the call answers.
+        name = argument.name + "_text" if argument.name == short(call.answer) else argument.name
+        if argument.kind == "text":
             params.append(f"const std::string &{name}")
             passed.append(f"{name}.c_str()")
-        elif argument.type.endswith("_params *"):
-            name = short(argument.type.removeprefix("const ").removesuffix(" *"))
-            params.append(f"const {name} &params")
+        elif argument.kind == "optional text":
+            params.append(f"const std::optional<std::string> &{name}")
+            passed.append(f"detail::c_text({name})")
+        elif argument.struct:
+            params.append(f"const {short(argument.struct.name)} &params")
             before += "        const auto &c_params = params.c();\n"
             passed.append("detail::at(c_params)")
-        elif argument.name == "events":
+        elif argument.kind == "events":
             params.append("const std::vector<usage_event> &events")
             before += "        const auto c_events = detail::c_array(events);\n"
             passed.append("c_events.data()")
-        elif argument.name == "count":
-            passed.append("c_events.size()")
         else:
-            raise ValueError(f"{call.name}: {argument.type} {argument.name} has no place in C++ yet")
+            passed.append("c_events.size()")
     return params, passed, before
 
 
@@ -167,8 +163,8 @@ def is_optional(call: Call) -> bool:
     return call.params is not None and "`params` may be NULL" in call.function.doc
 
 
-def method(call: Call) -> str:
-    params, passed, before = call_params(call)
+def method(api: Api, call: Call) -> str:
+    params, passed, before = call_params(api, call)
     answer, name = short(call.answer), safe(call.name)
     if is_optional(call) or call.params == "dreamapi_usage_track_params":
         params[-1] += " = {}"
@@ -196,12 +192,12 @@ def taker(call: Call) -> str:
 
 def calls(api: Api) -> str:
     text = head("DREAMAPI_CALLS_HPP", "/* calls.hpp - the client's calls, one method each. Included by dreamapi.hpp. */",
-                ["<string>", "<utility>", "<vector>", "", "<dreamapi.h>", "<dreamapi/params.hpp>", "<dreamapi/result.hpp>", "<dreamapi/values.hpp>"])
+                ["<optional>", "<string>", "<utility>", "<vector>", "", "<dreamapi.h>", "<dreamapi/params.hpp>", "<dreamapi/result.hpp>", "<dreamapi/values.hpp>"])
     text = text.replace("#include \n", "\n")
     by_answer = {call.answer: call for call in api.calls()}
     text += "namespace detail {\n\n" + "\n".join(taker(call) for call in by_answer.values()) + "\n} // namespace detail\n\n"
     text += ("/// What a client can ask the service. Each call waits for its answer, retries included, within one deadline; each has a twin\n"
              "/// that only starts it. Any thread.\ntemplate <class Client> class calls {\npublic:\n"
-             + "\n".join(method(call) for call in api.calls())
+             + "\n".join(method(api, call) for call in api.calls())
              + "\nprivate:\n    dreamapi_client *self() const noexcept { return static_cast<const Client *>(this)->get(); }\n};\n\n")
     return text + TAIL

@@ -254,31 +254,27 @@ def values(api: Api) -> str:
     return text.rstrip("\n") + "\n"
 
 
-def method(call: Call, words: Words, by_name: dict[str, Struct]) -> str:
+def method(api: Api, call: Call, words: Words) -> str:
     name, answer = camel(call.name), type_name(call.answer)
     listed, before, passed = [], "", []
-    for argument in call.arguments:
-        local = lower_camel(argument.name)
-        if argument.type == "const char *":
-            listed.append(f"{local} string")
-            before += f"\tc{camel(argument.name)} := lent.text({local})\n"
-            passed.append(f"c{camel(argument.name)}")
-        elif argument.type.endswith("_params *"):
-            struct = argument.type.removeprefix("const ").removesuffix(" *")
-            if len(by_name[struct].fields) == 1:  # there is nothing to choose yet
-                passed.append("nil")
-                continue
-            listed.append(f"params {type_name(struct)}")
+    for argument in api.arguments(call):
+        if argument.struct and len(argument.struct.fields) == 1:  # there is nothing to choose yet
+            passed.append("nil")
+        elif argument.struct:
+            listed.append(f"params {type_name(argument.struct.name)}")
             before += "\tcParams := params.c(&lent)\n"
             passed.append("&cParams")
-        elif argument.name == "events":
+        elif argument.kind == "events":
             listed.append("events []UsageEvent")
             before += "\tcEvents := lent.events(events)\n"
             passed.append("cEvents")
-        elif argument.name == "count":
+        elif argument.kind == "count":
             passed.append("C.size_t(len(events))")
-        else:
-            raise ValueError(f"{call.name}: {argument.type} {argument.name} has no place in Go yet")
+        else:  # Go's text for no text is the empty one
+            local = lower_camel(argument.name)
+            listed.append(f"{local} string")
+            before += f"\tc{camel(argument.name)} := lent.text({local})\n"
+            passed.append(f"c{camel(argument.name)}")
     doc = words.said(call.function.doc)
     taken = ", ".join(["ctx context.Context"] + listed + ["options ...CallOption"])
     given = ", ".join(["client"] + passed + ["given", "out", "failed"])
@@ -297,8 +293,8 @@ def taker(call: Call) -> str:
 
 
 def calls(api: Api) -> str:
-    words, by_name = Words(api), {struct.name: struct for struct in api.structs}
+    words = Words(api)
     text = HEAD + '// #include <dreamapi.h>\nimport "C"\n\nimport "context"\n\n'
-    text += "".join(method(call, words, by_name) for call in api.calls())
+    text += "".join(method(api, call, words) for call in api.calls())
     text += "".join(taker(call) for call in {call.answer: call for call in api.calls()}.values())
     return text.rstrip("\n") + "\n"

@@ -19,6 +19,9 @@ from dataclasses import dataclass, field
 ACTORS = ("dreamapi_call", "dreamapi_client", "dreamapi_exchange", "dreamapi_options", "dreamapi_meter", "dreamapi_test_clock",
           "dreamapi_test_transport", "dreamapi_test_request")
 
+# Calls whose user may be named by a token alone: they take a NULL for the text.
+BY_TOKEN = ("usage_get", "usage_track")
+
 
 class Unclear(Exception):
     """A line of a header that is in none of the forms known here."""
@@ -116,6 +119,20 @@ class Value:
     free: Function | None  # None: part of another value
     result: Function | None
 
+    @property
+    def parts(self) -> set[str]:
+        """The values that it is made of."""
+        return {accessor.value_type for accessor in self.accessors if accessor.value_type}
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a call, as a method of any language has to place it. kind: "text", "optional text", "params" (of `struct`), "events"
+    (a list of usage events) or "count" (how many events)."""
+    name: str
+    kind: str
+    struct: Struct | None = None
+
 
 @dataclass(frozen=True)
 class Call:
@@ -143,7 +160,30 @@ class Api:
         return next((function for function in self.functions if function.name == name), None)
 
     def values(self) -> list[Value]:
-        return [value for value in map(self._value, self.handles) if value is not None]
+        """Parts before what is made of them: no language has to announce a type before it is there."""
+        left = [value for value in map(self._value, self.handles) if value is not None]
+        found: list[Value] = []
+        while left:
+            known = {value.name for value in found}
+            ready = next((value for value in left if value.parts <= known), None)
+            if ready is None:
+                raise Unclear(f"{', '.join(value.name for value in left)}: made of each other, or of something that is no value")
+            found.append(ready)
+            left.remove(ready)
+        return found
+
+    def arguments(self, call: Call) -> list[Argument]:
+        """What a call is given besides its client and the call options."""
+        return [self._argument(call, param) for param in call.arguments]
+
+    def _argument(self, call: Call, param: Param) -> Argument:
+        if param.type == "const char *":
+            return Argument(param.name, "optional text" if call.name in BY_TOKEN else "text")
+        if param.type.endswith("_params *"):
+            return Argument(param.name, "params", next(struct for struct in self.structs if param.type == f"const {struct.name} *"))
+        if param.type == "const dreamapi_usage_event *" or (param.type, param.name) == ("size_t", "count"):
+            return Argument(param.name, param.name)
+        raise Unclear(f"{call.name}: {param.type} {param.name} is an argument in a form of its own")
 
     def calls(self) -> list[Call]:
         found = []

@@ -82,20 +82,6 @@ def value_class(value: Value) -> str:
     return text + "        )\n"
 
 
-def order(values: list[Value]) -> list[Value]:
-    """Parts before what is made of them."""
-    done: list[Value] = []
-    left = list(values)
-    while left:
-        for value in left:
-            parts = {accessor.value_type for accessor in value.accessors if accessor.kind == "values"}
-            if parts <= {known.name for known in done}:
-                done.append(value)
-                left.remove(value)
-                break
-    return done
-
-
 def values(api: Api) -> str:
     text = HEAD + '"""What calls answer: frozen, with everything copied out of the C objects."""\nfrom __future__ import annotations\n\n'
     text += "import enum\nfrom dataclasses import dataclass, field\nfrom typing import Any\n\n"
@@ -103,34 +89,27 @@ def values(api: Api) -> str:
     names = sorted([camel(item.name) for item in api.enums if item.name in ENUMS] + [camel(value.name) for value in api.values()])
     text += "__all__ = [\n" + "".join(f'    "{name}",\n' for name in names) + "]\n\n\n"
     text += "\n\n".join(enum(item) for item in api.enums if item.name in ENUMS) + "\n\n"
-    return text + "\n\n".join(value_class(value) for value in order(api.values()))
+    return text + "\n\n".join(value_class(value) for value in api.values())
 
 
 CTYPES = {"const char *": "str", "int64_t": "int", "int": "bool", "const char * const *": "Sequence[str]"}
-
-# Where the user's token alone says whose it is.
-BY_TOKEN = ("usage_get", "usage_track")
 
 
 def arguments(api: Api, call: Call) -> tuple[list[str], list[str], list[str]]:
     """Of a method: positional parameters, keyword parameters, and the statements that make C arguments named c_0, c_1, ..."""
     positional, keywords, lines = [], [], []
-    for argument in call.arguments:
-        name = f"c_{argument.name}"
-        if argument.type == "const char *":
-            positional.append(f"{argument.name}: str | None = None" if call.name in BY_TOKEN else f"{argument.name}: str")
-            lines.append(f"{name} = keep.text({argument.name})")
-        elif argument.type.endswith("_params *"):
-            struct = next(struct for struct in api.structs if argument.type == f"const {struct.name} *")
-            keywords += params_keywords(struct)
-            lines += params_lines(struct)
-        elif argument.name == "events":
+    for argument in api.arguments(call):
+        if argument.struct:
+            keywords += params_keywords(argument.struct)
+            lines += params_lines(argument.struct)
+        elif argument.kind == "events":
             positional.append("events: Sequence[UsageEvent]")
             lines.append("c_events = keep.events(events)")
-        elif argument.name == "count":
+        elif argument.kind == "count":
             lines.append("c_count = len(events)")
         else:
-            raise headers.Unclear(f"{call.name}: {argument.type} {argument.name} has no place in Python yet")
+            positional.append(f"{argument.name}: str" if argument.kind == "text" else f"{argument.name}: str | None = None")
+            lines.append(f"c_{argument.name} = keep.text({argument.name})")
     return positional, keywords, lines
 
 

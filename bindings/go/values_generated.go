@@ -473,110 +473,6 @@ func fromCustomers(object *C.dreamapi_customers) Customers {
 	return value
 }
 
-// Dashboard is a project's figures, users, tiers, keys and events.
-type Dashboard struct {
-	// Subscriptions that are active or in trial.
-	ActiveSubs int64
-
-	// Those of them that end with their period.
-	CancelingSubs int64
-
-	// What the subscriptions bring in a month, in the smallest unit (cents) of their main currency.
-	MRR int64
-
-	// Units that all users used in their present periods.
-	UsageThisPeriod int64
-
-	// Carts that were paid.
-	StoreSalesCount int64
-
-	// What they brought, in the currency's smallest unit (cents).
-	StoreTotalRevenue int64
-
-	// Products with few pieces left, by the server's measure.
-	LowStockProducts int64
-
-	// Pieces in stock, of products whose stock is counted.
-	TotalInventory int64
-
-	// Of the project whose dashboard this is; empty when the answer does not say.
-	PublishableKey string
-
-	// Stands for the secret key where one is shown; never the key. empty when the answer does not say.
-	SecretKeyMasked string
-
-	// The developer's platform; empty when the answer does not say.
-	PlatformID string
-
-	// Stripe's; empty as long as none is connected.
-	StripeAccountID string
-
-	// When the newest of the recent events came, in UTC, as the server writes it; empty if none came.
-	LastEventAt string
-
-	// What the answer is about: the platform; empty when the answer does not say.
-	FilterPlatformID string
-
-	// What the answer is about: the project; empty when the answer does not say.
-	FilterPublishableKey string
-
-	// What the answer is about: "live" or "test"; empty when the answer does not say.
-	FilterMode string
-
-	// The users.
-	Customers []DashboardCustomer
-
-	// True when the project has further users, which this answer leaves out; 0 when it does not say.
-	HasMoreCustomers bool
-
-	// The tiers and products.
-	Tiers []DashboardTier
-
-	// The keys of all the platform's projects.
-	APIKeys []DashboardAPIKey
-
-	// The recent events, newest first.
-	Events []DashboardEvent
-
-	// The whole answer as it came.
-	JSON string
-}
-
-func fromDashboard(object *C.dreamapi_dashboard) Dashboard {
-	var value Dashboard
-	value.ActiveSubs = int64(C.dreamapi_dashboard_active_subs(object))
-	value.CancelingSubs = int64(C.dreamapi_dashboard_canceling_subs(object))
-	value.MRR = int64(C.dreamapi_dashboard_mrr(object))
-	value.UsageThisPeriod = int64(C.dreamapi_dashboard_usage_this_period(object))
-	value.StoreSalesCount = int64(C.dreamapi_dashboard_store_sales_count(object))
-	value.StoreTotalRevenue = int64(C.dreamapi_dashboard_store_total_revenue(object))
-	value.LowStockProducts = int64(C.dreamapi_dashboard_low_stock_products(object))
-	value.TotalInventory = int64(C.dreamapi_dashboard_total_inventory(object))
-	value.PublishableKey = text(C.dreamapi_dashboard_publishable_key(object))
-	value.SecretKeyMasked = text(C.dreamapi_dashboard_secret_key_masked(object))
-	value.PlatformID = text(C.dreamapi_dashboard_platform_id(object))
-	value.StripeAccountID = text(C.dreamapi_dashboard_stripe_account_id(object))
-	value.LastEventAt = text(C.dreamapi_dashboard_last_event_at(object))
-	value.FilterPlatformID = text(C.dreamapi_dashboard_filter_platform_id(object))
-	value.FilterPublishableKey = text(C.dreamapi_dashboard_filter_publishable_key(object))
-	value.FilterMode = text(C.dreamapi_dashboard_filter_mode(object))
-	for i, count := C.size_t(0), C.dreamapi_dashboard_customer_count(object); i < count; i++ {
-		value.Customers = append(value.Customers, fromDashboardCustomer(C.dreamapi_dashboard_customer_at(object, i)))
-	}
-	value.HasMoreCustomers = C.dreamapi_dashboard_has_more_customers(object) != 0
-	for i, count := C.size_t(0), C.dreamapi_dashboard_tier_count(object); i < count; i++ {
-		value.Tiers = append(value.Tiers, fromDashboardTier(C.dreamapi_dashboard_tier_at(object, i)))
-	}
-	for i, count := C.size_t(0), C.dreamapi_dashboard_api_key_count(object); i < count; i++ {
-		value.APIKeys = append(value.APIKeys, fromDashboardAPIKey(C.dreamapi_dashboard_api_key_at(object, i)))
-	}
-	for i, count := C.size_t(0), C.dreamapi_dashboard_event_count(object); i < count; i++ {
-		value.Events = append(value.Events, fromDashboardEvent(C.dreamapi_dashboard_event_at(object, i)))
-	}
-	value.JSON = text(C.dreamapi_dashboard_json(object))
-	return value
-}
-
 // DashboardCustomer is one user of a dashboard, with subscription and usage.
 type DashboardCustomer struct {
 	// The user's id.
@@ -752,6 +648,110 @@ func fromDashboardEvent(object *C.dreamapi_dashboard_event) DashboardEvent {
 	value.Type = text(C.dreamapi_dashboard_event_type(object))
 	value.CreatedAt = text(C.dreamapi_dashboard_event_created_at(object))
 	value.Payload = text(C.dreamapi_dashboard_event_payload(object))
+	return value
+}
+
+// Dashboard is a project's figures, users, tiers, keys and events.
+type Dashboard struct {
+	// Subscriptions that are active or in trial.
+	ActiveSubs int64
+
+	// Those of them that end with their period.
+	CancelingSubs int64
+
+	// What the subscriptions bring in a month, in the smallest unit (cents) of their main currency.
+	MRR int64
+
+	// Units that all users used in their present periods.
+	UsageThisPeriod int64
+
+	// Carts that were paid.
+	StoreSalesCount int64
+
+	// What they brought, in the currency's smallest unit (cents).
+	StoreTotalRevenue int64
+
+	// Products with few pieces left, by the server's measure.
+	LowStockProducts int64
+
+	// Pieces in stock, of products whose stock is counted.
+	TotalInventory int64
+
+	// Of the project whose dashboard this is; empty when the answer does not say.
+	PublishableKey string
+
+	// Stands for the secret key where one is shown; never the key. empty when the answer does not say.
+	SecretKeyMasked string
+
+	// The developer's platform; empty when the answer does not say.
+	PlatformID string
+
+	// Stripe's; empty as long as none is connected.
+	StripeAccountID string
+
+	// When the newest of the recent events came, in UTC, as the server writes it; empty if none came.
+	LastEventAt string
+
+	// What the answer is about: the platform; empty when the answer does not say.
+	FilterPlatformID string
+
+	// What the answer is about: the project; empty when the answer does not say.
+	FilterPublishableKey string
+
+	// What the answer is about: "live" or "test"; empty when the answer does not say.
+	FilterMode string
+
+	// The users.
+	Customers []DashboardCustomer
+
+	// True when the project has further users, which this answer leaves out; 0 when it does not say.
+	HasMoreCustomers bool
+
+	// The tiers and products.
+	Tiers []DashboardTier
+
+	// The keys of all the platform's projects.
+	APIKeys []DashboardAPIKey
+
+	// The recent events, newest first.
+	Events []DashboardEvent
+
+	// The whole answer as it came.
+	JSON string
+}
+
+func fromDashboard(object *C.dreamapi_dashboard) Dashboard {
+	var value Dashboard
+	value.ActiveSubs = int64(C.dreamapi_dashboard_active_subs(object))
+	value.CancelingSubs = int64(C.dreamapi_dashboard_canceling_subs(object))
+	value.MRR = int64(C.dreamapi_dashboard_mrr(object))
+	value.UsageThisPeriod = int64(C.dreamapi_dashboard_usage_this_period(object))
+	value.StoreSalesCount = int64(C.dreamapi_dashboard_store_sales_count(object))
+	value.StoreTotalRevenue = int64(C.dreamapi_dashboard_store_total_revenue(object))
+	value.LowStockProducts = int64(C.dreamapi_dashboard_low_stock_products(object))
+	value.TotalInventory = int64(C.dreamapi_dashboard_total_inventory(object))
+	value.PublishableKey = text(C.dreamapi_dashboard_publishable_key(object))
+	value.SecretKeyMasked = text(C.dreamapi_dashboard_secret_key_masked(object))
+	value.PlatformID = text(C.dreamapi_dashboard_platform_id(object))
+	value.StripeAccountID = text(C.dreamapi_dashboard_stripe_account_id(object))
+	value.LastEventAt = text(C.dreamapi_dashboard_last_event_at(object))
+	value.FilterPlatformID = text(C.dreamapi_dashboard_filter_platform_id(object))
+	value.FilterPublishableKey = text(C.dreamapi_dashboard_filter_publishable_key(object))
+	value.FilterMode = text(C.dreamapi_dashboard_filter_mode(object))
+	for i, count := C.size_t(0), C.dreamapi_dashboard_customer_count(object); i < count; i++ {
+		value.Customers = append(value.Customers, fromDashboardCustomer(C.dreamapi_dashboard_customer_at(object, i)))
+	}
+	value.HasMoreCustomers = C.dreamapi_dashboard_has_more_customers(object) != 0
+	for i, count := C.size_t(0), C.dreamapi_dashboard_tier_count(object); i < count; i++ {
+		value.Tiers = append(value.Tiers, fromDashboardTier(C.dreamapi_dashboard_tier_at(object, i)))
+	}
+	for i, count := C.size_t(0), C.dreamapi_dashboard_api_key_count(object); i < count; i++ {
+		value.APIKeys = append(value.APIKeys, fromDashboardAPIKey(C.dreamapi_dashboard_api_key_at(object, i)))
+	}
+	for i, count := C.size_t(0), C.dreamapi_dashboard_event_count(object); i < count; i++ {
+		value.Events = append(value.Events, fromDashboardEvent(C.dreamapi_dashboard_event_at(object, i)))
+	}
+	value.JSON = text(C.dreamapi_dashboard_json(object))
 	return value
 }
 
@@ -1144,50 +1144,6 @@ func fromUsageOutcomes(object *C.dreamapi_usage_outcomes) UsageOutcomes {
 	return value
 }
 
-// History is usage day by day.
-type History struct {
-	// Whose history; empty: the whole project's.
-	UserID string
-
-	// Of which meter; empty when the answer does not say.
-	Meter string
-
-	// The first day, "YYYY-MM-DD" in UTC; empty when the answer does not say.
-	From string
-
-	// The last day, "YYYY-MM-DD" in UTC; empty when the answer does not say.
-	To string
-
-	// The days, without gaps, oldest first.
-	Days []HistoryDay
-
-	// The events, newest first.
-	Events []HistoryEvent
-
-	// True when there were more events in these days than the server tells at once.
-	HasMoreEvents bool
-
-	// The whole answer as it came.
-	JSON string
-}
-
-func fromHistory(object *C.dreamapi_history) History {
-	var value History
-	value.UserID = text(C.dreamapi_history_user_id(object))
-	value.Meter = text(C.dreamapi_history_meter(object))
-	value.From = text(C.dreamapi_history_from(object))
-	value.To = text(C.dreamapi_history_to(object))
-	for i, count := C.size_t(0), C.dreamapi_history_day_count(object); i < count; i++ {
-		value.Days = append(value.Days, fromHistoryDay(C.dreamapi_history_day_at(object, i)))
-	}
-	for i, count := C.size_t(0), C.dreamapi_history_event_count(object); i < count; i++ {
-		value.Events = append(value.Events, fromHistoryEvent(C.dreamapi_history_event_at(object, i)))
-	}
-	value.HasMoreEvents = C.dreamapi_history_has_more_events(object) != 0
-	value.JSON = text(C.dreamapi_history_json(object))
-	return value
-}
-
 // HistoryDay is one day of a history.
 type HistoryDay struct {
 	// "YYYY-MM-DD" in UTC.
@@ -1241,6 +1197,50 @@ func fromHistoryEvent(object *C.dreamapi_history_event) HistoryEvent {
 	value.Status = text(C.dreamapi_history_event_status(object))
 	value.Amount = int64(C.dreamapi_history_event_amount(object))
 	value.Currency = text(C.dreamapi_history_event_currency(object))
+	return value
+}
+
+// History is usage day by day.
+type History struct {
+	// Whose history; empty: the whole project's.
+	UserID string
+
+	// Of which meter; empty when the answer does not say.
+	Meter string
+
+	// The first day, "YYYY-MM-DD" in UTC; empty when the answer does not say.
+	From string
+
+	// The last day, "YYYY-MM-DD" in UTC; empty when the answer does not say.
+	To string
+
+	// The days, without gaps, oldest first.
+	Days []HistoryDay
+
+	// The events, newest first.
+	Events []HistoryEvent
+
+	// True when there were more events in these days than the server tells at once.
+	HasMoreEvents bool
+
+	// The whole answer as it came.
+	JSON string
+}
+
+func fromHistory(object *C.dreamapi_history) History {
+	var value History
+	value.UserID = text(C.dreamapi_history_user_id(object))
+	value.Meter = text(C.dreamapi_history_meter(object))
+	value.From = text(C.dreamapi_history_from(object))
+	value.To = text(C.dreamapi_history_to(object))
+	for i, count := C.size_t(0), C.dreamapi_history_day_count(object); i < count; i++ {
+		value.Days = append(value.Days, fromHistoryDay(C.dreamapi_history_day_at(object, i)))
+	}
+	for i, count := C.size_t(0), C.dreamapi_history_event_count(object); i < count; i++ {
+		value.Events = append(value.Events, fromHistoryEvent(C.dreamapi_history_event_at(object, i)))
+	}
+	value.HasMoreEvents = C.dreamapi_history_has_more_events(object) != 0
+	value.JSON = text(C.dreamapi_history_json(object))
 	return value
 }
 

@@ -3,6 +3,7 @@
 #ifndef DREAMAPI_CALLS_HPP
 #define DREAMAPI_CALLS_HPP
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -488,48 +489,48 @@ public:
     }
 
     /// Reads a user's usage (GET /api/usage); counts nothing. `usage` is owned, none on failure.
-    result<usage> usage_get(const std::string &user_id, const call_options &options = {}) const
+    result<usage> usage_get(const std::optional<std::string> &user_id, const call_options &options = {}) const
     {
         const auto c_options = options.c();
         dreamapi_usage *object = nullptr;
         class error error;
 
-        dreamapi_usage_get(self(), user_id.c_str(), &c_options, &object, &error.c());
+        dreamapi_usage_get(self(), detail::c_text(user_id), &c_options, &object, &error.c());
         return detail::answer<usage>(object, std::move(error));
     }
     /// usage_get without waiting.
-    result<pending<usage>> usage_get_start(const std::string &user_id, const call_options &options = {}) const
+    result<pending<usage>> usage_get_start(const std::optional<std::string> &user_id, const call_options &options = {}) const
     {
         const auto c_options = options.c();
         dreamapi_call *started = nullptr;
         class error error;
 
-        dreamapi_usage_get_start(self(), user_id.c_str(), &c_options, &started, &error.c());
+        dreamapi_usage_get_start(self(), detail::c_text(user_id), &c_options, &started, &error.c());
         return detail::answer<pending<usage>>(started, std::move(error));
     }
 
     /// Counts one unit if the plan allows it (POST /api/data); `params` may be left out. DREAMAPI_OK: counted.
     /// DREAMAPI_LIMIT: refused, nothing counted; dreamapi_error.used and .limit tell. DREAMAPI_OUTCOME_UNKNOWN: may
     /// have been counted. `usage` is owned, none on failure.
-    result<usage> usage_track(const std::string &user_id, const usage_track_params &params = {}, const call_options &options = {}) const
+    result<usage> usage_track(const std::optional<std::string> &user_id, const usage_track_params &params = {}, const call_options &options = {}) const
     {
         const auto &c_params = params.c();
         const auto c_options = options.c();
         dreamapi_usage *object = nullptr;
         class error error;
 
-        dreamapi_usage_track(self(), user_id.c_str(), detail::at(c_params), &c_options, &object, &error.c());
+        dreamapi_usage_track(self(), detail::c_text(user_id), detail::at(c_params), &c_options, &object, &error.c());
         return detail::answer<usage>(object, std::move(error));
     }
     /// usage_track without waiting.
-    result<pending<usage>> usage_track_start(const std::string &user_id, const usage_track_params &params = {}, const call_options &options = {}) const
+    result<pending<usage>> usage_track_start(const std::optional<std::string> &user_id, const usage_track_params &params = {}, const call_options &options = {}) const
     {
         const auto &c_params = params.c();
         const auto c_options = options.c();
         dreamapi_call *started = nullptr;
         class error error;
 
-        dreamapi_usage_track_start(self(), user_id.c_str(), detail::at(c_params), &c_options, &started, &error.c());
+        dreamapi_usage_track_start(self(), detail::c_text(user_id), detail::at(c_params), &c_options, &started, &error.c());
         return detail::answer<pending<usage>>(started, std::move(error));
     }
 

@@ -129,364 +129,6 @@ enum class webhook_scheme : int {
     standard = 2,
 };
 
-/// One user of a dashboard, with subscription and usage. A view: valid as long as the object that it was taken from.
-class dashboard_customer_view {
-public:
-    explicit dashboard_customer_view(const dreamapi_dashboard_customer *object = nullptr) noexcept : object_(object) {}
-
-    /// The user's id.
-    std::string_view user_id() const noexcept { return detail::text(dreamapi_dashboard_customer_user_id(object_)); }
-
-    /// NULL if there is none.
-    std::optional<std::string_view> email() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_email(object_)); }
-
-    /// The name of the tier in force; nothing when the answer does not say.
-    std::optional<std::string_view> plan() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_plan(object_)); }
-
-    /// The subscription's, as in "active"; "none" without one.
-    std::optional<std::string_view> status() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_status(object_)); }
-
-    /// Units used in this period.
-    std::int64_t usage_count() const noexcept { return dreamapi_dashboard_customer_usage_count(object_); }
-
-    /// Units the plan allows in a period, or DREAMAPI_UNLIMITED.
-    std::int64_t limit() const noexcept { return dreamapi_dashboard_customer_limit(object_); }
-
-    /// First day of the period, "YYYY-MM-DD" in UTC; NULL before the first use.
-    std::optional<std::string_view> period_start() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_period_start(object_)); }
-
-    /// Last day of the period, "YYYY-MM-DD" in UTC; NULL before the first use.
-    std::optional<std::string_view> period_end() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_period_end(object_)); }
-
-    /// When the subscription's paid period ends, in ISO 8601; NULL without a subscription.
-    std::optional<std::string_view> current_period_end() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_current_period_end(object_)); }
-
-    /// When the subscription was or will be over, in ISO 8601; nothing if nobody cancelled it.
-    std::optional<std::string_view> canceled_at() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_canceled_at(object_)); }
-
-    /// Stripe's; nothing if there is none.
-    std::optional<std::string_view> subscription_id() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_subscription_id(object_)); }
-
-    /// Stripe's; nothing if there is none.
-    std::optional<std::string_view> stripe_customer_id() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_stripe_customer_id(object_)); }
-
-    /// Stripe's; nothing if there is none.
-    std::optional<std::string_view> price_id() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_price_id(object_)); }
-
-    /// Stripe's; nothing if there is none.
-    std::optional<std::string_view> product_id() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_product_id(object_)); }
-
-    /// What a period costs, in the currency's smallest unit (cents); nothing when the answer does not say.
-    std::optional<std::int64_t> amount() const noexcept { return detail::optional_number(dreamapi_dashboard_customer_amount(object_), -1); }
-
-    /// Three small letters, as in "usd"; nothing when the answer does not say.
-    std::optional<std::string_view> currency() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_currency(object_)); }
-
-    /// The user's project; nothing when the answer does not say.
-    std::optional<std::string_view> publishable_key() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_publishable_key(object_)); }
-
-    /// The C object; borrowed.
-    const dreamapi_dashboard_customer *get() const noexcept { return object_; }
-
-protected:
-    const dreamapi_dashboard_customer *object_;
-};
-
-/// One tier or product of a dashboard. A view: valid as long as the object that it was taken from.
-class dashboard_tier_view {
-public:
-    explicit dashboard_tier_view(const dreamapi_dashboard_tier *object = nullptr) noexcept : object_(object) {}
-
-    /// The tier's id, which plans are named by.
-    std::string_view name() const noexcept { return detail::text(dreamapi_dashboard_tier_name(object_)); }
-
-    /// The name to show to people; nothing when the answer does not say.
-    std::optional<std::string_view> display_name() const noexcept { return detail::optional_text(dreamapi_dashboard_tier_display_name(object_)); }
-
-    /// In the currency's smallest unit (cents).
-    std::int64_t price() const noexcept { return dreamapi_dashboard_tier_price(object_); }
-
-    /// Units in a period, or DREAMAPI_UNLIMITED.
-    std::int64_t limit() const noexcept { return dreamapi_dashboard_tier_limit(object_); }
-
-    /// Stripe's price; NULL for a free tier.
-    std::optional<std::string_view> price_id() const noexcept { return detail::optional_text(dreamapi_dashboard_tier_price_id(object_)); }
-
-    /// Stripe's product; NULL for a free tier.
-    std::optional<std::string_view> product_id() const noexcept { return detail::optional_text(dreamapi_dashboard_tier_product_id(object_)); }
-
-    /// 1 for the tier that the developer marks as popular.
-    bool popular() const noexcept { return dreamapi_dashboard_tier_popular(object_) != 0; }
-
-    /// Pieces in stock, or DREAMAPI_UNLIMITED when stock is not counted.
-    std::int64_t inventory() const noexcept { return dreamapi_dashboard_tier_inventory(object_); }
-
-    /// 1 when none is left.
-    bool sold_out() const noexcept { return dreamapi_dashboard_tier_sold_out(object_) != 0; }
-
-    /// The tier's project; nothing when the answer does not say.
-    std::optional<std::string_view> publishable_key() const noexcept { return detail::optional_text(dreamapi_dashboard_tier_publishable_key(object_)); }
-
-    /// "saas", "store" or "membership"; nothing when the answer does not say.
-    std::optional<std::string_view> project_type() const noexcept { return detail::optional_text(dreamapi_dashboard_tier_project_type(object_)); }
-
-    /// The C object; borrowed.
-    const dreamapi_dashboard_tier *get() const noexcept { return object_; }
-
-protected:
-    const dreamapi_dashboard_tier *object_;
-};
-
-/// One project's key of a dashboard. A view: valid as long as the object that it was taken from.
-class dashboard_api_key_view {
-public:
-    explicit dashboard_api_key_view(const dreamapi_dashboard_api_key *object = nullptr) noexcept : object_(object) {}
-
-    /// What the project is named by.
-    std::string_view publishable_key() const noexcept { return detail::text(dreamapi_dashboard_api_key_publishable_key(object_)); }
-
-    /// In UTC, as the server writes it; nothing when the answer does not say.
-    std::optional<std::string_view> created_at() const noexcept { return detail::optional_text(dreamapi_dashboard_api_key_created_at(object_)); }
-
-    /// "active" or "revoked"; nothing when the answer does not say.
-    std::optional<std::string_view> status() const noexcept { return detail::optional_text(dreamapi_dashboard_api_key_status(object_)); }
-
-    /// The project's name; nothing if it has none.
-    std::optional<std::string_view> name() const noexcept { return detail::optional_text(dreamapi_dashboard_api_key_name(object_)); }
-
-    /// "saas", "store" or "membership"; nothing when the answer does not say.
-    std::optional<std::string_view> project_type() const noexcept { return detail::optional_text(dreamapi_dashboard_api_key_project_type(object_)); }
-
-    /// "live" or "test"; nothing when the answer does not say.
-    std::optional<std::string_view> mode() const noexcept { return detail::optional_text(dreamapi_dashboard_api_key_mode(object_)); }
-
-    /// The C object; borrowed.
-    const dreamapi_dashboard_api_key *get() const noexcept { return object_; }
-
-protected:
-    const dreamapi_dashboard_api_key *object_;
-};
-
-/// One event that Stripe or Clerk reported. A view: valid as long as the object that it was taken from.
-class dashboard_event_view {
-public:
-    explicit dashboard_event_view(const dreamapi_dashboard_event *object = nullptr) noexcept : object_(object) {}
-
-    /// As in "checkout.session.completed".
-    std::string_view type() const noexcept { return detail::text(dreamapi_dashboard_event_type(object_)); }
-
-    /// In UTC, as the server writes it; nothing when the answer does not say.
-    std::optional<std::string_view> created_at() const noexcept { return detail::optional_text(dreamapi_dashboard_event_created_at(object_)); }
-
-    /// What was reported, as JSON without white space; nothing when the answer does not say.
-    std::optional<std::string_view> payload() const noexcept { return detail::optional_text(dreamapi_dashboard_event_payload(object_)); }
-
-    /// The C object; borrowed.
-    const dreamapi_dashboard_event *get() const noexcept { return object_; }
-
-protected:
-    const dreamapi_dashboard_event *object_;
-};
-
-/// One product of a list. A view: valid as long as the object that it was taken from.
-class product_view {
-public:
-    explicit product_view(const dreamapi_product *object = nullptr) noexcept : object_(object) {}
-
-    /// The product's id.
-    std::string_view id() const noexcept { return detail::text(dreamapi_product_id(object_)); }
-
-    /// The name that the developer gave it in the settings, which carts may name it by; nothing when the answer does
-    /// not say.
-    std::optional<std::string_view> key() const noexcept { return detail::optional_text(dreamapi_product_key(object_)); }
-
-    /// The name as the service shows it; nothing when the answer does not say.
-    std::optional<std::string_view> name() const noexcept { return detail::optional_text(dreamapi_product_name(object_)); }
-
-    /// The name to show to people; nothing when the answer does not say.
-    std::optional<std::string_view> display_name() const noexcept { return detail::optional_text(dreamapi_product_display_name(object_)); }
-
-    /// May be ""; nothing when the answer does not say.
-    std::optional<std::string_view> description() const noexcept { return detail::optional_text(dreamapi_product_description(object_)); }
-
-    /// In the currency's smallest unit (cents).
-    std::int64_t price() const noexcept { return dreamapi_product_price(object_); }
-
-    /// Three small letters, as in "usd"; nothing when the answer does not say.
-    std::optional<std::string_view> currency() const noexcept { return detail::optional_text(dreamapi_product_currency(object_)); }
-
-    /// NULL if there is none.
-    std::optional<std::string_view> image_url() const noexcept { return detail::optional_text(dreamapi_product_image_url(object_)); }
-
-    /// Pieces in stock, or DREAMAPI_UNLIMITED when stock is not counted.
-    std::int64_t inventory() const noexcept { return dreamapi_product_inventory(object_); }
-
-    /// 1 when none is left.
-    bool sold_out() const noexcept { return dreamapi_product_sold_out(object_) != 0; }
-
-    /// Stripe's price; NULL for a product that cannot be bought yet.
-    std::optional<std::string_view> price_id() const noexcept { return detail::optional_text(dreamapi_product_price_id(object_)); }
-
-    /// Stripe's product; NULL for a product that cannot be bought yet.
-    std::optional<std::string_view> product_id() const noexcept { return detail::optional_text(dreamapi_product_product_id(object_)); }
-
-    /// One of the features;
-    detail::list<std::string_view, dreamapi_product> features() const noexcept
-    {
-        return { object_, dreamapi_product_feature_count, [](const dreamapi_product *object, std::size_t index) {
-            return std::string_view(dreamapi_product_feature(object, index));
-        } };
-    }
-
-    /// The C object; borrowed.
-    const dreamapi_product *get() const noexcept { return object_; }
-
-protected:
-    const dreamapi_product *object_;
-};
-
-/// One tier of a list. A view: valid as long as the object that it was taken from.
-class tier_view {
-public:
-    explicit tier_view(const dreamapi_tier *object = nullptr) noexcept : object_(object) {}
-
-    /// The tier's id, which plans are named by.
-    std::string_view id() const noexcept { return detail::text(dreamapi_tier_id(object_)); }
-
-    /// The name as the service shows it; nothing when the answer does not say.
-    std::optional<std::string_view> name() const noexcept { return detail::optional_text(dreamapi_tier_name(object_)); }
-
-    /// The name to show to people; nothing when the answer does not say.
-    std::optional<std::string_view> display_name() const noexcept { return detail::optional_text(dreamapi_tier_display_name(object_)); }
-
-    /// In the currency's smallest unit (cents).
-    std::int64_t price() const noexcept { return dreamapi_tier_price(object_); }
-
-    /// Units in a period, or DREAMAPI_UNLIMITED.
-    std::int64_t limit() const noexcept { return dreamapi_tier_limit(object_); }
-
-    /// One of the features;
-    detail::list<std::string_view, dreamapi_tier> features() const noexcept
-    {
-        return { object_, dreamapi_tier_feature_count, [](const dreamapi_tier *object, std::size_t index) {
-            return std::string_view(dreamapi_tier_feature(object, index));
-        } };
-    }
-
-    /// May be ""; nothing when the answer does not say.
-    std::optional<std::string_view> description() const noexcept { return detail::optional_text(dreamapi_tier_description(object_)); }
-
-    /// "subscription" or "one_off"; nothing when the answer does not say.
-    std::optional<std::string_view> billing_mode() const noexcept { return detail::optional_text(dreamapi_tier_billing_mode(object_)); }
-
-    /// NULL if there is none.
-    std::optional<std::string_view> image_url() const noexcept { return detail::optional_text(dreamapi_tier_image_url(object_)); }
-
-    /// Pieces in stock, or DREAMAPI_UNLIMITED when stock is not counted.
-    std::int64_t inventory() const noexcept { return dreamapi_tier_inventory(object_); }
-
-    /// 1 when none is left.
-    bool sold_out() const noexcept { return dreamapi_tier_sold_out(object_) != 0; }
-
-    /// 1 for the tier that the developer marks as popular.
-    bool popular() const noexcept { return dreamapi_tier_popular(object_) != 0; }
-
-    /// Stripe's price; NULL for a free tier.
-    std::optional<std::string_view> stripe_price_id() const noexcept { return detail::optional_text(dreamapi_tier_stripe_price_id(object_)); }
-
-    /// The same under the wire's other name.
-    std::optional<std::string_view> price_id() const noexcept { return detail::optional_text(dreamapi_tier_price_id(object_)); }
-
-    /// Stripe's product; NULL for a free tier.
-    std::optional<std::string_view> product_id() const noexcept { return detail::optional_text(dreamapi_tier_product_id(object_)); }
-
-    /// Days of trial; nothing when there is no trial.
-    std::optional<std::int64_t> trial_days() const noexcept { return detail::optional_number(dreamapi_tier_trial_days(object_), -1); }
-
-    /// The C object; borrowed.
-    const dreamapi_tier *get() const noexcept { return object_; }
-
-protected:
-    const dreamapi_tier *object_;
-};
-
-/// What became of one event. A view: valid as long as the object that it was taken from.
-class usage_outcome_view {
-public:
-    explicit usage_outcome_view(const dreamapi_usage_outcome *object = nullptr) noexcept : object_(object) {}
-
-    /// The event's id, given or made; nothing when the answer does not say.
-    std::optional<std::string_view> id() const noexcept { return detail::optional_text(dreamapi_usage_outcome_id(object_)); }
-
-    /// "applied": counted now. "duplicate": counted before, also by an earlier try of this call. "limit": the plan has
-    /// too few units left, nothing counted. "error": nothing counted, see dreamapi_usage_outcome_error. Others may be
-    /// added.
-    std::string_view status() const noexcept { return detail::text(dreamapi_usage_outcome_status(object_)); }
-
-    /// What was wrong with the event, in the server's words; nothing if nothing was.
-    std::optional<std::string_view> error() const noexcept { return detail::optional_text(dreamapi_usage_outcome_error(object_)); }
-
-    /// The C object; borrowed.
-    const dreamapi_usage_outcome *get() const noexcept { return object_; }
-
-protected:
-    const dreamapi_usage_outcome *object_;
-};
-
-/// One day of a history. A view: valid as long as the object that it was taken from.
-class history_day_view {
-public:
-    explicit history_day_view(const dreamapi_history_day *object = nullptr) noexcept : object_(object) {}
-
-    /// "YYYY-MM-DD" in UTC.
-    std::string_view date() const noexcept { return detail::text(dreamapi_history_day_date(object_)); }
-
-    /// Units used on that day.
-    std::int64_t units() const noexcept { return dreamapi_history_day_units(object_); }
-
-    /// The C object; borrowed.
-    const dreamapi_history_day *get() const noexcept { return object_; }
-
-protected:
-    const dreamapi_history_day *object_;
-};
-
-/// What became of a subscription. A view: valid as long as the object that it was taken from.
-class history_event_view {
-public:
-    explicit history_event_view(const dreamapi_history_event *object = nullptr) noexcept : object_(object) {}
-
-    /// When it happened ("at" on the wire), in ISO 8601.
-    std::string_view time() const noexcept { return detail::text(dreamapi_history_event_time(object_)); }
-
-    /// Whose subscription; nothing when the answer does not say.
-    std::optional<std::string_view> user_id() const noexcept { return detail::optional_text(dreamapi_history_event_user_id(object_)); }
-
-    /// Stripe's; nothing if there is none.
-    std::optional<std::string_view> subscription_id() const noexcept { return detail::optional_text(dreamapi_history_event_subscription_id(object_)); }
-
-    /// What happened, as the server names it.
-    std::string_view type() const noexcept { return detail::text(dreamapi_history_event_type(object_)); }
-
-    /// The name of the tier; nothing when the answer does not say.
-    std::optional<std::string_view> plan() const noexcept { return detail::optional_text(dreamapi_history_event_plan(object_)); }
-
-    /// The subscription's from then on; nothing when the answer does not say.
-    std::optional<std::string_view> status() const noexcept { return detail::optional_text(dreamapi_history_event_status(object_)); }
-
-    /// What a period costs, in the currency's smallest unit (cents); nothing when the answer does not say.
-    std::optional<std::int64_t> amount() const noexcept { return detail::optional_number(dreamapi_history_event_amount(object_), -1); }
-
-    /// Three small letters, as in "usd"; nothing when the answer does not say.
-    std::optional<std::string_view> currency() const noexcept { return detail::optional_text(dreamapi_history_event_currency(object_)); }
-
-    /// The C object; borrowed.
-    const dreamapi_history_event *get() const noexcept { return object_; }
-
-protected:
-    const dreamapi_history_event *object_;
-};
-
 /// A file that the service keeps. A view: valid as long as the object that it was taken from.
 class asset_view {
 public:
@@ -658,6 +300,347 @@ public:
     }
 };
 
+/// One page of a list of customers. A value, like a customer; its customers and their texts are borrowed until
+/// dreamapi_customers_free. A view: valid as long as the object that it was taken from.
+class customers_view {
+public:
+    explicit customers_view(const dreamapi_customers *object = nullptr) noexcept : object_(object) {}
+
+    /// One of them, borrowed from the page;
+    detail::list<customer_view, dreamapi_customers> items() const noexcept
+    {
+        return { object_, dreamapi_customers_count, [](const dreamapi_customers *object, std::size_t index) {
+            return customer_view(dreamapi_customers_at(object, index));
+        } };
+    }
+
+    /// Where the next page begins; nothing when this is the last one. One with few customers, or none, need not be the
+    /// last.
+    std::optional<std::string_view> next_cursor() const noexcept { return detail::optional_text(dreamapi_customers_next_cursor(object_)); }
+
+    /// The whole answer as it came.
+    std::optional<std::string_view> json() const noexcept { return detail::optional_text(dreamapi_customers_json(object_)); }
+
+    /// The C object; borrowed.
+    const dreamapi_customers *get() const noexcept { return object_; }
+
+protected:
+    const dreamapi_customers *object_;
+};
+
+/// One page of a list of customers. A value, like a customer; its customers and their texts are borrowed until
+/// dreamapi_customers_free. Owned, and moved, never copied.
+class customers : public customers_view {
+public:
+    /// Takes ownership of a C object.
+    explicit customers(dreamapi_customers *object = nullptr) noexcept : customers_view(object) {}
+    customers(customers &&other) noexcept : customers_view(other.release()) {}
+    customers &operator=(customers &&other) noexcept
+    {
+        if (this != &other)
+            reset(other.release());
+        return *this;
+    }
+    customers(const customers &) = delete;
+    customers &operator=(const customers &) = delete;
+    ~customers() { reset(); }
+
+    /// Gives the C object away.
+    dreamapi_customers *release() noexcept
+    {
+        return const_cast<dreamapi_customers *>(std::exchange(object_, nullptr));
+    }
+    void reset(dreamapi_customers *object = nullptr) noexcept
+    {
+        dreamapi_customers_free(const_cast<dreamapi_customers *>(std::exchange(object_, object)));
+    }
+};
+
+/// One user of a dashboard, with subscription and usage. A view: valid as long as the object that it was taken from.
+class dashboard_customer_view {
+public:
+    explicit dashboard_customer_view(const dreamapi_dashboard_customer *object = nullptr) noexcept : object_(object) {}
+
+    /// The user's id.
+    std::string_view user_id() const noexcept { return detail::text(dreamapi_dashboard_customer_user_id(object_)); }
+
+    /// NULL if there is none.
+    std::optional<std::string_view> email() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_email(object_)); }
+
+    /// The name of the tier in force; nothing when the answer does not say.
+    std::optional<std::string_view> plan() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_plan(object_)); }
+
+    /// The subscription's, as in "active"; "none" without one.
+    std::optional<std::string_view> status() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_status(object_)); }
+
+    /// Units used in this period.
+    std::int64_t usage_count() const noexcept { return dreamapi_dashboard_customer_usage_count(object_); }
+
+    /// Units the plan allows in a period, or DREAMAPI_UNLIMITED.
+    std::int64_t limit() const noexcept { return dreamapi_dashboard_customer_limit(object_); }
+
+    /// First day of the period, "YYYY-MM-DD" in UTC; NULL before the first use.
+    std::optional<std::string_view> period_start() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_period_start(object_)); }
+
+    /// Last day of the period, "YYYY-MM-DD" in UTC; NULL before the first use.
+    std::optional<std::string_view> period_end() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_period_end(object_)); }
+
+    /// When the subscription's paid period ends, in ISO 8601; NULL without a subscription.
+    std::optional<std::string_view> current_period_end() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_current_period_end(object_)); }
+
+    /// When the subscription was or will be over, in ISO 8601; nothing if nobody cancelled it.
+    std::optional<std::string_view> canceled_at() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_canceled_at(object_)); }
+
+    /// Stripe's; nothing if there is none.
+    std::optional<std::string_view> subscription_id() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_subscription_id(object_)); }
+
+    /// Stripe's; nothing if there is none.
+    std::optional<std::string_view> stripe_customer_id() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_stripe_customer_id(object_)); }
+
+    /// Stripe's; nothing if there is none.
+    std::optional<std::string_view> price_id() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_price_id(object_)); }
+
+    /// Stripe's; nothing if there is none.
+    std::optional<std::string_view> product_id() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_product_id(object_)); }
+
+    /// What a period costs, in the currency's smallest unit (cents); nothing when the answer does not say.
+    std::optional<std::int64_t> amount() const noexcept { return detail::optional_number(dreamapi_dashboard_customer_amount(object_), -1); }
+
+    /// Three small letters, as in "usd"; nothing when the answer does not say.
+    std::optional<std::string_view> currency() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_currency(object_)); }
+
+    /// The user's project; nothing when the answer does not say.
+    std::optional<std::string_view> publishable_key() const noexcept { return detail::optional_text(dreamapi_dashboard_customer_publishable_key(object_)); }
+
+    /// The C object; borrowed.
+    const dreamapi_dashboard_customer *get() const noexcept { return object_; }
+
+protected:
+    const dreamapi_dashboard_customer *object_;
+};
+
+/// One tier or product of a dashboard. A view: valid as long as the object that it was taken from.
+class dashboard_tier_view {
+public:
+    explicit dashboard_tier_view(const dreamapi_dashboard_tier *object = nullptr) noexcept : object_(object) {}
+
+    /// The tier's id, which plans are named by.
+    std::string_view name() const noexcept { return detail::text(dreamapi_dashboard_tier_name(object_)); }
+
+    /// The name to show to people; nothing when the answer does not say.
+    std::optional<std::string_view> display_name() const noexcept { return detail::optional_text(dreamapi_dashboard_tier_display_name(object_)); }
+
+    /// In the currency's smallest unit (cents).
+    std::int64_t price() const noexcept { return dreamapi_dashboard_tier_price(object_); }
+
+    /// Units in a period, or DREAMAPI_UNLIMITED.
+    std::int64_t limit() const noexcept { return dreamapi_dashboard_tier_limit(object_); }
+
+    /// Stripe's price; NULL for a free tier.
+    std::optional<std::string_view> price_id() const noexcept { return detail::optional_text(dreamapi_dashboard_tier_price_id(object_)); }
+
+    /// Stripe's product; NULL for a free tier.
+    std::optional<std::string_view> product_id() const noexcept { return detail::optional_text(dreamapi_dashboard_tier_product_id(object_)); }
+
+    /// 1 for the tier that the developer marks as popular.
+    bool popular() const noexcept { return dreamapi_dashboard_tier_popular(object_) != 0; }
+
+    /// Pieces in stock, or DREAMAPI_UNLIMITED when stock is not counted.
+    std::int64_t inventory() const noexcept { return dreamapi_dashboard_tier_inventory(object_); }
+
+    /// 1 when none is left.
+    bool sold_out() const noexcept { return dreamapi_dashboard_tier_sold_out(object_) != 0; }
+
+    /// The tier's project; nothing when the answer does not say.
+    std::optional<std::string_view> publishable_key() const noexcept { return detail::optional_text(dreamapi_dashboard_tier_publishable_key(object_)); }
+
+    /// "saas", "store" or "membership"; nothing when the answer does not say.
+    std::optional<std::string_view> project_type() const noexcept { return detail::optional_text(dreamapi_dashboard_tier_project_type(object_)); }
+
+    /// The C object; borrowed.
+    const dreamapi_dashboard_tier *get() const noexcept { return object_; }
+
+protected:
+    const dreamapi_dashboard_tier *object_;
+};
+
+/// One project's key of a dashboard. A view: valid as long as the object that it was taken from.
+class dashboard_api_key_view {
+public:
+    explicit dashboard_api_key_view(const dreamapi_dashboard_api_key *object = nullptr) noexcept : object_(object) {}
+
+    /// What the project is named by.
+    std::string_view publishable_key() const noexcept { return detail::text(dreamapi_dashboard_api_key_publishable_key(object_)); }
+
+    /// In UTC, as the server writes it; nothing when the answer does not say.
+    std::optional<std::string_view> created_at() const noexcept { return detail::optional_text(dreamapi_dashboard_api_key_created_at(object_)); }
+
+    /// "active" or "revoked"; nothing when the answer does not say.
+    std::optional<std::string_view> status() const noexcept { return detail::optional_text(dreamapi_dashboard_api_key_status(object_)); }
+
+    /// The project's name; nothing if it has none.
+    std::optional<std::string_view> name() const noexcept { return detail::optional_text(dreamapi_dashboard_api_key_name(object_)); }
+
+    /// "saas", "store" or "membership"; nothing when the answer does not say.
+    std::optional<std::string_view> project_type() const noexcept { return detail::optional_text(dreamapi_dashboard_api_key_project_type(object_)); }
+
+    /// "live" or "test"; nothing when the answer does not say.
+    std::optional<std::string_view> mode() const noexcept { return detail::optional_text(dreamapi_dashboard_api_key_mode(object_)); }
+
+    /// The C object; borrowed.
+    const dreamapi_dashboard_api_key *get() const noexcept { return object_; }
+
+protected:
+    const dreamapi_dashboard_api_key *object_;
+};
+
+/// One event that Stripe or Clerk reported. A view: valid as long as the object that it was taken from.
+class dashboard_event_view {
+public:
+    explicit dashboard_event_view(const dreamapi_dashboard_event *object = nullptr) noexcept : object_(object) {}
+
+    /// As in "checkout.session.completed".
+    std::string_view type() const noexcept { return detail::text(dreamapi_dashboard_event_type(object_)); }
+
+    /// In UTC, as the server writes it; nothing when the answer does not say.
+    std::optional<std::string_view> created_at() const noexcept { return detail::optional_text(dreamapi_dashboard_event_created_at(object_)); }
+
+    /// What was reported, as JSON without white space; nothing when the answer does not say.
+    std::optional<std::string_view> payload() const noexcept { return detail::optional_text(dreamapi_dashboard_event_payload(object_)); }
+
+    /// The C object; borrowed.
+    const dreamapi_dashboard_event *get() const noexcept { return object_; }
+
+protected:
+    const dreamapi_dashboard_event *object_;
+};
+
+/// A project's figures, users, tiers, keys and events. A view: valid as long as the object that it was taken from.
+class dashboard_view {
+public:
+    explicit dashboard_view(const dreamapi_dashboard *object = nullptr) noexcept : object_(object) {}
+
+    /// Subscriptions that are active or in trial.
+    std::int64_t active_subs() const noexcept { return dreamapi_dashboard_active_subs(object_); }
+
+    /// Those of them that end with their period.
+    std::int64_t canceling_subs() const noexcept { return dreamapi_dashboard_canceling_subs(object_); }
+
+    /// What the subscriptions bring in a month, in the smallest unit (cents) of their main currency.
+    std::int64_t mrr() const noexcept { return dreamapi_dashboard_mrr(object_); }
+
+    /// Units that all users used in their present periods.
+    std::int64_t usage_this_period() const noexcept { return dreamapi_dashboard_usage_this_period(object_); }
+
+    /// Carts that were paid.
+    std::int64_t store_sales_count() const noexcept { return dreamapi_dashboard_store_sales_count(object_); }
+
+    /// What they brought, in the currency's smallest unit (cents).
+    std::int64_t store_total_revenue() const noexcept { return dreamapi_dashboard_store_total_revenue(object_); }
+
+    /// Products with few pieces left, by the server's measure.
+    std::int64_t low_stock_products() const noexcept { return dreamapi_dashboard_low_stock_products(object_); }
+
+    /// Pieces in stock, of products whose stock is counted.
+    std::int64_t total_inventory() const noexcept { return dreamapi_dashboard_total_inventory(object_); }
+
+    /// Of the project whose dashboard this is; nothing when the answer does not say.
+    std::optional<std::string_view> publishable_key() const noexcept { return detail::optional_text(dreamapi_dashboard_publishable_key(object_)); }
+
+    /// Stands for the secret key where one is shown; never the key. NULL when the answer does not say.
+    std::optional<std::string_view> secret_key_masked() const noexcept { return detail::optional_text(dreamapi_dashboard_secret_key_masked(object_)); }
+
+    /// The developer's platform; nothing when the answer does not say.
+    std::optional<std::string_view> platform_id() const noexcept { return detail::optional_text(dreamapi_dashboard_platform_id(object_)); }
+
+    /// Stripe's; NULL as long as none is connected.
+    std::optional<std::string_view> stripe_account_id() const noexcept { return detail::optional_text(dreamapi_dashboard_stripe_account_id(object_)); }
+
+    /// When the newest of the recent events came, in UTC, as the server writes it; nothing if none came.
+    std::optional<std::string_view> last_event_at() const noexcept { return detail::optional_text(dreamapi_dashboard_last_event_at(object_)); }
+
+    /// What the answer is about: the platform; nothing when the answer does not say.
+    std::optional<std::string_view> filter_platform_id() const noexcept { return detail::optional_text(dreamapi_dashboard_filter_platform_id(object_)); }
+
+    /// What the answer is about: the project; nothing when the answer does not say.
+    std::optional<std::string_view> filter_publishable_key() const noexcept { return detail::optional_text(dreamapi_dashboard_filter_publishable_key(object_)); }
+
+    /// What the answer is about: "live" or "test"; nothing when the answer does not say.
+    std::optional<std::string_view> filter_mode() const noexcept { return detail::optional_text(dreamapi_dashboard_filter_mode(object_)); }
+
+    /// One of them, borrowed from the dashboard;
+    detail::list<dashboard_customer_view, dreamapi_dashboard> customers() const noexcept
+    {
+        return { object_, dreamapi_dashboard_customer_count, [](const dreamapi_dashboard *object, std::size_t index) {
+            return dashboard_customer_view(dreamapi_dashboard_customer_at(object, index));
+        } };
+    }
+
+    /// 1 when the project has further users, which this answer leaves out; 0 when it does not say. See
+    /// dreamapi_customer_pages_open.
+    bool has_more_customers() const noexcept { return dreamapi_dashboard_has_more_customers(object_) != 0; }
+
+    /// One of them, borrowed from the dashboard;
+    detail::list<dashboard_tier_view, dreamapi_dashboard> tiers() const noexcept
+    {
+        return { object_, dreamapi_dashboard_tier_count, [](const dreamapi_dashboard *object, std::size_t index) {
+            return dashboard_tier_view(dreamapi_dashboard_tier_at(object, index));
+        } };
+    }
+
+    /// One of them, borrowed from the dashboard;
+    detail::list<dashboard_api_key_view, dreamapi_dashboard> api_keys() const noexcept
+    {
+        return { object_, dreamapi_dashboard_api_key_count, [](const dreamapi_dashboard *object, std::size_t index) {
+            return dashboard_api_key_view(dreamapi_dashboard_api_key_at(object, index));
+        } };
+    }
+
+    /// One of them, borrowed from the dashboard;
+    detail::list<dashboard_event_view, dreamapi_dashboard> events() const noexcept
+    {
+        return { object_, dreamapi_dashboard_event_count, [](const dreamapi_dashboard *object, std::size_t index) {
+            return dashboard_event_view(dreamapi_dashboard_event_at(object, index));
+        } };
+    }
+
+    /// The whole answer as it came.
+    std::optional<std::string_view> json() const noexcept { return detail::optional_text(dreamapi_dashboard_json(object_)); }
+
+    /// The C object; borrowed.
+    const dreamapi_dashboard *get() const noexcept { return object_; }
+
+protected:
+    const dreamapi_dashboard *object_;
+};
+
+/// A project's figures, users, tiers, keys and events. Owned, and moved, never copied.
+class dashboard : public dashboard_view {
+public:
+    /// Takes ownership of a C object.
+    explicit dashboard(dreamapi_dashboard *object = nullptr) noexcept : dashboard_view(object) {}
+    dashboard(dashboard &&other) noexcept : dashboard_view(other.release()) {}
+    dashboard &operator=(dashboard &&other) noexcept
+    {
+        if (this != &other)
+            reset(other.release());
+        return *this;
+    }
+    dashboard(const dashboard &) = delete;
+    dashboard &operator=(const dashboard &) = delete;
+    ~dashboard() { reset(); }
+
+    /// Gives the C object away.
+    dreamapi_dashboard *release() noexcept
+    {
+        return const_cast<dreamapi_dashboard *>(std::exchange(object_, nullptr));
+    }
+    void reset(dreamapi_dashboard *object = nullptr) noexcept
+    {
+        dreamapi_dashboard_free(const_cast<dreamapi_dashboard *>(std::exchange(object_, object)));
+    }
+};
+
 /// The figures of all projects of a platform. A view: valid as long as the object that it was taken from.
 class totals_view {
 public:
@@ -825,6 +808,228 @@ public:
     }
 };
 
+/// One product of a list. A view: valid as long as the object that it was taken from.
+class product_view {
+public:
+    explicit product_view(const dreamapi_product *object = nullptr) noexcept : object_(object) {}
+
+    /// The product's id.
+    std::string_view id() const noexcept { return detail::text(dreamapi_product_id(object_)); }
+
+    /// The name that the developer gave it in the settings, which carts may name it by; nothing when the answer does
+    /// not say.
+    std::optional<std::string_view> key() const noexcept { return detail::optional_text(dreamapi_product_key(object_)); }
+
+    /// The name as the service shows it; nothing when the answer does not say.
+    std::optional<std::string_view> name() const noexcept { return detail::optional_text(dreamapi_product_name(object_)); }
+
+    /// The name to show to people; nothing when the answer does not say.
+    std::optional<std::string_view> display_name() const noexcept { return detail::optional_text(dreamapi_product_display_name(object_)); }
+
+    /// May be ""; nothing when the answer does not say.
+    std::optional<std::string_view> description() const noexcept { return detail::optional_text(dreamapi_product_description(object_)); }
+
+    /// In the currency's smallest unit (cents).
+    std::int64_t price() const noexcept { return dreamapi_product_price(object_); }
+
+    /// Three small letters, as in "usd"; nothing when the answer does not say.
+    std::optional<std::string_view> currency() const noexcept { return detail::optional_text(dreamapi_product_currency(object_)); }
+
+    /// NULL if there is none.
+    std::optional<std::string_view> image_url() const noexcept { return detail::optional_text(dreamapi_product_image_url(object_)); }
+
+    /// Pieces in stock, or DREAMAPI_UNLIMITED when stock is not counted.
+    std::int64_t inventory() const noexcept { return dreamapi_product_inventory(object_); }
+
+    /// 1 when none is left.
+    bool sold_out() const noexcept { return dreamapi_product_sold_out(object_) != 0; }
+
+    /// Stripe's price; NULL for a product that cannot be bought yet.
+    std::optional<std::string_view> price_id() const noexcept { return detail::optional_text(dreamapi_product_price_id(object_)); }
+
+    /// Stripe's product; NULL for a product that cannot be bought yet.
+    std::optional<std::string_view> product_id() const noexcept { return detail::optional_text(dreamapi_product_product_id(object_)); }
+
+    /// One of the features;
+    detail::list<std::string_view, dreamapi_product> features() const noexcept
+    {
+        return { object_, dreamapi_product_feature_count, [](const dreamapi_product *object, std::size_t index) {
+            return std::string_view(dreamapi_product_feature(object, index));
+        } };
+    }
+
+    /// The C object; borrowed.
+    const dreamapi_product *get() const noexcept { return object_; }
+
+protected:
+    const dreamapi_product *object_;
+};
+
+/// A list of products. A view: valid as long as the object that it was taken from.
+class products_view {
+public:
+    explicit products_view(const dreamapi_products *object = nullptr) noexcept : object_(object) {}
+
+    /// One of them, borrowed from the list;
+    detail::list<product_view, dreamapi_products> items() const noexcept
+    {
+        return { object_, dreamapi_products_count, [](const dreamapi_products *object, std::size_t index) {
+            return product_view(dreamapi_products_at(object, index));
+        } };
+    }
+
+    /// The whole answer as it came.
+    std::optional<std::string_view> json() const noexcept { return detail::optional_text(dreamapi_products_json(object_)); }
+
+    /// The C object; borrowed.
+    const dreamapi_products *get() const noexcept { return object_; }
+
+protected:
+    const dreamapi_products *object_;
+};
+
+/// A list of products. Owned, and moved, never copied.
+class products : public products_view {
+public:
+    /// Takes ownership of a C object.
+    explicit products(dreamapi_products *object = nullptr) noexcept : products_view(object) {}
+    products(products &&other) noexcept : products_view(other.release()) {}
+    products &operator=(products &&other) noexcept
+    {
+        if (this != &other)
+            reset(other.release());
+        return *this;
+    }
+    products(const products &) = delete;
+    products &operator=(const products &) = delete;
+    ~products() { reset(); }
+
+    /// Gives the C object away.
+    dreamapi_products *release() noexcept
+    {
+        return const_cast<dreamapi_products *>(std::exchange(object_, nullptr));
+    }
+    void reset(dreamapi_products *object = nullptr) noexcept
+    {
+        dreamapi_products_free(const_cast<dreamapi_products *>(std::exchange(object_, object)));
+    }
+};
+
+/// One tier of a list. A view: valid as long as the object that it was taken from.
+class tier_view {
+public:
+    explicit tier_view(const dreamapi_tier *object = nullptr) noexcept : object_(object) {}
+
+    /// The tier's id, which plans are named by.
+    std::string_view id() const noexcept { return detail::text(dreamapi_tier_id(object_)); }
+
+    /// The name as the service shows it; nothing when the answer does not say.
+    std::optional<std::string_view> name() const noexcept { return detail::optional_text(dreamapi_tier_name(object_)); }
+
+    /// The name to show to people; nothing when the answer does not say.
+    std::optional<std::string_view> display_name() const noexcept { return detail::optional_text(dreamapi_tier_display_name(object_)); }
+
+    /// In the currency's smallest unit (cents).
+    std::int64_t price() const noexcept { return dreamapi_tier_price(object_); }
+
+    /// Units in a period, or DREAMAPI_UNLIMITED.
+    std::int64_t limit() const noexcept { return dreamapi_tier_limit(object_); }
+
+    /// One of the features;
+    detail::list<std::string_view, dreamapi_tier> features() const noexcept
+    {
+        return { object_, dreamapi_tier_feature_count, [](const dreamapi_tier *object, std::size_t index) {
+            return std::string_view(dreamapi_tier_feature(object, index));
+        } };
+    }
+
+    /// May be ""; nothing when the answer does not say.
+    std::optional<std::string_view> description() const noexcept { return detail::optional_text(dreamapi_tier_description(object_)); }
+
+    /// "subscription" or "one_off"; nothing when the answer does not say.
+    std::optional<std::string_view> billing_mode() const noexcept { return detail::optional_text(dreamapi_tier_billing_mode(object_)); }
+
+    /// NULL if there is none.
+    std::optional<std::string_view> image_url() const noexcept { return detail::optional_text(dreamapi_tier_image_url(object_)); }
+
+    /// Pieces in stock, or DREAMAPI_UNLIMITED when stock is not counted.
+    std::int64_t inventory() const noexcept { return dreamapi_tier_inventory(object_); }
+
+    /// 1 when none is left.
+    bool sold_out() const noexcept { return dreamapi_tier_sold_out(object_) != 0; }
+
+    /// 1 for the tier that the developer marks as popular.
+    bool popular() const noexcept { return dreamapi_tier_popular(object_) != 0; }
+
+    /// Stripe's price; NULL for a free tier.
+    std::optional<std::string_view> stripe_price_id() const noexcept { return detail::optional_text(dreamapi_tier_stripe_price_id(object_)); }
+
+    /// The same under the wire's other name.
+    std::optional<std::string_view> price_id() const noexcept { return detail::optional_text(dreamapi_tier_price_id(object_)); }
+
+    /// Stripe's product; NULL for a free tier.
+    std::optional<std::string_view> product_id() const noexcept { return detail::optional_text(dreamapi_tier_product_id(object_)); }
+
+    /// Days of trial; nothing when there is no trial.
+    std::optional<std::int64_t> trial_days() const noexcept { return detail::optional_number(dreamapi_tier_trial_days(object_), -1); }
+
+    /// The C object; borrowed.
+    const dreamapi_tier *get() const noexcept { return object_; }
+
+protected:
+    const dreamapi_tier *object_;
+};
+
+/// A list of tiers. A view: valid as long as the object that it was taken from.
+class tiers_view {
+public:
+    explicit tiers_view(const dreamapi_tiers *object = nullptr) noexcept : object_(object) {}
+
+    /// One of them, borrowed from the list;
+    detail::list<tier_view, dreamapi_tiers> items() const noexcept
+    {
+        return { object_, dreamapi_tiers_count, [](const dreamapi_tiers *object, std::size_t index) {
+            return tier_view(dreamapi_tiers_at(object, index));
+        } };
+    }
+
+    /// The whole answer as it came.
+    std::optional<std::string_view> json() const noexcept { return detail::optional_text(dreamapi_tiers_json(object_)); }
+
+    /// The C object; borrowed.
+    const dreamapi_tiers *get() const noexcept { return object_; }
+
+protected:
+    const dreamapi_tiers *object_;
+};
+
+/// A list of tiers. Owned, and moved, never copied.
+class tiers : public tiers_view {
+public:
+    /// Takes ownership of a C object.
+    explicit tiers(dreamapi_tiers *object = nullptr) noexcept : tiers_view(object) {}
+    tiers(tiers &&other) noexcept : tiers_view(other.release()) {}
+    tiers &operator=(tiers &&other) noexcept
+    {
+        if (this != &other)
+            reset(other.release());
+        return *this;
+    }
+    tiers(const tiers &) = delete;
+    tiers &operator=(const tiers &) = delete;
+    ~tiers() { reset(); }
+
+    /// Gives the C object away.
+    dreamapi_tiers *release() noexcept
+    {
+        return const_cast<dreamapi_tiers *>(std::exchange(object_, nullptr));
+    }
+    void reset(dreamapi_tiers *object = nullptr) noexcept
+    {
+        dreamapi_tiers_free(const_cast<dreamapi_tiers *>(std::exchange(object_, object)));
+    }
+};
+
 /// What a verified token says. Immutable; any thread may read it, also after the client is gone. A view: valid as long
 /// as the object that it was taken from.
 class token_view {
@@ -960,286 +1165,27 @@ public:
     }
 };
 
-/// One page of a list of customers. A value, like a customer; its customers and their texts are borrowed until
-/// dreamapi_customers_free. A view: valid as long as the object that it was taken from.
-class customers_view {
+/// What became of one event. A view: valid as long as the object that it was taken from.
+class usage_outcome_view {
 public:
-    explicit customers_view(const dreamapi_customers *object = nullptr) noexcept : object_(object) {}
+    explicit usage_outcome_view(const dreamapi_usage_outcome *object = nullptr) noexcept : object_(object) {}
 
-    /// One of them, borrowed from the page;
-    detail::list<customer_view, dreamapi_customers> items() const noexcept
-    {
-        return { object_, dreamapi_customers_count, [](const dreamapi_customers *object, std::size_t index) {
-            return customer_view(dreamapi_customers_at(object, index));
-        } };
-    }
+    /// The event's id, given or made; nothing when the answer does not say.
+    std::optional<std::string_view> id() const noexcept { return detail::optional_text(dreamapi_usage_outcome_id(object_)); }
 
-    /// Where the next page begins; nothing when this is the last one. One with few customers, or none, need not be the
-    /// last.
-    std::optional<std::string_view> next_cursor() const noexcept { return detail::optional_text(dreamapi_customers_next_cursor(object_)); }
+    /// "applied": counted now. "duplicate": counted before, also by an earlier try of this call. "limit": the plan has
+    /// too few units left, nothing counted. "error": nothing counted, see dreamapi_usage_outcome_error. Others may be
+    /// added.
+    std::string_view status() const noexcept { return detail::text(dreamapi_usage_outcome_status(object_)); }
 
-    /// The whole answer as it came.
-    std::optional<std::string_view> json() const noexcept { return detail::optional_text(dreamapi_customers_json(object_)); }
+    /// What was wrong with the event, in the server's words; nothing if nothing was.
+    std::optional<std::string_view> error() const noexcept { return detail::optional_text(dreamapi_usage_outcome_error(object_)); }
 
     /// The C object; borrowed.
-    const dreamapi_customers *get() const noexcept { return object_; }
+    const dreamapi_usage_outcome *get() const noexcept { return object_; }
 
 protected:
-    const dreamapi_customers *object_;
-};
-
-/// One page of a list of customers. A value, like a customer; its customers and their texts are borrowed until
-/// dreamapi_customers_free. Owned, and moved, never copied.
-class customers : public customers_view {
-public:
-    /// Takes ownership of a C object.
-    explicit customers(dreamapi_customers *object = nullptr) noexcept : customers_view(object) {}
-    customers(customers &&other) noexcept : customers_view(other.release()) {}
-    customers &operator=(customers &&other) noexcept
-    {
-        if (this != &other)
-            reset(other.release());
-        return *this;
-    }
-    customers(const customers &) = delete;
-    customers &operator=(const customers &) = delete;
-    ~customers() { reset(); }
-
-    /// Gives the C object away.
-    dreamapi_customers *release() noexcept
-    {
-        return const_cast<dreamapi_customers *>(std::exchange(object_, nullptr));
-    }
-    void reset(dreamapi_customers *object = nullptr) noexcept
-    {
-        dreamapi_customers_free(const_cast<dreamapi_customers *>(std::exchange(object_, object)));
-    }
-};
-
-/// A project's figures, users, tiers, keys and events. A view: valid as long as the object that it was taken from.
-class dashboard_view {
-public:
-    explicit dashboard_view(const dreamapi_dashboard *object = nullptr) noexcept : object_(object) {}
-
-    /// Subscriptions that are active or in trial.
-    std::int64_t active_subs() const noexcept { return dreamapi_dashboard_active_subs(object_); }
-
-    /// Those of them that end with their period.
-    std::int64_t canceling_subs() const noexcept { return dreamapi_dashboard_canceling_subs(object_); }
-
-    /// What the subscriptions bring in a month, in the smallest unit (cents) of their main currency.
-    std::int64_t mrr() const noexcept { return dreamapi_dashboard_mrr(object_); }
-
-    /// Units that all users used in their present periods.
-    std::int64_t usage_this_period() const noexcept { return dreamapi_dashboard_usage_this_period(object_); }
-
-    /// Carts that were paid.
-    std::int64_t store_sales_count() const noexcept { return dreamapi_dashboard_store_sales_count(object_); }
-
-    /// What they brought, in the currency's smallest unit (cents).
-    std::int64_t store_total_revenue() const noexcept { return dreamapi_dashboard_store_total_revenue(object_); }
-
-    /// Products with few pieces left, by the server's measure.
-    std::int64_t low_stock_products() const noexcept { return dreamapi_dashboard_low_stock_products(object_); }
-
-    /// Pieces in stock, of products whose stock is counted.
-    std::int64_t total_inventory() const noexcept { return dreamapi_dashboard_total_inventory(object_); }
-
-    /// Of the project whose dashboard this is; nothing when the answer does not say.
-    std::optional<std::string_view> publishable_key() const noexcept { return detail::optional_text(dreamapi_dashboard_publishable_key(object_)); }
-
-    /// Stands for the secret key where one is shown; never the key. NULL when the answer does not say.
-    std::optional<std::string_view> secret_key_masked() const noexcept { return detail::optional_text(dreamapi_dashboard_secret_key_masked(object_)); }
-
-    /// The developer's platform; nothing when the answer does not say.
-    std::optional<std::string_view> platform_id() const noexcept { return detail::optional_text(dreamapi_dashboard_platform_id(object_)); }
-
-    /// Stripe's; NULL as long as none is connected.
-    std::optional<std::string_view> stripe_account_id() const noexcept { return detail::optional_text(dreamapi_dashboard_stripe_account_id(object_)); }
-
-    /// When the newest of the recent events came, in UTC, as the server writes it; nothing if none came.
-    std::optional<std::string_view> last_event_at() const noexcept { return detail::optional_text(dreamapi_dashboard_last_event_at(object_)); }
-
-    /// What the answer is about: the platform; nothing when the answer does not say.
-    std::optional<std::string_view> filter_platform_id() const noexcept { return detail::optional_text(dreamapi_dashboard_filter_platform_id(object_)); }
-
-    /// What the answer is about: the project; nothing when the answer does not say.
-    std::optional<std::string_view> filter_publishable_key() const noexcept { return detail::optional_text(dreamapi_dashboard_filter_publishable_key(object_)); }
-
-    /// What the answer is about: "live" or "test"; nothing when the answer does not say.
-    std::optional<std::string_view> filter_mode() const noexcept { return detail::optional_text(dreamapi_dashboard_filter_mode(object_)); }
-
-    /// One of them, borrowed from the dashboard;
-    detail::list<dashboard_customer_view, dreamapi_dashboard> customers() const noexcept
-    {
-        return { object_, dreamapi_dashboard_customer_count, [](const dreamapi_dashboard *object, std::size_t index) {
-            return dashboard_customer_view(dreamapi_dashboard_customer_at(object, index));
-        } };
-    }
-
-    /// 1 when the project has further users, which this answer leaves out; 0 when it does not say. See
-    /// dreamapi_customer_pages_open.
-    bool has_more_customers() const noexcept { return dreamapi_dashboard_has_more_customers(object_) != 0; }
-
-    /// One of them, borrowed from the dashboard;
-    detail::list<dashboard_tier_view, dreamapi_dashboard> tiers() const noexcept
-    {
-        return { object_, dreamapi_dashboard_tier_count, [](const dreamapi_dashboard *object, std::size_t index) {
-            return dashboard_tier_view(dreamapi_dashboard_tier_at(object, index));
-        } };
-    }
-
-    /// One of them, borrowed from the dashboard;
-    detail::list<dashboard_api_key_view, dreamapi_dashboard> api_keys() const noexcept
-    {
-        return { object_, dreamapi_dashboard_api_key_count, [](const dreamapi_dashboard *object, std::size_t index) {
-            return dashboard_api_key_view(dreamapi_dashboard_api_key_at(object, index));
-        } };
-    }
-
-    /// One of them, borrowed from the dashboard;
-    detail::list<dashboard_event_view, dreamapi_dashboard> events() const noexcept
-    {
-        return { object_, dreamapi_dashboard_event_count, [](const dreamapi_dashboard *object, std::size_t index) {
-            return dashboard_event_view(dreamapi_dashboard_event_at(object, index));
-        } };
-    }
-
-    /// The whole answer as it came.
-    std::optional<std::string_view> json() const noexcept { return detail::optional_text(dreamapi_dashboard_json(object_)); }
-
-    /// The C object; borrowed.
-    const dreamapi_dashboard *get() const noexcept { return object_; }
-
-protected:
-    const dreamapi_dashboard *object_;
-};
-
-/// A project's figures, users, tiers, keys and events. Owned, and moved, never copied.
-class dashboard : public dashboard_view {
-public:
-    /// Takes ownership of a C object.
-    explicit dashboard(dreamapi_dashboard *object = nullptr) noexcept : dashboard_view(object) {}
-    dashboard(dashboard &&other) noexcept : dashboard_view(other.release()) {}
-    dashboard &operator=(dashboard &&other) noexcept
-    {
-        if (this != &other)
-            reset(other.release());
-        return *this;
-    }
-    dashboard(const dashboard &) = delete;
-    dashboard &operator=(const dashboard &) = delete;
-    ~dashboard() { reset(); }
-
-    /// Gives the C object away.
-    dreamapi_dashboard *release() noexcept
-    {
-        return const_cast<dreamapi_dashboard *>(std::exchange(object_, nullptr));
-    }
-    void reset(dreamapi_dashboard *object = nullptr) noexcept
-    {
-        dreamapi_dashboard_free(const_cast<dreamapi_dashboard *>(std::exchange(object_, object)));
-    }
-};
-
-/// A list of products. A view: valid as long as the object that it was taken from.
-class products_view {
-public:
-    explicit products_view(const dreamapi_products *object = nullptr) noexcept : object_(object) {}
-
-    /// One of them, borrowed from the list;
-    detail::list<product_view, dreamapi_products> items() const noexcept
-    {
-        return { object_, dreamapi_products_count, [](const dreamapi_products *object, std::size_t index) {
-            return product_view(dreamapi_products_at(object, index));
-        } };
-    }
-
-    /// The whole answer as it came.
-    std::optional<std::string_view> json() const noexcept { return detail::optional_text(dreamapi_products_json(object_)); }
-
-    /// The C object; borrowed.
-    const dreamapi_products *get() const noexcept { return object_; }
-
-protected:
-    const dreamapi_products *object_;
-};
-
-/// A list of products. Owned, and moved, never copied.
-class products : public products_view {
-public:
-    /// Takes ownership of a C object.
-    explicit products(dreamapi_products *object = nullptr) noexcept : products_view(object) {}
-    products(products &&other) noexcept : products_view(other.release()) {}
-    products &operator=(products &&other) noexcept
-    {
-        if (this != &other)
-            reset(other.release());
-        return *this;
-    }
-    products(const products &) = delete;
-    products &operator=(const products &) = delete;
-    ~products() { reset(); }
-
-    /// Gives the C object away.
-    dreamapi_products *release() noexcept
-    {
-        return const_cast<dreamapi_products *>(std::exchange(object_, nullptr));
-    }
-    void reset(dreamapi_products *object = nullptr) noexcept
-    {
-        dreamapi_products_free(const_cast<dreamapi_products *>(std::exchange(object_, object)));
-    }
-};
-
-/// A list of tiers. A view: valid as long as the object that it was taken from.
-class tiers_view {
-public:
-    explicit tiers_view(const dreamapi_tiers *object = nullptr) noexcept : object_(object) {}
-
-    /// One of them, borrowed from the list;
-    detail::list<tier_view, dreamapi_tiers> items() const noexcept
-    {
-        return { object_, dreamapi_tiers_count, [](const dreamapi_tiers *object, std::size_t index) {
-            return tier_view(dreamapi_tiers_at(object, index));
-        } };
-    }
-
-    /// The whole answer as it came.
-    std::optional<std::string_view> json() const noexcept { return detail::optional_text(dreamapi_tiers_json(object_)); }
-
-    /// The C object; borrowed.
-    const dreamapi_tiers *get() const noexcept { return object_; }
-
-protected:
-    const dreamapi_tiers *object_;
-};
-
-/// A list of tiers. Owned, and moved, never copied.
-class tiers : public tiers_view {
-public:
-    /// Takes ownership of a C object.
-    explicit tiers(dreamapi_tiers *object = nullptr) noexcept : tiers_view(object) {}
-    tiers(tiers &&other) noexcept : tiers_view(other.release()) {}
-    tiers &operator=(tiers &&other) noexcept
-    {
-        if (this != &other)
-            reset(other.release());
-        return *this;
-    }
-    tiers(const tiers &) = delete;
-    tiers &operator=(const tiers &) = delete;
-    ~tiers() { reset(); }
-
-    /// Gives the C object away.
-    dreamapi_tiers *release() noexcept
-    {
-        return const_cast<dreamapi_tiers *>(std::exchange(object_, nullptr));
-    }
-    void reset(dreamapi_tiers *object = nullptr) noexcept
-    {
-        dreamapi_tiers_free(const_cast<dreamapi_tiers *>(std::exchange(object_, object)));
-    }
+    const dreamapi_usage_outcome *object_;
 };
 
 /// What became of each event, in the order in which they were given. A view: valid as long as the object that it was
@@ -1291,6 +1237,60 @@ public:
     {
         dreamapi_usage_outcomes_free(const_cast<dreamapi_usage_outcomes *>(std::exchange(object_, object)));
     }
+};
+
+/// One day of a history. A view: valid as long as the object that it was taken from.
+class history_day_view {
+public:
+    explicit history_day_view(const dreamapi_history_day *object = nullptr) noexcept : object_(object) {}
+
+    /// "YYYY-MM-DD" in UTC.
+    std::string_view date() const noexcept { return detail::text(dreamapi_history_day_date(object_)); }
+
+    /// Units used on that day.
+    std::int64_t units() const noexcept { return dreamapi_history_day_units(object_); }
+
+    /// The C object; borrowed.
+    const dreamapi_history_day *get() const noexcept { return object_; }
+
+protected:
+    const dreamapi_history_day *object_;
+};
+
+/// What became of a subscription. A view: valid as long as the object that it was taken from.
+class history_event_view {
+public:
+    explicit history_event_view(const dreamapi_history_event *object = nullptr) noexcept : object_(object) {}
+
+    /// When it happened ("at" on the wire), in ISO 8601.
+    std::string_view time() const noexcept { return detail::text(dreamapi_history_event_time(object_)); }
+
+    /// Whose subscription; nothing when the answer does not say.
+    std::optional<std::string_view> user_id() const noexcept { return detail::optional_text(dreamapi_history_event_user_id(object_)); }
+
+    /// Stripe's; nothing if there is none.
+    std::optional<std::string_view> subscription_id() const noexcept { return detail::optional_text(dreamapi_history_event_subscription_id(object_)); }
+
+    /// What happened, as the server names it.
+    std::string_view type() const noexcept { return detail::text(dreamapi_history_event_type(object_)); }
+
+    /// The name of the tier; nothing when the answer does not say.
+    std::optional<std::string_view> plan() const noexcept { return detail::optional_text(dreamapi_history_event_plan(object_)); }
+
+    /// The subscription's from then on; nothing when the answer does not say.
+    std::optional<std::string_view> status() const noexcept { return detail::optional_text(dreamapi_history_event_status(object_)); }
+
+    /// What a period costs, in the currency's smallest unit (cents); nothing when the answer does not say.
+    std::optional<std::int64_t> amount() const noexcept { return detail::optional_number(dreamapi_history_event_amount(object_), -1); }
+
+    /// Three small letters, as in "usd"; nothing when the answer does not say.
+    std::optional<std::string_view> currency() const noexcept { return detail::optional_text(dreamapi_history_event_currency(object_)); }
+
+    /// The C object; borrowed.
+    const dreamapi_history_event *get() const noexcept { return object_; }
+
+protected:
+    const dreamapi_history_event *object_;
 };
 
 /// Usage day by day. A view: valid as long as the object that it was taken from.
