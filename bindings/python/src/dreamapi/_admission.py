@@ -21,6 +21,8 @@ Made = TypeVar("Made")
 Owner = TypeVar("Owner", bound=Local)
 
 LOG = logging.getLogger("dreamapi")
+# Where the application finds its Admission, in its scope or environ.
+KEY = "dreamapi.admission"
 MAX_METERS = 10000
 
 
@@ -107,6 +109,15 @@ def refused_token(problem: DreamAPIError) -> Refusal:
         return Refusal(401, "Token refused")
     LOG.warning("a token could not be verified: %s", problem)
     return Refusal(503, "Authentication unavailable", problem.retry_after or 1.0)
+
+
+def cost(units: int | Callable[[Any], int], request: Any) -> int:
+    """Of a request: its scope or environ."""
+    return units(request) if callable(units) else units
+
+
+def answer(user_id: str, decision: Decision, meter: Meter) -> Admission | Refusal:
+    return Admission(user_id, decision, meter) if decision else refused(decision)
 
 
 def is_worth_waiting(decision: Decision) -> bool:

@@ -12,7 +12,20 @@ import inspect
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from ._admission import NO_USER, Admission, Bearer, Meters, PerProcess, Refusal, bearer_token, is_worth_waiting, refused, refused_token
+from ._admission import (
+    KEY,
+    NO_USER,
+    Admission,
+    Bearer,
+    Meters,
+    PerProcess,
+    Refusal,
+    answer,
+    bearer_token,
+    cost,
+    is_worth_waiting,
+    refused_token,
+)
 from ._client import AsyncClient
 from ._errors import DreamAPIError
 from ._values import Policy
@@ -51,20 +64,20 @@ class MeterMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
-        units = self._units(scope) if callable(self._units) else self._units
-        scope.pop("dreamapi.admission", None)
+        units = cost(self._units, scope)
+        scope.pop(KEY, None)
         if units == 0:
             return await self._app(scope, receive, send)
         if scope["type"] == "websocket":
             await receive()
             return await send({"type": "websocket.close", "code": 1008})
-        answer = await self._admit(scope, units)
-        if isinstance(answer, Admission):
-            scope["dreamapi.admission"] = answer
+        found = await self._admit(scope, units)
+        if isinstance(found, Admission):
+            scope[KEY] = found
             return await self._app(scope, receive, send)
-        headers = [(name.lower().encode(), value.encode()) for name, value in answer.headers]
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer.body})
+        headers = [(name.lower().encode(), value.encode()) for name, value in found.headers]
+        await send({"type": "http.response.start", "status": found.status, "headers": headers})
+        await send({"type": "http.response.body", "body": found.body})
 
     async def _admit(self, scope: Scope, units: int) -> Admission | Refusal:
         meters = self._quick()
@@ -79,7 +92,7 @@ class MeterMiddleware:
         if is_worth_waiting(decision):
             meter = self._patient().of(user_id)
             decision = await asyncio.to_thread(meter.use, units)
-        return Admission(user_id, decision, meter) if decision else refused(decision)
+        return answer(user_id, decision, meter)
 
     async def _find_user(self, scope: Scope, client: AsyncClient) -> str | None:
         if not isinstance(self._user, Bearer):

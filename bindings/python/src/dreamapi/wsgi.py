@@ -10,7 +10,7 @@ import http
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ._admission import NO_USER, Admission, Bearer, Meters, PerProcess, Refusal, bearer_token, refused, refused_token
+from ._admission import KEY, NO_USER, Admission, Bearer, Meters, PerProcess, Refusal, answer, bearer_token, cost, refused_token
 from ._client import Client
 from ._errors import DreamAPIError
 from ._values import Policy
@@ -43,15 +43,15 @@ class MeterMiddleware:
         self._meters = PerProcess(lambda: Meters(made(), meter, Policy.WAIT, wait))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        units = self._units(environ) if callable(self._units) else self._units
-        environ.pop("dreamapi.admission", None)
+        units = cost(self._units, environ)
+        environ.pop(KEY, None)
         if units == 0:
             return self._app(environ, start_response)
-        answer = self._admit(environ, units)
-        if isinstance(answer, Refusal):
-            start_response(f"{answer.status} {http.HTTPStatus(answer.status).phrase}", answer.headers)
-            return [answer.body]
-        environ["dreamapi.admission"] = answer
+        found = self._admit(environ, units)
+        if isinstance(found, Refusal):
+            start_response(f"{found.status} {http.HTTPStatus(found.status).phrase}", found.headers)
+            return [found.body]
+        environ[KEY] = found
         return self._app(environ, start_response)
 
     def _admit(self, environ: Environ, units: int) -> Admission | Refusal:
@@ -63,8 +63,7 @@ class MeterMiddleware:
         if not user_id:
             return NO_USER
         meter = meters.of(user_id)
-        decision = meter.use(units)
-        return Admission(user_id, decision, meter) if decision else refused(decision)
+        return answer(user_id, meter.use(units), meter)
 
     def _find_user(self, environ: Environ, client: Client) -> str | None:
         if not isinstance(self._user, Bearer):
