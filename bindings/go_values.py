@@ -14,8 +14,9 @@ INITIALISMS = {word: word.upper() for word in ("id", "url", "json", "jwks", "api
 CODE_NAMES = {"LIMIT": "TierLimit", "NOMEM": "NoMemory"}
 ENUMS = {"dreamapi_status": ("Code", "DREAMAPI_"), "dreamapi_reason": ("Reason", "DREAMAPI_REASON_"),
          "dreamapi_source": ("Source", "DREAMAPI_SOURCE_"), "dreamapi_policy": ("Policy", "DREAMAPI_POLICY_"),
-         "dreamapi_log_level": ("LogLevel", "DREAMAPI_LOG_")}
-CONSTANTS = ("DREAMAPI_UNLIMITED", "DREAMAPI_MAX_UNITS", "DREAMAPI_USAGE_BATCH_MAX", "DREAMAPI_CART_MAX_ITEMS", "DREAMAPI_ASSET_MAX_SIZE")
+         "dreamapi_log_level": ("LogLevel", "DREAMAPI_LOG_"), "dreamapi_webhook_scheme": ("WebhookScheme", "DREAMAPI_WEBHOOK_")}
+CONSTANTS = ("DREAMAPI_UNLIMITED", "DREAMAPI_MAX_UNITS", "DREAMAPI_USAGE_BATCH_MAX", "DREAMAPI_CART_MAX_ITEMS", "DREAMAPI_ASSET_MAX_SIZE",
+             "DREAMAPI_WEBHOOK_REPLAYS_MAX")
 OPTIONS = {"user_token": "WithUserToken", "idempotency_key": "WithIdempotencyKey", "traceparent": "WithTraceparent"}
 
 HEAD = """// SPDX-License-Identifier: Apache-2.0

@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"time"
 
 	dreamapi "github.com/dream-api/dream-api-c/bindings/go"
@@ -117,4 +119,45 @@ func ExampleClient_Metered() {
 	// Output:
 	// 200
 	// 403
+}
+
+func ExampleVerifyWebhook() {
+	replays, err := dreamapi.NewWebhookReplays(10000)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer replays.Close()
+	secret := "whsec_of_this_endpoint"
+	options := dreamapi.WebhookOptions{Scheme: dreamapi.WebhookSchemeStripe, Secrets: []string{secret}, Replays: replays}
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+		if err == nil {
+			err = dreamapi.VerifyWebhook(r.Header, body, options)
+		}
+		switch {
+		case err == nil:
+			fmt.Println("act on", string(body))
+		case errors.Is(err, dreamapi.ErrConflict):
+			fmt.Println("taken before")
+		default:
+			http.Error(w, "not a webhook of ours", http.StatusBadRequest)
+		}
+	})
+	body := `{"type":"checkout.session.completed"}`
+	for _, signature := range []string{signedLikeStripe(time.Now(), secret, body), signedLikeStripe(time.Now(), "another", body)} {
+		for try := 0; try < 2; try++ {
+			request := httptest.NewRequest("POST", "/webhook/stripe", strings.NewReader(body))
+			request.Header.Set("Stripe-Signature", signature)
+			answer := httptest.NewRecorder()
+			handler.ServeHTTP(answer, request)
+			fmt.Println(answer.Code)
+		}
+	}
+	// Output:
+	// act on {"type":"checkout.session.completed"}
+	// 200
+	// taken before
+	// 200
+	// 400
+	// 400
 }

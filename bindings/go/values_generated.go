@@ -65,6 +65,9 @@ const (
 
 	// The most events of one call.
 	UsageBatchMax = 1000
+
+	// Most entries of a replay set.
+	WebhookReplaysMax = 1000000
 )
 
 // Code is one code for each cause a caller can act on. Codes are only ever added: treat an unknown one as a failure.
@@ -351,6 +354,33 @@ func (v Policy) String() string {
 		return "deny"
 	case PolicyAllow:
 		return "allow"
+	}
+	return "unknown"
+}
+
+// WebhookScheme is how a sender signs. Codes are only ever added.
+type WebhookScheme int
+
+const (
+	// Not said yet: refused.
+	WebhookSchemeNone WebhookScheme = 0
+
+	// Stripe-Signature: t=...,v1=...; the secret is used as it is, "whsec_" included.
+	WebhookSchemeStripe WebhookScheme = 1
+
+	// Standard Webhooks and Svix; the secret is base64, with or without "whsec_" before it.
+	WebhookSchemeStandard WebhookScheme = 2
+)
+
+// String is the word behind the number.
+func (v WebhookScheme) String() string {
+	switch v {
+	case WebhookSchemeNone:
+		return "none"
+	case WebhookSchemeStripe:
+		return "stripe"
+	case WebhookSchemeStandard:
+		return "standard"
 	}
 	return "unknown"
 }

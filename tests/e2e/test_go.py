@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+import behaviours
 import daemon
 
 pytestmark = pytest.mark.plain
@@ -64,6 +65,8 @@ def test_the_package_and_its_example_pass_their_own_tests(go):
     said = go("test", "-count=1", "-v", *(["-race"] if IS_LONG else []), "./...")
     assert re.search(rf"^ok\s+{MODULE}\s", said, re.MULTILINE) and re.search(rf"^ok\s+{MODULE}/examples/server\s", said, re.MULTILINE)
     assert "--- SKIP" not in said
+    rows = {re.sub(r"\s", "_", row["name"]) for row in behaviours.Rows().rows}
+    assert set(re.findall(r"--- PASS: TestBehaviours/(\S+) \(", said)) == rows
 
 
 def test_the_package_needs_nothing_but_the_standard_library():
