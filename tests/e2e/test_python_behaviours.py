@@ -14,6 +14,8 @@ import behaviours
 import daemon
 from conftest import SUMMARY
 
+pytestmark = pytest.mark.plain
+
 ROWS = behaviours.Rows()
 NAMES = [row["name"] for row in ROWS.rows]
 ARGUMENTS = {"customer_get": (("user_1",), {}), "customer_create": ((), {"email": "ada@example.test"}), "customer_update": (("user_1",), {"plan": "free"}),
