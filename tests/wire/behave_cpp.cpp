@@ -12,8 +12,7 @@
 
 extern "C" const char *const behave_language = "C++";
 
-namespace
-{
+namespace {
 
 using std::chrono::milliseconds;
 

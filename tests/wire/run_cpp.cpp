@@ -14,8 +14,7 @@
 
 extern "C" const char *const wire_language = "C++";
 
-namespace
-{
+namespace {
 
 std::optional<std::string> text_of(const cJSON *object, const char *name)
 {
@@ -30,13 +29,11 @@ std::optional<std::string> text_of(const cJSON *object, const char *name)
 std::set<std::string> compared;
 
 /* Compares a value with the recorded objects that it was made from. */
-class comparison
-{
-  public:
+class comparison {
+public:
     comparison(wire_report &report, std::vector<const cJSON *> recorded)
         : report_(report), recorded_(std::move(recorded))
-    {
-    }
+    {}
 
     void operator()(const char *type, const char *name, std::string_view got)
     {
@@ -86,7 +83,7 @@ class comparison
             item(name, got[i], cJSON_GetArrayItem(there, static_cast<int>(i)));
     }
 
-  private:
+private:
     const cJSON *find(const char *type, const char *name)
     {
         for (const cJSON *part : recorded_) {
@@ -158,9 +155,8 @@ dreamapi_status read(wire_run *run, const dreamapi::result<Answer> &answer, cons
 }
 
 /* Some lists and figures of the dashboard lie elsewhere, and under other names. */
-class dashboard_parts
-{
-  public:
+class dashboard_parts {
+public:
     explicit dashboard_parts(const cJSON *answer) : renamed_(cJSON_CreateObject())
     {
         const cJSON *keys = wire_member(answer, "keys"), *webhook = wire_member(answer, "webhook"),
@@ -184,7 +180,7 @@ class dashboard_parts
         return parts_;
     }
 
-  private:
+private:
     void add(const char *name, const cJSON *from, const char *there)
     {
         if (const cJSON *item = wire_member(from, there))
@@ -223,12 +219,9 @@ const std::set<std::string> values_of_extensions = { "customers",     "history",
                                                      "usage_outcome", "usage_outcomes", "token" };
 
 /* Visits fields of no object, for their names. */
-class names
-{
-  public:
-    explicit names(wire_report &report) : report_(report)
-    {
-    }
+class names {
+public:
+    explicit names(wire_report &report) : report_(report) {}
     template <class Got> void operator()(const char *type, const char *name, const Got &)
     {
         const std::string field = std::string(type) + "." + name;
@@ -238,7 +231,7 @@ class names
             wire_wrong(&report_, "no case has a word for %s", field.c_str());
     }
 
-  private:
+private:
     wire_report &report_;
 };
 
