@@ -33,7 +33,8 @@ void served_send(const void *bytes, size_t size, int64_t patience_ms, served_ans
  * says so: checked here. */
 void served_ask(const served_request *request, served_answer *out);
 void served_answer_clear(served_answer *answer);
-/* Every invariant of the store holds. */
+/* Every invariant of the store holds. What holders report of leases that it does not know may exceed a limit, as after a restore:
+ * dreamapid check lists that, so it breaks none. */
 void served_check_store(void);
 
 #endif
