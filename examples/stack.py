@@ -233,6 +233,7 @@ def up(build, folder, *options):
     threading.Thread(target=shop.serve_forever, daemon=True).start()
     with Stack(build, folder, *options, env={"FRONTEND_URL": f"http://127.0.0.1:{shop.server_port}"}) as stack:
         keys = stack.tenant("founder@example.com", os.path.join(HERE, "tiers.json"))
+        clerk = stack.urls["sandbox"]["clerkEndUser"]["live"]
         print(f"""dreamapid is running with its sandbox; Ctrl-C ends it, and its data with it.
 
   API              {stack.urls['api']}
@@ -240,6 +241,14 @@ def up(build, folder, *options):
   publishable key  {keys['publishableKey']}
   secret key       {keys['secretKey']}
   log              {stack.log_path}
+
+The same for programs: the settings of those in examples/, and the identity provider's address and key, which are a front end's business:
+  export DREAMAPI_BASE_URL={stack.urls['api']}
+  export DREAMAPI_PUBLISHABLE_KEY={keys['publishableKey']}
+  export DREAMAPI_SECRET_KEY={keys['secretKey']}
+  export DREAMAPI_JWKS_URL={clerk['url']}/.well-known/jwks.json
+  export CLERK_URL={clerk['url']}
+  export CLERK_SECRET_KEY={clerk['secretKey']}
 
 Try:
   curl {stack.urls['api']}/api/tiers -H 'Authorization: Bearer {keys['secretKey']}'
