@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* main.cpp - a game server in C++17: rooms of players on threads of their own, each ticking at its pace. A match costs a unit of the
  * player's plan, and is given back when it is called off; a chest costs gems, how many is known once it is open; ranked matches are for
- * those on a plan. What players do is thrown by dice with a seed, so that two runs do the same.
+ * those on a plan. What players do is thrown by dice with a seed, so that it can be done again.
  *
  *   c++ -std=c++17 main.cpp $(pkg-config --cflags --libs dreamapi) -pthread -o game-server
  *   DREAMAPI_BASE_URL=http://127.0.0.1:8787 DREAMAPI_SECRET_KEY=sk_live_... ./game-server -t 20 -j usage.journal user_1 user_2 */

@@ -108,10 +108,10 @@ def test_who_waits_for_the_service_delays_nobody(up, server):
             patient.send(new, new)
             gone.send(new)
             gone.close()
-            before, until = processor_ticks(server.process.pid), time.monotonic() + 0.5
+            before, until = processor_ticks(server.process.pid), time.monotonic() + 0.3
             assert busy.ask(*[known] * 5)[4] == "served, 4999994 left"
             time.sleep(until - time.monotonic())  # what is measured is the time of waiting itself
-            assert processor_ticks(server.process.pid) - before < 20, "it waits without looking again and again"
+            assert processor_ticks(server.process.pid) - before < 15, "it waits without looking again and again"
         finally:
             os.kill(up.serve.pid, signal.SIGCONT)
         answers = [patient.read(), patient.read()]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Python package under web servers: its two example applications as their first lines say, under gunicorn and uvicorn, and gunicorn's
+"""The Python package under web servers: its example applications as their first lines say, under gunicorn and uvicorn, and gunicorn's
 workers on one journal, killed again and again."""
 import concurrent.futures
 import http.client
@@ -105,7 +105,15 @@ def gunicorn(app, workers=4, *more):
     return ["gunicorn", "--bind", "fd://FD", "--workers", str(workers), "--graceful-timeout", "10", "--no-control-socket", *more, app]
 
 
-APPS = {"flask": gunicorn("flask_app:app", 2), "starlette": ["uvicorn", "--fd", "FD", "--log-level", "warning", "starlette_app:app"]}
+def uvicorn(app):
+    return ["uvicorn", "--fd", "FD", "--log-level", "warning", app]
+
+
+APPS = {"flask": gunicorn("flask_app:app", 2), "starlette": uvicorn("starlette_app:app"), "fastapi": uvicorn("fastapi_app:app")}
+
+
+def test_every_application_is_run_here():
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {name + "_app" for name in APPS}
 
 
 @pytest.mark.parametrize("name", APPS)
@@ -128,6 +136,19 @@ def test_an_application_lets_in_who_has_units_left(stage, name):
         assert late.status == 429 and 1 <= int(late.headers["retry-after"]) <= 60
         server.stop()
     assert stage.usage(ada)["usageCount"] == 3
+
+
+def test_an_application_sells_more_to_who_is_signed_in(stage):
+    ada = stage.customer("ada.upgrade")
+    with Server(stage, stage.folder / "upgrade.journal", APPS["fastapi"]) as server:
+        def ask(token):
+            return daemon.ask(server.url, "POST", "/upgrade", {"Authorization": "Bearer " + token} if token else {})
+        page = ask(stage.token(ada))
+        assert page.status == 201 and page.json["url"].startswith("http://")
+        assert [ask(token).status for token in (None, "not.a.token", providers.user_token(ada, "pk_live_of_another"))] == [401, 401, 403]
+        assert ask(stage.token("user_none")).status == 404
+        assert server.ask("/api/answer", stage.token(ada)).json["left"] == 2, "an upgrade takes no unit"
+        server.stop()
 
 
 def test_the_event_loop_goes_on_while_a_use_waits_for_the_service(stage):

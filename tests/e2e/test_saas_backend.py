@@ -197,6 +197,7 @@ def is_refused(parts):
     return False
 
 
+@pytest.mark.long
 def test_the_end_comes_in_time_with_the_service_away_and_the_journal_has_the_rest(up, tmp_path):
     user = up.customer("away")
     with Backend(up, tmp_path, USAGE_JOURNAL="usage.journal", STOP_SECONDS="3") as backend:
