@@ -108,10 +108,12 @@ def test_who_waits_for_the_service_delays_nobody(up, server):
             patient.send(new, new)
             gone.send(new)
             gone.close()
-            before, until = processor_ticks(server.process.pid), time.monotonic() + 0.3
-            assert busy.ask(*[known] * 5)[4] == "served, 4999994 left"
-            time.sleep(until - time.monotonic())  # what is measured is the time of waiting itself
-            assert processor_ticks(server.process.pid) - before < 15, "it waits without looking again and again"
+            began = time.monotonic()
+            assert [busy.ask(known) for _ in range(5)][4] == ["served, 4999994 left"]  # one by one: the first may be read before the others' lines
+            assert time.monotonic() - began < 1, "the one that waits holds nobody up"
+            before = processor_ticks(server.process.pid)
+            time.sleep(0.3)  # what is measured is the time of waiting itself
+            assert processor_ticks(server.process.pid) - before < 3, "it sleeps until there is something to do"
         finally:
             os.kill(up.serve.pid, signal.SIGCONT)
         answers = [patient.read(), patient.read()]
