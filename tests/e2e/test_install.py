@@ -51,6 +51,20 @@ def test_the_quickstart_builds_and_runs_against_the_installed_prefix(prefix, tmp
     assert "DREAMAPI_INVALID" in run.stderr and "DREAMAPI_BASE_URL" in run.stderr
 
 
+@pytest.mark.parametrize("example", ["saas-backend", "event-loop"])
+def test_an_example_builds_outside_of_the_tree_by_its_own_line(prefix, tmp_path, example):
+    """C++ from outside is built below, in less time than game-server takes."""
+    source, = [os.path.join(TOP, "examples", example, name) for name in os.listdir(os.path.join(TOP, "examples", example)) if name.startswith("main.")]
+    with open(source, encoding="utf-8") as file:
+        line = re.search(r"^ \*   (c(?:c|\+\+) .*?)(?: \*/)?$", file.read(), re.MULTILINE)[1]
+    config, = [base for base, _, names in os.walk(prefix) if "dreamapi.pc" in names]
+    shell = f'pkg-config() {{ command pkg-config --define-variable=prefix={prefix} "$@"; }}; cd {os.path.dirname(source)}; '
+    run = subprocess.run(["bash", "-c", shell + line.replace(f"-o {example}", f"-o {tmp_path}/program")], stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, text=True, env={**os.environ, "PKG_CONFIG_PATH": config})
+    assert (run.returncode, run.stdout) == (0, "")
+    assert os.access(tmp_path / "program", os.X_OK)
+
+
 APP = '#include <dreamapi.h>\n#include <stdio.h>\nint main(void)\n{\n    dreamapi_client *client;\n' \
       '    (void)dreamapi_client_new(NULL, &client, NULL);\n    dreamapi_client_free(client);\n    return puts(dreamapi_version()) < 0;\n}\n'
 
