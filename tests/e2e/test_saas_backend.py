@@ -194,6 +194,8 @@ def is_refused(parts):
         socket.create_connection((parts[0], int(parts[1])), timeout=5).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:  # it was being made when the socket was let go
+        return False
     return False
 
 
