@@ -1417,7 +1417,7 @@ type MeterStats struct {
 	// Units granted by the server.
 	UnitsGranted int64
 
-	// Units settled as used.
+	// Units settled as admitted; what was refunded of them is not taken off.
 	UnitsSettled int64
 
 	// Requests sent for leases and for reports of cached meters.

@@ -210,7 +210,7 @@ typedef struct dreamapi_meter_stats {
     int64_t denied[8];
     /** Units granted by the server. */
     int64_t units_granted;
-    /** Units settled as used. */
+    /** Units settled as admitted; what was refunded of them is not taken off. */
     int64_t units_settled;
     /** Requests sent for leases and for reports of cached meters. */
     int64_t requests;
