@@ -107,7 +107,7 @@ static int run_in_group(const char *group, int argc, char **argv)
 static void forbid_core(void)
 {
     struct rlimit core;
-    if (getrlimit(RLIMIT_CORE, &core) != 0 || core.rlim_cur <= 1)
+    if (getrlimit(RLIMIT_CORE, &core) != 0 || core.rlim_cur == 1 || core.rlim_max < 1)
         return;
     core.rlim_cur = 1;
     (void)setrlimit(RLIMIT_CORE, &core);
