@@ -17,6 +17,7 @@
 #include "dreamapid/command.h"
 #include "dreamapid/database.h"
 #include "dreamapid/environment.h"
+#include "dreamapid/notify.h"
 #include "dreamapid/private_folder.h"
 #include "dreamapid/ready_line.h"
 #include "dreamapid/sandbox_link.h"
@@ -273,6 +274,13 @@ static void warn_about_settings(const dreamd_settings *settings)
                    dreamd_log_text("note", "set STRIPE_SECRET_KEY; until then calls that need it answer 502"));
 }
 
+/* A service manager that was told to wait for this ends us in time: the log says why. */
+static void notify(const char *state)
+{
+    if (!dreamd_notify(state))
+        dreamd_log(DREAMD_LOG_WARN, "service_manager_not_told", dreamd_log_text("state", state));
+}
+
 static bool print_ready(const struct server *server)
 {
     const char *api = dreamd_service_api_url(server->service);
@@ -280,9 +288,11 @@ static bool print_ready(const struct server *server)
     char *line = dreamd_ready_line(api, admin, server->box);
     bool is_printed = line && dreamd_print_line(line);
     dream_free_secret(line);
-    if (is_printed)
-        dreamd_log(DREAMD_LOG_INFO, "ready", dreamd_log_text("api", api), dreamd_log_text("admin", admin));
-    return is_printed;
+    if (!is_printed)
+        return false;
+    notify("READY=1");
+    dreamd_log(DREAMD_LOG_INFO, "ready", dreamd_log_text("api", api), dreamd_log_text("admin", admin));
+    return true;
 }
 
 static void stop(struct server *server, int64_t drain_ms)
@@ -319,6 +329,7 @@ static int serve(struct server *server)
         return DREAMD_EXIT_FAILED;
     }
     int number = dreamd_stop_signal_wait();
+    notify("STOPPING=1");
     dreamd_log(DREAMD_LOG_INFO, "stopping", dreamd_log_text("signal", strsignal(number)),
                dreamd_log_int("drain_ms", DRAIN_MS));
     dreamd_stop_signal_arm();
