@@ -105,6 +105,10 @@ suite_check() {
     install_judges
     sanitized build-tsan thread
     unit_tests build-tsan tsan --timeout-multiplier 5
+    # Builds all that we package, and installs it.
+    export DREAMAPI_LONG=1
+    end_to_end build packages tests/e2e/test_debian.py
+    unset DREAMAPI_LONG
     if [ "$1" != --quick ]; then
         # More seeds, more kills, more forks.
         export DREAMAPI_LONG=1

@@ -50,12 +50,12 @@ def last_json_line(text):
 
 class Daemon:
     """`dreamapid serve ARGS`, ready when made. `urls` is the line it printed. Use as a context manager, or call `stop`. `under` is
-    a command that becomes it (with the same pid), as `unshare` does."""
+    a command that becomes it (with the same pid), as `unshare` does. `program` is the binary, that of the build folder if None."""
 
-    def __init__(self, folder, *args, env=None, under=()):
+    def __init__(self, folder, *args, env=None, under=(), program=None):
         self.log_path = pathlib.Path(folder) / f"serve-{time.monotonic_ns()}.log"
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *under, binary(), "serve", *map(str, args)],
+            self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *under, str(program or binary()), "serve", *map(str, args)],
                                             env=environment(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log,
                                             cwd=folder)
         try:
