@@ -115,7 +115,7 @@ suite_check() {
         unit_tests build long --suite faults --suite model --timeout-multiplier 20
         end_to_end build e2e-long tests/e2e/test_worst_day.py tests/e2e/test_crash.py tests/e2e/test_floods.py tests/e2e/test_serve_tls.py \
             tests/e2e/test_go.py tests/e2e/test_python.py tests/e2e/test_python_web.py tests/e2e/test_event_loop.py \
-            tests/e2e/test_saas_backend.py
+            tests/e2e/test_saas_backend.py tests/e2e/test_nginx.py
         unset DREAMAPI_LONG
         sanitized build-asan address,undefined
         unit_tests build-asan asan
