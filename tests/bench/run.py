@@ -3,12 +3,14 @@
 is told on stderr. A missed gate is told, and is no failure: figures belong to the machine they were taken on."""
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
 import pathlib
 import platform
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,10 +19,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 sys.dont_write_bytecode = True
 
 import daemon
+import nginx
+import providers
 import tenant
 
 METERS = 100000
 CONNECTIONS = 64
+NGINX_SLICES = 16
 SMOKE_METERS = 2000
 GATES = {"<=": lambda ratio, bound: ratio <= bound, ">=": lambda ratio, bound: ratio >= bound}
 
@@ -96,6 +101,58 @@ class Bench:
             finally:
                 floor.stdin.close()
 
+    def measure_nginx(self, folder):
+        """nginx serving a small file with the module and without, each with one worker: a second of wrk each, in turn, and who is first too.
+        Both get the token, so what it costs to read the header is in the floor."""
+        say("nginx: with the module and without")
+        folder = pathlib.Path(folder) / "nginx"
+        folder.mkdir()
+        with daemon.Daemon(folder, "--sandbox", "--db", folder / "n.db", "--free-ports") as serve:
+            tier = {"name": "big", "displayName": "Big", "price": 0, "limit": "unlimited", "rateLimit": None}
+            keys = tenant.create(folder / "n.db", folder, tiers=[tier])
+            with tenant.Backend(serve.api, keys["secretKey"]) as backend:
+                user = backend.ask("POST", "/api/customers", {"email": "bench@example.test", "plan": "big"}).json["customer"]["id"]
+            identity = providers.Providers()
+            settings = {"dreamapi_base_url": serve.api, "dreamapi_secret_key_file": "secret.key", "dreamapi_journal": "usage.journal",
+                        "dreamapi_publishable_key": keys["publishableKey"],
+                        "dreamapi_jwks_url": identity.url("clerk", "live") + "/v1/jwks"}
+            for name in ("floor", "subject"):
+                (folder / name / "html").mkdir(parents=True)
+                (folder / name / "html" / "answer").write_text("42\n")
+                (folder / name / "secret.key").write_text(keys["secretKey"])
+            token = providers.user_token(user, keys["publishableKey"])
+            try:
+                with nginx.Nginx(folder / "floor", "location / { }", None, 1) as floor, \
+                        nginx.Nginx(folder / "subject", "location / { dreamapi_meter on; }", settings, 1) as subject:
+                    self.add_nginx(floor, subject, token)
+            finally:
+                identity.close()
+
+    def add_nginx(self, floor, subject, token):
+        if self.is_smoke:
+            slices = [ask_nginx([floor, subject], token)]
+        else:
+            slices = []
+            for i in range(NGINX_SLICES):
+                order = [floor, subject] if i % 2 else [subject, floor]
+                taken = [ask_nginx([server], token)[0] for server in order]
+                slices.append(taken if i % 2 else taken[::-1])
+        for i, (name, unit, gate) in enumerate((("requests/s of nginx with the module", "/s", ">= 0.95"),
+                                                ("CPU per request of nginx with the module", "us", "<= 1.1"))):
+            floors, subjects = ([one[which][i] for one in slices] for which in (0, 1))
+            self.add({"name": name, "unit": unit, "value": statistics.median(subjects), "floor": statistics.median(floors),
+                      "ratio": statistics.median(b / a for a, b in zip(floors, subjects)), "gate": gate})
+
+
+def ask_nginx(servers, token):
+    """A second of wrk for all of these at once: of each its requests a second, and the microseconds of CPU that one took."""
+    before = [server.cpu_s() for server in servers]
+    with contextlib.ExitStack() as stack:
+        runs = [stack.enter_context(nginx.Wrk(server.url + "/answer", 1, CONNECTIONS, token)) for server in servers]
+        told = [run.wait() for run in runs]
+    assert not any(refused for _, _, refused in told), told
+    return [(rate, (server.cpu_s() - spent) * 1e6 / count) for server, spent, (rate, count, _) in zip(servers, before, told)]
+
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
@@ -149,6 +206,7 @@ def main():
         bench.measure_signing()
         bench.measure_store(folder)
         bench.measure_http(folder)
+        bench.measure_nginx(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"{where['cpu']}, {where['cores']} cores, load {where['load']:.1f} at the start"

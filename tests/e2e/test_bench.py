@@ -15,7 +15,8 @@ RUN = daemon.ROOT / "tests/bench/run.py"
 # The beginning of each row's name, and how many rows begin with it.
 ROWS = {"libdreamapi.so, stripped": 1, "idle client": 2, "threads of an idle client": 2, "memory per meter": 2,
         "dreamapi_meter_use": 11, "dreamapi_client_use": 4, "token verified": 4, "lease": 2, "signing a request": 1, "batch events": 1,
-        "CPU per item": 3, "POST /api/data": 1, "CPU per POST /api/data": 1, "CPU per GET /health": 1}
+        "CPU per item": 3, "POST /api/data": 1, "CPU per POST /api/data": 1, "CPU per GET /health": 1,
+        "requests/s of nginx": 1, "CPU per request of nginx": 1}
 
 
 def test_a_smoke_run_brings_every_row_with_its_floor_and_gate(tmp_path):
