@@ -5,12 +5,22 @@
  * A client going away does not undo the initialisation: a program may be using
  * libcurl without having initialised it (libcurl then does that silently and
  * without counting), and undoing ours would pull it from under that program. Only
- * dreamapi_global_cleanup, a program's own word, may. */
+ * dreamapi_global_cleanup, a program's own word, may.
+ *
+ * At exit OpenSSL frees what every connection reads, in a handler that it registered when libcurl was initialised, while threads still run. Ours is
+ * registered after that, so it comes first: it waits until no thread is at work in libcurl and lets none in again. */
 #include "lib/global.h"
 
 #include <curl/curl.h>
 #include <dreamapi/client.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* What a thread does in libcurl at a time takes milliseconds: nothing there waits. */
+enum { MAX_EXIT_WAIT_MS = 1000 };
 
 static struct {
     pthread_mutex_t lock;
@@ -18,13 +28,42 @@ static struct {
     unsigned client_holds;
     bool is_initialised;
     bool is_cleanup_wanted; /* the program took its last hold back */
+    bool has_exit_handler;
+    pid_t pid;         /* whose threads are counted */
+    atomic_int inside; /* threads at work in libcurl */
+    atomic_bool is_ending;
 } shared = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* A forked child that made no client has none of the threads that were counted. */
+static void wait_at_exit(void)
+{
+    atomic_store(&shared.is_ending, true);
+    for (int ms = 0; ms < MAX_EXIT_WAIT_MS && atomic_load(&shared.inside) > 0 && shared.pid == getpid(); ms++)
+        (void)poll(NULL, 0, 1);
+}
+
+bool dream_global_enter(void)
+{
+    atomic_fetch_add(&shared.inside, 1);
+    return !atomic_load(&shared.is_ending);
+}
+
+void dream_global_leave(void)
+{
+    atomic_fetch_sub(&shared.inside, 1);
+}
 
 /* The lock is held. */
 static bool initialise(void)
 {
+    if (shared.pid != getpid()) {
+        shared.pid = getpid();
+        atomic_store(&shared.inside, 0);
+    }
     if (!shared.is_initialised)
         shared.is_initialised = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+    if (shared.is_initialised && !shared.has_exit_handler)
+        shared.has_exit_handler = atexit(wait_at_exit) == 0;
     return shared.is_initialised;
 }
 

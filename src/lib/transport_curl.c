@@ -56,7 +56,9 @@ struct transport {
     char *proxy;
     size_t under_way; /* transfers that libcurl has */
     struct transfer *under_way_first;
+    bool has_tls;                   /* an exchange of https came by */
     bool is_broken;                 /* libcurl as a whole failed */
+    bool is_over;                   /* the process is ending: libcurl is not to be touched again */
     struct transfer *waiting_first; /* those that it does not have yet, oldest first */
     struct transfer *waiting_last;
     struct watched *sockets;
@@ -65,7 +67,7 @@ struct transport {
     struct transport *next_left_alone;
 };
 
-/* Only in forked children: transports whose memory could not be released. Listed, so that a leak is no mystery. */
+/* In forked children and as the process ends: transports whose memory could not be released. Listed, so that a leak is no mystery. */
 static struct transport *left_alone;
 
 /* ---- sockets ---- */
@@ -222,17 +224,54 @@ static int timer_changed(CURLM *multi, long timeout_ms, void *data)
 
 /* ---- the instance ---- */
 
+/* Around everything that may write on a connection. Without TLS nothing of libcurl's ends before the process does. */
+static void enter_curl(struct transport *transport, dream_sigpipe_guard *guard)
+{
+    dream_sigpipe_block(guard);
+    if (transport->has_tls && !dream_global_enter())
+        transport->is_over = transport->is_broken = true;
+}
+
+static void leave_curl(struct transport *transport, dream_sigpipe_guard *guard)
+{
+    if (transport->has_tls)
+        dream_global_leave();
+    dream_sigpipe_unblock(guard);
+}
+
+static void drop_multi(struct transport *transport)
+{
+    if (transport->multi == NULL || transport->is_over)
+        return;
+    (void)curl_multi_cleanup(transport->multi);
+    transport->multi = NULL;
+}
+
+static void leave_alone(struct transport *transport)
+{
+    transport->next_left_alone = left_alone;
+    left_alone = transport;
+}
+
+static void unwatch_all(struct transport *transport)
+{
+    for (size_t i = 0; i < transport->socket_count; i++)
+        unwatch(transport, &transport->sockets[i]);
+}
+
 static void destroy(void *instance)
 {
     struct transport *transport = instance;
     dream_sigpipe_guard guard;
 
-    dream_sigpipe_block(&guard);
-    if (transport->multi != NULL)
-        (void)curl_multi_cleanup(transport->multi);
-    dream_sigpipe_unblock(&guard);
-    for (size_t i = 0; i < transport->socket_count; i++)
-        unwatch(transport, &transport->sockets[i]);
+    enter_curl(transport, &guard);
+    drop_multi(transport);
+    leave_curl(transport, &guard);
+    if (transport->is_over) {
+        leave_alone(transport);
+        return;
+    }
+    unwatch_all(transport);
     if (transport->epoll_fd >= 0)
         (void)close(transport->epoll_fd);
     free(transport->ca_file);
@@ -254,11 +293,11 @@ static bool set_multi(struct transport *transport)
            && curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)MAX_CONNECTIONS) == CURLM_OK;
 }
 
-/* Made anew after it had to be thrown away; false when out of memory. */
+/* Made anew after it had to be thrown away; false when out of memory. As the process ends, too: that is not repeated. */
 static bool has_multi(struct transport *transport)
 {
-    if (transport->multi != NULL)
-        return true;
+    if (transport->multi != NULL || transport->is_over)
+        return !transport->is_over;
     transport->multi = curl_multi_init();
     if (transport->multi == NULL || set_multi(transport))
         return transport->multi != NULL;
@@ -392,6 +431,7 @@ static dreamapi_status start(void *instance, dreamapi_exchange *exchange)
     if (transfer == NULL)
         return DREAMAPI_NOMEM;
     transfer->exchange = exchange;
+    transport->has_tls |= strncmp(dreamapi_exchange_url(exchange), "https", 5) == 0;
     if (transport->under_way >= MAX_CONNECTIONS || transport->waiting_first != NULL) {
         enqueue(transport, transfer);
     } else if (!begin(transport, transfer)) {
@@ -407,9 +447,11 @@ static void leave(struct transport *transport, struct transfer *transfer)
     if (transfer->work == NULL) {
         dequeue(transport, transfer);
     } else {
-        (void)curl_multi_remove_handle(transport->multi, transfer->work->easy);
         leave_under_way(transport, transfer);
-        dream_curl_work_free(transfer->work);
+        if (!transport->is_over) {
+            (void)curl_multi_remove_handle(transport->multi, transfer->work->easy);
+            dream_curl_work_free(transfer->work);
+        }
     }
     free(transfer);
 }
@@ -421,9 +463,9 @@ static int cancel(void *instance, dreamapi_exchange *exchange)
     int maybe_sent = transfer->work != NULL && dream_curl_work_maybe_sent(transfer->work);
     dream_sigpipe_guard guard;
 
-    dream_sigpipe_block(&guard);
+    enter_curl(instance, &guard);
     leave(instance, transfer);
-    dream_sigpipe_unblock(&guard);
+    leave_curl(instance, &guard);
     return maybe_sent;
 }
 
@@ -447,7 +489,8 @@ static void report_ended(struct transport *transport)
 /* ---- work ---- */
 
 /* libcurl as a whole ran out of memory: it has lost a transfer without saying which, and its notes of the sockets are not
- * whole (7.88 divides by zero when it comes by such a one again). So all that were under way end here, and it starts anew. */
+ * whole (7.88 divides by zero when it comes by such a one again). So all that were under way end here, and it starts anew. So do they when the
+ * process ends, and it does not. */
 static void start_anew(struct transport *transport)
 {
     report_ended(transport);
@@ -457,8 +500,9 @@ static void start_anew(struct transport *transport)
                                "out of memory");
         leave(transport, transfer);
     }
-    (void)curl_multi_cleanup(transport->multi);
-    transport->multi = NULL;
+    drop_multi(transport);
+    if (transport->is_over)
+        unwatch_all(transport);
     transport->due_ms = -1;
     transport->is_broken = false;
 }
@@ -497,12 +541,12 @@ static void perform(void *instance)
     struct transport *transport = instance;
     dream_sigpipe_guard guard;
 
-    dream_sigpipe_block(&guard);
+    enter_curl(transport, &guard);
     begin_waiting(transport);
     act(transport);
     report_ended(transport);
     begin_waiting(transport);
-    dream_sigpipe_unblock(&guard);
+    leave_curl(transport, &guard);
 }
 
 static int descriptor(void *instance)
@@ -549,8 +593,7 @@ static void abandon(void *instance)
         destroy(transport);
         return;
     }
-    transport->next_left_alone = left_alone;
-    left_alone = transport;
+    leave_alone(transport);
 }
 
 const dreamapi_transport dream_transport_curl = {

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The library in a process that is not its own: plugins that are loaded and unloaded, two of them at once, and a process that ends with a
+client open, a transfer under way, threads calling or after a fork. `../load` has the programs; DREAMAPI_LONG=1 runs more rounds, and under
+valgrind."""
+
+import http.server
+import os
+import ssl
+import subprocess
+import threading
+
+import pytest
+
+import certificates
+import daemon
+
+pytestmark = pytest.mark.plain
+
+INCLUDE, LIBRARY, SOURCES = daemon.ROOT / "include", daemon.build_dir() / "src/lib", daemon.ROOT / "tests/load"
+ROUNDS = 100 if os.environ.get("DREAMAPI_LONG") else 20
+# The archive needs what is beneath it. mbedTLS's own archive is not position-independent in Debian: in a shared object it is shared.
+LINKED = {"shared": ["-ldreamapi", f"-Wl,-rpath,{LIBRARY}"],
+          "archive": ["-l:libdreamapi.a", "-Wl,--exclude-libs,ALL", "-lmbedcrypto", "-lcurl", "-lcjson", "-pthread"]}
+CASES = ["load-only", "load-and-use", "two-plugins", "client-left", "freed-late", "transfer-left", "threads-calling", "fork-then-exit"]
+STOP_HALFWAY = ("transfer-left", "fork-then-exit")
+VALGRIND = ["valgrind", "--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect", "--error-exitcode=9"]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers GET /health, on a connection of its own, and nothing else."""
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        if self.path != "/health":
+            self.server.held.set()
+            self.server.is_over.wait()
+            return
+        body = b'{"status":"ok"}'
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """With a TLS context it speaks https. Threads that hold a request end when it does."""
+    daemon_threads = True
+
+    def __init__(self, tls=None):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.held, self.is_over = threading.Event(), threading.Event()
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server_address[1]}"
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.thread = threading.Thread(target=self.serve_forever, args=(0.02,))
+
+    def handle_error(self, request, client_address):
+        """A client that is killed in the middle is no error."""
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        self.shutdown()
+        self.thread.join()
+        self.server_close()
+
+
+def compile_c(source, target, *words):
+    subprocess.run(["cc", "-D_GNU_SOURCE", "-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-g", str(SOURCES / source), "-o", str(target), *words], check=True)
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    program = tmp_path_factory.mktemp("host") / "host"
+    compile_c("host.c", program, "-pthread")
+    return program
+
+
+@pytest.fixture(scope="module")
+def plugins(tmp_path_factory):
+    """For each way to link, two copies: the loader takes one file for one object."""
+    folder, made = tmp_path_factory.mktemp("plugins"), {}
+    for kind, words in LINKED.items():
+        first, second = folder / f"{kind}-1.so", folder / f"{kind}-2.so"
+        compile_c("plugin.c", first, "-fPIC", "-shared", "-fvisibility=hidden", f"-I{INCLUDE}", f"-L{LIBRARY}", *words)
+        second.write_bytes(first.read_bytes())
+        made[kind] = [str(first), str(second)]
+    return made
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    """The server's context, and the file of the authority that vouches for it."""
+    authority = certificates.Authority(tmp_path_factory.mktemp("tls"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*authority.issue("load"))
+    return context, authority.file
+
+
+def run_host(words, case, settings=None, context=None):
+    with Server(context) as server:
+        env = {**daemon.environment(), "ROUNDS": str(ROUNDS), **(settings or {}), "BASE_URL": server.url}
+        process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *words], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        try:
+            if case in STOP_HALFWAY:
+                assert process.stdout.readline() == "running\n"
+                assert server.held.wait(30)
+            out, err = process.communicate(timeout=300)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+    assert process.returncode == 0, (process.returncode, out + err)
+
+
+@pytest.mark.parametrize("kind", LINKED)
+@pytest.mark.parametrize("case", CASES)
+def test_a_host_comes_to_a_clean_end(host, plugins, case, kind):
+    run_host([host, case, *plugins[kind]], case)
+
+
+# Over https the TLS library beneath libcurl ends before the process does: a thread that still uses it would crash.
+@pytest.mark.parametrize("kind", LINKED)
+@pytest.mark.parametrize("case", ["client-left", "freed-late", "transfer-left", "threads-calling", "fork-then-exit"])
+def test_a_host_that_spoke_https_comes_to_a_clean_end(host, plugins, tls, case, kind):
+    context, authority = tls
+    run_host([host, case, *plugins[kind]], case, {"CA_FILE": str(authority)}, context)
+
+
+def test_a_plugin_with_the_archive_within_shows_nothing_of_it(plugins):
+    shown = subprocess.run(["nm", "-D", "--defined-only", plugins["archive"][0]], check=True, capture_output=True, text=True).stdout
+    assert {line.split()[2] for line in shown.splitlines()} == {"plugin_open", "plugin_call", "plugin_start", "plugin_close"}
+
+
+# Of a client that is left open valgrind would search the journal's whole range for pointers: a gigabyte, most of it past the file's end.
+@pytest.mark.long
+@pytest.mark.parametrize("case", ["load-and-use", "freed-late"])
+def test_a_plugin_leaks_nothing(host, plugins, case):
+    run_host([*VALGRIND, host, case, *plugins["archive"]], case, {"ROUNDS": "4"})
