@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compares what the shared library exports with what the public headers declare, and bounds its size.
+"""Compares what the shared library exports with what the public headers declare, and bounds its size; in the archive, which cannot hide what its
+objects share, every name is ours.
 
-  check_exports.py EXPORT_MAP_SCRIPT LIBRARY HEADER...
+  check_exports.py EXPORT_MAP_SCRIPT LIBRARY ARCHIVE HEADER...
 """
 import os
 import subprocess
@@ -18,6 +19,11 @@ def exported(library):
     # The version's own name is listed as an absolute symbol (A).
     rows = [line.split() for line in output.splitlines()]
     return {row[2].split("@")[0] for row in rows if row[1] != "A"}
+
+
+def shared_names(archive):
+    output = subprocess.run(["nm", "-g", "--defined-only", archive], text=True, capture_output=True, check=True).stdout
+    return {line.split()[2] for line in output.splitlines() if len(line.split()) == 3}
 
 
 def declared(script, headers):
@@ -39,18 +45,22 @@ def soname(library):
 
 
 def main():
-    script, library, *headers = sys.argv[1:]
+    script, library, archive, *headers = sys.argv[1:]
     there, wanted = exported(library), declared(script, headers)
     # Every declaration, marked or not, so that a forgotten mark is noticed.
     text = "".join(open(header, encoding="utf-8").read() for header in headers)
     unmarked = [line for line in text.splitlines()
                 if line.startswith("dreamapi_") and line.rstrip().endswith(";") and "(" in line]
     size = stripped_size(library)
+    ours = shared_names(archive)
+    odd = sorted(name for name in there | ours if not name.startswith(("dreamapi_", "dream_")))
     results = [
         (not wanted - there, "every declared function is exported", " ".join(sorted(wanted - there))),
         (not there - wanted, "every exported symbol is declared", " ".join(sorted(there - wanted))),
         (len(wanted) > 100, "the declarations were found", str(len(wanted))),
         (not unmarked, "every function in the headers is marked DREAMAPI_API", " ".join(unmarked)),
+        (all(name.startswith("dreamapi_") for name in there), "every exported symbol begins with dreamapi_", ""),
+        (wanted <= ours and not odd, "the archive has every function, and no name that is not ours", " ".join(odd)),
         (bool(soname(library)), "the soname is libdreamapi.so.0", ""),
         (size < MAX_STRIPPED_SIZE, "stripped, the library is under 200 KB", "%d bytes" % size),
     ]
