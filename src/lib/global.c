@@ -29,7 +29,7 @@ static struct {
     bool is_initialised;
     bool is_cleanup_wanted; /* the program took its last hold back */
     bool has_exit_handler;
-    pid_t pid;         /* whose threads are counted */
+    _Atomic pid_t pid; /* whose threads are counted */
     atomic_int inside; /* threads at work in libcurl */
     atomic_bool is_ending;
 } shared = { .lock = PTHREAD_MUTEX_INITIALIZER };

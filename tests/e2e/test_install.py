@@ -70,23 +70,26 @@ APP = '#include <dreamapi.h>\n#include <stdio.h>\nint main(void)\n{\n    dreamap
 
 
 def test_a_static_program_needs_only_curl_and_cjson(prefix, tmp_path):
-    """As docs/linking.md has it, and by pkg-config where only the archive is there."""
+    """As docs/linking.md has it, by pkg-config and by hand, and by --static alone where only the archive is there."""
     source, folder = tmp_path / "app.c", os.path.dirname(library(prefix))
     source.write_text(APP, encoding="utf-8")
     with open(os.path.join(TOP, "docs", "linking.md"), encoding="utf-8") as file:
-        line = re.search(r"^cc app\.c \$\(pkg-config --cflags dreamapi\) (.*libdreamapi\.a.*) -o app$", file.read(), re.MULTILINE)[1]
+        page = file.read()
+    line = re.search(r"^cc app\.c \$\(pkg-config --cflags dreamapi\) (.*libdreamapi\.a.*) -o app$", page, re.MULTILINE)[1]
+    words = re.search(r"^cc app\.c \$\(pkg-config (--static .*) dreamapi\) -o app$", page, re.MULTILINE)[1]
     subprocess.run(["cc", str(source), *pkg_config(prefix, "--cflags"), *line.replace("-LPREFIX/lib", f"-L{folder}").split(),
                     "-o", str(tmp_path / "by-hand")], check=True)
+    subprocess.run(["cc", str(source), *pkg_config(prefix, *words.split()), "-o", str(tmp_path / "by-variable")], check=True)
     alone = tmp_path / "archive"
     alone.mkdir()
     os.symlink(os.path.join(folder, "libdreamapi.a"), alone / "libdreamapi.a")
     flags = [f"-L{alone}" if flag.startswith("-L") else flag for flag in pkg_config(prefix, "--static", "--cflags", "--libs")]
     subprocess.run(["cc", str(source), *flags, "-o", str(tmp_path / "by-package")], check=True)
-    for name, hidden in (("by-hand", ("libdreamapi", "libmbedcrypto")), ("by-package", ("libdreamapi",))):
+    for name in ("by-hand", "by-variable", "by-package"):
         program = str(tmp_path / name)
         assert subprocess.run([program], check=True, stdout=subprocess.PIPE, text=True).stdout.startswith("0.")
         needed = subprocess.run(["ldd", program], check=True, stdout=subprocess.PIPE, text=True).stdout
-        assert "libcurl" in needed and not any(part in needed for part in hidden)
+        assert "libcurl" in needed and "libcjson" in needed and "libdreamapi" not in needed and "libmbedcrypto" not in needed
 
 
 CMAKE = """cmake_minimum_required(VERSION 3.16)
