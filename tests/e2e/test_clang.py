@@ -10,7 +10,7 @@ import pytest
 import daemon
 
 INCLUDE = daemon.ROOT / "include"
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.plain
 
 
 def run(*words, **extra):
@@ -20,11 +20,13 @@ def run(*words, **extra):
     return done.stdout
 
 
+@pytest.mark.long
 def test_every_header_compiles_alone_under_clang():
     headers = sorted([*INCLUDE.glob("*.h*"), *INCLUDE.glob("dreamapi/*.h*")])
     said = run(daemon.ROOT / "tests/unit/lib/check_headers.py", "clang", "clang++", INCLUDE, *headers)
     assert "dreamapi.hpp compiles alone as c++2b" in said
 
 
+@pytest.mark.long
 def test_the_binary_interface_is_the_same_under_clang():
     run(daemon.ROOT / "tests/abi/abi.py", "check", CC="clang")

@@ -9,6 +9,8 @@ import pytest
 
 import daemon
 
+pytestmark = pytest.mark.plain
+
 PROJECT = """project('consumer', 'c')
 executable('app', 'app.c', dependencies: dependency('dreamapi', fallback: 'dreamapi'), install: true)
 executable('static', 'app.c', dependencies: dependency('dreamapi', static: true))
