@@ -122,6 +122,10 @@ def run_host(words, case, settings=None, context=None):
     assert process.returncode == 0, (process.returncode, out + err)
 
 
+def test_the_page_links_a_plugin_as_it_is_done_here():
+    assert " ".join(["-LPREFIX/lib", *LINKED["archive"]]) in (daemon.ROOT / "docs/linking.md").read_text()
+
+
 @pytest.mark.parametrize("kind", LINKED)
 @pytest.mark.parametrize("case", CASES)
 def test_a_host_comes_to_a_clean_end(host, plugins, case, kind):
