@@ -41,7 +41,7 @@ def test_a_project_that_has_it_for_a_subproject_builds_and_runs(tmp_path, linked
     (source / "meson.build").write_text(PROJECT)
     (source / "app.c").write_text(APP)
     # An installed library would do as well; here the tree is what is tested. Nobody waits for the optimizer.
-    said = run("meson", "setup", build, source, "--wrap-mode=forcefallback", f"-Ddefault_library={linked}", "-Doptimization=0", "-Dwerror=true")
+    said = run("meson", "setup", build, source, "--wrap-mode=forcefallback", f"-Ddefault_library={linked}", "--buildtype=plain", "-Dwerror=true")
     # Neither the service's libraries nor the tests' are asked for.
     assert "libcurl found" in said and not any(name in said for name in ("microhttpd", "sqlite3", "cmocka", "WARNING")), said
     targets = json.loads(run("meson", "introspect", "--targets", build))
