@@ -108,6 +108,7 @@ suite_check() {
     # Builds all that we package, and installs it.
     export DREAMAPI_LONG=1
     end_to_end build packages tests/e2e/test_debian.py
+    end_to_end build clang tests/e2e/test_clang.py
     unset DREAMAPI_LONG
     if [ "$1" != --quick ]; then
         # More seeds, more kills, more forks.
@@ -116,6 +117,7 @@ suite_check() {
         end_to_end build e2e-long tests/e2e/test_worst_day.py tests/e2e/test_crash.py tests/e2e/test_floods.py tests/e2e/test_serve_tls.py \
             tests/e2e/test_go.py tests/e2e/test_python.py tests/e2e/test_python_web.py tests/e2e/test_event_loop.py \
             tests/e2e/test_saas_backend.py tests/e2e/test_nginx.py
+        end_to_end build e2e-hosts tests/e2e/test_load.py tests/e2e/test_subproject.py
         unset DREAMAPI_LONG
         sanitized build-asan address,undefined
         unit_tests build-asan asan
