@@ -1412,7 +1412,7 @@ type MeterStats struct {
 	// lease are counted by units_spent alone.
 	SlowAdmitted int64
 
-	Denied [8]int64
+	Denied [16]int64
 
 	// Units granted by the server.
 	UnitsGranted int64

@@ -206,8 +206,8 @@ typedef struct dreamapi_meter_stats {
     /** Uses admitted off the direct path (lease refills, first uses, fallbacks) or by direct requests; uses straight from a
      * lease are counted by units_spent alone. */
     int64_t slow_admitted;
-    /** Uses refused, by dreamapi_reason. */
-    int64_t denied[8];
+    /** Uses refused, by dreamapi_reason; there is room for reasons to come. */
+    int64_t denied[16];
     /** Units granted by the server. */
     int64_t units_granted;
     /** Units settled as admitted; what was refunded of them is not taken off. */

@@ -59,7 +59,7 @@ typedef struct dream_metering {
 
     /* Statistics. */
     _Atomic int64_t slow_admitted;
-    _Atomic int64_t denied[8];
+    _Atomic int64_t denied[16];
     _Atomic int64_t units_granted;
     _Atomic int64_t units_settled;
     _Atomic int64_t requests;

@@ -252,7 +252,7 @@ dreamapi_status dreamapi_meter_reserve(dreamapi_meter *meter, int64_t units, int
 dreamapi_status dreamapi_meter_commit(dreamapi_meter *meter, dreamapi_reservation *reservation, int64_t units, dreamapi_decision *decision);
 dreamapi_status dreamapi_client_use(dreamapi_client *client, const char *user_id, const char *meter, int64_t units, dreamapi_decision *decision);
 dreamapi_status dreamapi_client_flush(dreamapi_client *client, int64_t timeout_ms, dreamapi_error *error);
-typedef struct dreamapi_meter_stats { int64_t slow_admitted; int64_t denied[8]; int64_t units_granted; int64_t units_settled; int64_t requests; int64_t requests_failed; int64_t leases_active; int64_t leases_unsettled; int64_t settle_lag_ms; int64_t journal_bytes; int64_t journal_used_bytes; int64_t meters_open; int64_t units_unreported; int64_t units_doubtful; int64_t units_owed; int64_t leases_damaged; int64_t reserved[4]; } dreamapi_meter_stats;
+typedef struct dreamapi_meter_stats { int64_t slow_admitted; int64_t denied[16]; int64_t units_granted; int64_t units_settled; int64_t requests; int64_t requests_failed; int64_t leases_active; int64_t leases_unsettled; int64_t settle_lag_ms; int64_t journal_bytes; int64_t journal_used_bytes; int64_t meters_open; int64_t units_unreported; int64_t units_doubtful; int64_t units_owed; int64_t leases_damaged; int64_t reserved[4]; } dreamapi_meter_stats;
 dreamapi_status dreamapi_client_meter_stats(dreamapi_client *client, dreamapi_meter_stats *out_stats);
 dreamapi_status dreamapi_options_set_journal(dreamapi_options *options, const char *path);
 dreamapi_status dreamapi_options_set_close_timeout_ms(dreamapi_options *options, int64_t timeout_ms);
