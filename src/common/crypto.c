@@ -32,23 +32,6 @@ bool dream_sha256(const void *bytes, size_t size, unsigned char out[DREAM_SHA256
     return mbedtls_md(sha256(), bytes_of(bytes), size, out) == 0;
 }
 
-bool dream_sha256_chain(const void *bytes, size_t size, size_t whole_size, unsigned char out[DREAM_SHA256_SIZE],
-                        unsigned char out_whole[DREAM_SHA256_SIZE])
-{
-    const unsigned char *at = bytes_of(bytes);
-    mbedtls_md_context_t context;
-    bool is_done;
-
-    mbedtls_md_init(&context);
-    is_done = mbedtls_md_setup(&context, sha256(), 0) == 0 && mbedtls_md_starts(&context) == 0
-              && mbedtls_md_update(&context, at, size) == 0 && mbedtls_md_finish(&context, out) == 0
-              && mbedtls_md_starts(&context) == 0 && mbedtls_md_update(&context, out, DREAM_SHA256_SIZE) == 0
-              && mbedtls_md_update(&context, at + size, whole_size - size) == 0
-              && mbedtls_md_finish(&context, out_whole) == 0;
-    mbedtls_md_free(&context);
-    return is_done;
-}
-
 bool dream_sha256_hex(const void *bytes, size_t size, char out[2 * DREAM_SHA256_SIZE + 1])
 {
     unsigned char digest[DREAM_SHA256_SIZE];

@@ -11,10 +11,6 @@
 enum { DREAM_SHA256_SIZE = 32, DREAM_AEAD_OVERHEAD = 12 + 16 };
 
 bool dream_sha256(const void *bytes, size_t size, unsigned char out[DREAM_SHA256_SIZE]);
-/* Of the first `size` bytes of a text, and of that digest with the bytes after them, up to `whole_size`: a name of the whole that is
- * as hard to meet as its own digest, and reads nothing twice. */
-bool dream_sha256_chain(const void *bytes, size_t size, size_t whole_size, unsigned char out[DREAM_SHA256_SIZE],
-                        unsigned char out_whole[DREAM_SHA256_SIZE]);
 bool dream_sha256_hex(const void *bytes, size_t size, char out[2 * DREAM_SHA256_SIZE + 1]);
 bool dream_hmac_sha256(const void *key, size_t key_size, const void *bytes, size_t size,
                        unsigned char out[DREAM_SHA256_SIZE]);

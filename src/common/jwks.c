@@ -65,17 +65,6 @@ bool dream_jwks_key_verify(const dream_jwks_key *key, dream_signature how, const
     return dream_rsa_verify(key->rsa, hashes[how], bytes, size, signature, signature_size);
 }
 
-bool dream_jwks_key_verify_sha256(const dream_jwks_key *key, dream_signature how,
-                                  const unsigned char digest[DREAM_SHA256_SIZE], const unsigned char *signature,
-                                  size_t signature_size)
-{
-    if (!dream_jwks_key_takes(key, how))
-        return false;
-    if (how == DREAM_SIGNATURE_ES256)
-        return dream_p256_verify_sha256(key->p256, digest, signature, signature_size);
-    return how == DREAM_SIGNATURE_RS256 && dream_rsa_verify_sha256(key->rsa, digest, signature, signature_size);
-}
-
 static void clear_key(dream_jwks_key *key)
 {
     free(key->kid);

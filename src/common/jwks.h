@@ -39,9 +39,5 @@ bool dream_jwks_key_takes(const dream_jwks_key *key, dream_signature signature);
 /* False also for a signature that the key does not take. */
 bool dream_jwks_key_verify(const dream_jwks_key *key, dream_signature how, const void *bytes, size_t size,
                            const unsigned char *signature, size_t signature_size);
-/* The same for RS256 and ES256, of a text whose SHA-256 is known. */
-bool dream_jwks_key_verify_sha256(const dream_jwks_key *key, dream_signature how,
-                                  const unsigned char digest[DREAM_SHA256_SIZE], const unsigned char *signature,
-                                  size_t signature_size);
 
 #endif

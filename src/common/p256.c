@@ -117,9 +117,10 @@ bool dream_p256_is_same(const dream_p256_key *a, const dream_p256_key *b)
     return memcmp(a->bytes, b->bytes, POINT_SIZE) == 0;
 }
 
-bool dream_p256_verify_sha256(dream_p256_key *key, const unsigned char digest[DREAM_SHA256_SIZE],
-                              const unsigned char *signature, size_t signature_size)
+bool dream_p256_verify(dream_p256_key *key, const void *bytes, size_t size, const unsigned char *signature,
+                       size_t signature_size)
 {
+    unsigned char digest[DREAM_SHA256_SIZE];
     mbedtls_ecp_group *curve = signature_size == DREAM_P256_SIGNATURE ? curve_take(key) : NULL;
     mbedtls_mpi r, s;
     bool is_good;
@@ -128,19 +129,11 @@ bool dream_p256_verify_sha256(dream_p256_key *key, const unsigned char digest[DR
         return false;
     mbedtls_mpi_init(&r);
     mbedtls_mpi_init(&s);
-    is_good = mbedtls_mpi_read_binary(&r, signature, DREAM_P256_NUMBER) == 0
+    is_good = dream_sha256(bytes, size, digest) && mbedtls_mpi_read_binary(&r, signature, DREAM_P256_NUMBER) == 0
               && mbedtls_mpi_read_binary(&s, signature + DREAM_P256_NUMBER, DREAM_P256_NUMBER) == 0
               && mbedtls_ecdsa_verify(curve, digest, DREAM_SHA256_SIZE, &key->point, &r, &s) == 0;
     mbedtls_mpi_free(&r);
     mbedtls_mpi_free(&s);
     curve_return(key, curve);
     return is_good;
-}
-
-bool dream_p256_verify(dream_p256_key *key, const void *bytes, size_t size, const unsigned char *signature,
-                       size_t signature_size)
-{
-    unsigned char digest[DREAM_SHA256_SIZE];
-
-    return dream_sha256(bytes, size, digest) && dream_p256_verify_sha256(key, digest, signature, signature_size);
 }

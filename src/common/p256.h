@@ -20,8 +20,6 @@ void dream_p256_free(dream_p256_key *key);
 bool dream_p256_is_same(const dream_p256_key *a, const dream_p256_key *b);
 
 /* The signature is r and s, DREAM_P256_NUMBER bytes each (IEEE P1363), not DER. */
-bool dream_p256_verify_sha256(dream_p256_key *key, const unsigned char digest[DREAM_SHA256_SIZE],
-                              const unsigned char *signature, size_t signature_size);
 bool dream_p256_verify(dream_p256_key *key, const void *bytes, size_t size, const unsigned char *signature,
                        size_t signature_size);
 

@@ -317,13 +317,6 @@ static bool verify_digest(const dream_rsa_key *key, mbedtls_md_type_t hash, cons
     return is_good;
 }
 
-bool dream_rsa_verify_sha256(const dream_rsa_key *key, const unsigned char digest[DREAM_SHA256_SIZE],
-                             const unsigned char *signature, size_t signature_size)
-{
-    return signature_size == mbedtls_rsa_get_len(&key->verifier)
-           && verify_digest(key, MBEDTLS_MD_SHA256, digest, DREAM_SHA256_SIZE, signature);
-}
-
 bool dream_rsa_verify(const dream_rsa_key *key, dream_rsa_hash hash, const void *bytes, size_t size,
                       const unsigned char *signature, size_t signature_size)
 {

@@ -24,9 +24,6 @@ bool dream_rsa_is_same(const dream_rsa_key *a, const dream_rsa_key *b); /* of th
 
 bool dream_rsa_verify(const dream_rsa_key *key, dream_rsa_hash hash, const void *bytes, size_t size,
                       const unsigned char *signature, size_t signature_size);
-/* For SHA-256 of the text, computed before. */
-bool dream_rsa_verify_sha256(const dream_rsa_key *key, const unsigned char digest[DREAM_SHA256_SIZE],
-                             const unsigned char *signature, size_t signature_size);
 bool dream_rsa_sign(const dream_rsa_key *key, dream_rsa_hash hash, const void *bytes, size_t size,
                     dream_buffer *out_signature);
 bool dream_rsa_private_pem(const dream_rsa_key *key, dream_buffer *out);

@@ -457,11 +457,8 @@ dream_token_status dream_claims_check(const dream_claims *claims, const dream_to
 static bool is_signed(const struct check *check, const char *token, size_t size, const dream_jwks_key *key,
                       dream_signature how)
 {
-    const unsigned char *digest = check->rules->signed_sha256;
     const unsigned char *signature = (const unsigned char *)dream_buffer_str(&check->signature);
 
-    if (digest != NULL && (how == DREAM_SIGNATURE_RS256 || how == DREAM_SIGNATURE_ES256))
-        return dream_jwks_key_verify_sha256(key, how, digest, signature, check->signature.size);
     return dream_jwks_key_verify(key, how, token, size, signature, check->signature.size);
 }
 

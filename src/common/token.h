@@ -31,7 +31,6 @@ typedef struct dream_token_rules {
     const char *audience;                  /* among `aud` */
     const char *const *authorized_parties; /* NULL at the end; `azp` is one of them */
     const char *const *publishable_keys;   /* NULL at the end; the token's is one of them */
-    const unsigned char *signed_sha256;    /* of the text up to the last dot, if that is known; else NULL */
 } dream_token_rules;
 
 /* Immutable, shared by reference count between threads. One allocation, texts included. */

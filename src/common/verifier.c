@@ -14,7 +14,9 @@ enum { PROBLEM_SIZE = 160 };
 
 struct dream_verifier {
     bool is_fixed;
-    pthread_mutex_t lock; /* guards all below */
+    unsigned char name_key
+        [DREAM_SIPHASH_KEY_SIZE]; /* of this verifier alone, so that nobody can make a second token of one name */
+    pthread_mutex_t lock;         /* guards all below */
     dream_token_cache *cache;
     dream_jwks *keys;        /* a reference; NULL before the first fetch */
     int64_t fetched_at_ms;   /* of `keys` */
@@ -33,7 +35,8 @@ dream_verifier *dream_verifier_new(size_t tokens, dream_jwks *fixed)
     if (verifier == NULL)
         return NULL;
     verifier->cache = dream_token_cache_new(tokens);
-    if (verifier->cache == NULL || pthread_mutex_init(&verifier->lock, NULL) != 0) {
+    if (verifier->cache == NULL || !dream_random(verifier->name_key, sizeof(verifier->name_key))
+        || pthread_mutex_init(&verifier->lock, NULL) != 0) {
         dream_token_cache_free(verifier->cache);
         free(verifier);
         return NULL;
@@ -50,6 +53,7 @@ void dream_verifier_free(dream_verifier *verifier)
     dream_jwks_unref(verifier->keys);
     dream_token_cache_free(verifier->cache);
     (void)pthread_mutex_destroy(&verifier->lock);
+    dream_wipe(verifier->name_key, sizeof(verifier->name_key));
     free(verifier);
 }
 
@@ -147,18 +151,11 @@ static dream_token_status check_known(dream_verification *work, dream_claims *cl
     return status;
 }
 
-/* Names the token, and hashes the part of it that is signed. Of those too long to be read, the beginning. */
-static bool hash(const char *token, unsigned char out_signed[DREAM_SHA256_SIZE], unsigned char out[DREAM_SHA256_SIZE])
-{
-    size_t size = strnlen(token, DREAM_TOKEN_MAX_SIZE + 1);
-    const char *dot = memrchr(token, '.', size);
-
-    return dream_sha256_chain(token, dot != NULL ? (size_t)(dot - token) : size, size, out_signed, out);
-}
-
 dream_token_status dream_verifier_try(dream_verifier *verifier, dream_verification *work)
 {
-    unsigned char digest[DREAM_SHA256_SIZE], signed_digest[DREAM_SHA256_SIZE];
+    /* Of a text too long for a token, the beginning: no such one is ever in the table. */
+    dream_siphash name =
+        dream_siphash_of(verifier->name_key, work->token, strnlen(work->token, DREAM_TOKEN_MAX_SIZE + 1));
     dream_claims *known = NULL;
     dream_jwks *keys;
     dream_token_status status;
@@ -166,12 +163,9 @@ dream_token_status dream_verifier_try(dream_verifier *verifier, dream_verificati
     work->claims = NULL;
     work->must_fetch = false;
     work->message[0] = '\0';
-    if (!hash(work->token, signed_digest, digest))
-        return DREAM_TOKEN_NOMEM;
-    work->rules.signed_sha256 = signed_digest;
     (void)pthread_mutex_lock(&verifier->lock);
     status = get_keys(verifier, work, &keys);
-    if (status == DREAM_TOKEN_OK && (known = dream_token_cache_get(verifier->cache, digest)) != NULL)
+    if (status == DREAM_TOKEN_OK && (known = dream_token_cache_get(verifier->cache, name)) != NULL)
         (void)dream_claims_ref(known);
     (void)pthread_mutex_unlock(&verifier->lock);
     if (known != NULL)
@@ -182,10 +176,9 @@ dream_token_status dream_verifier_try(dream_verifier *verifier, dream_verificati
         (void)pthread_mutex_lock(&verifier->lock);
         /* Keys that came meanwhile may lack the one that vouched for this token. */
         if (verifier->keys == keys)
-            dream_token_cache_put(verifier->cache, digest, work->claims, work->rules.now_wall_ms);
+            dream_token_cache_put(verifier->cache, name, work->claims, work->rules.now_wall_ms);
         (void)pthread_mutex_unlock(&verifier->lock);
     }
-    work->rules.signed_sha256 = NULL;
     dream_jwks_unref(keys);
     return status;
 }

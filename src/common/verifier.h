@@ -30,7 +30,8 @@ typedef struct dream_verification {
     char message[DREAM_TOKEN_MESSAGE];
 } dream_verification;
 
-/* Keeps up to `tokens` verified ones. With `fixed` keys (a reference is taken) there is never anything to fetch. NULL when out of memory. */
+/* Keeps up to `tokens` verified ones. With `fixed` keys (a reference is taken) there is never anything to fetch. NULL when out of memory, or when
+ * the system has no random numbers. */
 dream_verifier *dream_verifier_new(size_t tokens, dream_jwks *fixed);
 void dream_verifier_free(dream_verifier *verifier); /* NULL is fine */
 /* The same in a forked child: unless a thread of the parent's was at work with it, which leaves its memory half changed and its lock held. */

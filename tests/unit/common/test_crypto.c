@@ -35,21 +35,6 @@ static void test_sha256__matches_the_vectors(void **state)
     assert_string_equal(out, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
-static void test_sha256_chain__hashes_the_digest_with_what_follows(void **state)
-{
-    unsigned char part[DREAM_SHA256_SIZE], whole[DREAM_SHA256_SIZE], expected[DREAM_SHA256_SIZE];
-    unsigned char second[DREAM_SHA256_SIZE + 4];
-
-    (void)state;
-    assert_true(dream_sha256_chain("abc.def", 3, 7, part, whole));
-    assert_true(dream_sha256("abc", 3, expected));
-    assert_memory_equal(part, expected, sizeof(part));
-    memcpy(second, part, sizeof(part));
-    memcpy(second + sizeof(part), ".def", 4);
-    assert_true(dream_sha256(second, sizeof(second), expected));
-    assert_memory_equal(whole, expected, sizeof(whole));
-}
-
 static void test_hmac__matches_rfc_4231(void **state)
 {
     static const struct {
@@ -232,7 +217,6 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sha256__matches_the_vectors),
-        cmocka_unit_test(test_sha256_chain__hashes_the_digest_with_what_follows),
         cmocka_unit_test(test_hmac__matches_rfc_4231),
         cmocka_unit_test(test_hmac__takes_empty_inputs),
         cmocka_unit_test(test_hkdf__matches_rfc_5869),

@@ -172,6 +172,35 @@ static void test_verifier__a_known_token_is_still_judged(void **state)
     dream_verifier_free(verifier);
 }
 
+/* What is remembered is the whole text: with another signature it is another token, wherever the change is. */
+static void test_verifier__a_known_token_with_another_signature_is_refused(void **state)
+{
+    static const char *const tokens[] = { VECTOR_JWT, VECTOR_EC_JWT };
+    dream_jwks *set = set_of(SET(RSA_JWK "," VECTOR_EC_JWK));
+    dream_verifier *verifier = dream_verifier_new(8, set);
+
+    (void)state;
+    dream_jwks_unref(set);
+    for (int i = 0; i < 2; i++) {
+        char *forged = strdup(tokens[i]);
+        char *at = strrchr(forged, '.') + 1;
+
+        assert_int_equal(try_at(verifier, tokens[i], 0, NULL), DREAM_TOKEN_OK);
+        for (; *at != '\0'; at++) {
+            char was = *at;
+
+            *at = was == 'A' ? 'Q' : 'A';
+            assert_int_equal(try_at(verifier, forged, 0, NULL), DREAM_TOKEN_INVALID);
+            *at = was;
+        }
+        assert_int_equal(try_at(verifier, forged, 0, NULL), DREAM_TOKEN_OK);
+        at[-1] = '\0';
+        assert_int_equal(try_at(verifier, forged, 0, NULL), DREAM_TOKEN_INVALID);
+        free(forged);
+    }
+    dream_verifier_free(verifier);
+}
+
 /* ---- threads ---- */
 
 static atomic_int wrong_answers, fetching;
@@ -238,6 +267,7 @@ int main(void)
         cmocka_unit_test(test_verifier__an_unknown_key_while_the_provider_is_down_is_no_verdict),
         cmocka_unit_test(test_verifier__a_changed_key_takes_its_tokens_along),
         cmocka_unit_test(test_verifier__a_known_token_is_still_judged),
+        cmocka_unit_test(test_verifier__a_known_token_with_another_signature_is_refused),
         cmocka_unit_test(test_verifier__serves_many_threads_while_keys_rotate),
     };
 
