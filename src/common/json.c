@@ -7,6 +7,7 @@
  * allocations. Printing is done here, because cJSON rounds large integers. No state; a tree belongs to one thread at a time. */
 #include "common/json.h"
 
+#include <endian.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,9 @@
 /* cJSON copies a number to 64 bytes before reading it. */
 enum { MAX_NUMBER_SIZE = 63 };
 
+/* A few instructions, asked at each byte: this file is built for size (meson.build), which would make calls of them. */
+#define INLINE static inline __attribute__((always_inline))
+
 /* ---- the check: RFC 8259 ---- */
 
 struct cursor {
@@ -25,12 +29,12 @@ struct cursor {
     size_t values; /* passed so far */
 };
 
-static bool is_next(const struct cursor *cursor, char c)
+INLINE bool is_next(const struct cursor *cursor, char c)
 {
     return cursor->at < cursor->end && *cursor->at == (unsigned char)c;
 }
 
-static bool take(struct cursor *cursor, char c)
+INLINE bool take(struct cursor *cursor, char c)
 {
     if (!is_next(cursor, c))
         return false;
@@ -38,11 +42,16 @@ static bool take(struct cursor *cursor, char c)
     return true;
 }
 
+INLINE bool is_space(unsigned char c)
+{
+    return c <= ' ' && (c == ' ' || c == '\t' || c == '\n' || c == '\r');
+}
+
 static void skip_space(struct cursor *cursor)
 {
     const unsigned char *at = cursor->at;
 
-    while (at < cursor->end && *at <= ' ' && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
+    while (at < cursor->end && is_space(*at))
         at++;
     cursor->at = at;
 }
@@ -154,13 +163,40 @@ static bool check_utf8(struct cursor *cursor)
     return true;
 }
 
+#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
+
+/* Behind what stands for itself in a string, ASCII alone, eight bytes at a time: strings are most of a text. */
+static const unsigned char *skip_plain(const unsigned char *at, const unsigned char *end)
+{
+    for (; end - at >= 8; at += 8) {
+        uint64_t word, special;
+
+        memcpy(&word, at, sizeof(word));
+        word = le64toh(word);
+        /* A byte's high bit is set if it is a quote, a backslash, below a space or not ASCII; above the first such byte a borrow may
+         * set others. */
+        special = (word | ((word ^ EACH_BYTE('"')) - EACH_BYTE(1)) | ((word ^ EACH_BYTE('\\')) - EACH_BYTE(1))
+                   | (word - EACH_BYTE(' ')))
+                  & EACH_BYTE(0x80);
+        if (special != 0)
+            return at + __builtin_ctzll(special) / 8;
+    }
+    while (at < end && *at >= ' ' && *at < 0x80 && *at != '"' && *at != '\\')
+        at++;
+    return at;
+}
+
 static bool check_string(struct cursor *cursor)
 {
     if (!take(cursor, '"'))
         return false;
-    while (cursor->at < cursor->end) {
-        unsigned char c = *cursor->at;
+    for (;;) {
+        unsigned char c;
 
+        cursor->at = skip_plain(cursor->at, cursor->end);
+        if (cursor->at == cursor->end)
+            return false;
+        c = *cursor->at;
         if (c >= 0x80) {
             if (!check_utf8(cursor))
                 return false;
@@ -172,7 +208,6 @@ static bool check_string(struct cursor *cursor)
         if (c < 0x20 || (c == '\\' && !check_escape(cursor)))
             return false;
     }
-    return false;
 }
 
 /* Recursion is bounded by `depth`: as many levels as may still be opened. */
@@ -332,16 +367,23 @@ cJSON *dream_json_parse(const char *text, size_t size, bool *out_of_memory)
 
 /* ---- in one piece ----
  *
- * What follows reads a text that passed the check, so it asks for nothing again. */
+ * What follows reads a text that passed the check, so it asks for nothing again. The text is a copy, with a NUL behind it, that
+ * becomes the tree's own: strings are decoded where they stand, as none grows. */
 
 /* So many a double carries exactly. */
 enum { MAX_WHOLE_DIGITS = 15 };
 
-/* Nodes and texts of one tree, where they go next. */
 struct builder {
-    cJSON *node;
-    char *text;
+    cJSON *node; /* the next one */
+    const unsigned char *end;
 };
+
+INLINE unsigned char *pass_space(unsigned char *at)
+{
+    while (is_space(*at))
+        at++;
+    return at;
+}
 
 static char *put_code_point(char *to, unsigned code)
 {
@@ -385,140 +427,133 @@ static char *put_escape(struct cursor *cursor, char *to)
     return put_code_point(to, unit);
 }
 
-static char *build_string(struct builder *builder, struct cursor *cursor)
+/* The closing quote, or what the escapes leave free, gets the NUL. Returns what follows it; so do the others. */
+static unsigned char *build_string(const struct builder *builder, unsigned char *at, char **out)
 {
-    char *begin = builder->text;
-    char *to = begin;
+    struct cursor cursor = { skip_plain(at + 1, builder->end), builder->end, 0 };
+    char *to = (char *)at + (cursor.at - at);
 
-    for (cursor->at++; *cursor->at != '"';) {
-        unsigned char c = *cursor->at++;
-
-        if (c == '\\')
-            to = put_escape(cursor, to);
-        else
-            *to++ = (char)c;
+    *out = (char *)at + 1;
+    while (*cursor.at != '"') {
+        if (*cursor.at != '\\') {
+            *to++ = (char)*cursor.at++;
+        } else {
+            cursor.at++;
+            to = put_escape(&cursor, to);
+        }
     }
-    cursor->at++;
-    *to++ = '\0';
-    builder->text = to;
-    return begin;
+    *to = '\0';
+    return at + (cursor.at - at) + 1;
 }
 
-/* What is more than a few digits cJSON reads, whatever the host's locale has for a decimal point. False when out of memory. */
-static bool build_number(cJSON *node, struct cursor *cursor)
+/* What is more than a few digits cJSON reads, whatever the host's locale has for a decimal point. NULL when out of memory. */
+static unsigned char *build_number(unsigned char *at, cJSON *node)
 {
-    const char *begin = (const char *)cursor->at;
-    size_t digits = skip_digits(cursor);
-    int64_t whole = 0;
+    char *begin = (char *)at;
+    uint64_t whole = 0;
+    size_t size;
     cJSON *number;
 
     node->type = cJSON_Number;
-    cursor->at -= digits;
-    (void)check_number(cursor);
-    if (digits <= MAX_WHOLE_DIGITS && (const char *)cursor->at == begin + digits) {
-        for (size_t i = 0; i < digits; i++)
-            whole = whole * 10 + (begin[i] - '0');
+    for (; *at >= '0' && *at <= '9'; at++)
+        whole = whole * 10 + (*at - '0');
+    size = (size_t)((char *)at - begin);
+    if (size - 1 < MAX_WHOLE_DIGITS && *at != '.' && (*at | 0x20) != 'e') {
         node->valuedouble = (double)whole;
         node->valueint = whole < INT_MAX ? (int)whole : INT_MAX;
-        return true;
+        return at;
     }
-    number = cJSON_ParseWithLength(begin, (size_t)((const char *)cursor->at - begin));
+    size = strspn(begin, "+-.0123456789Ee");
+    number = cJSON_ParseWithLength(begin, size);
     if (number == NULL)
-        return false;
+        return NULL;
     node->valueint = number->valueint;
     node->valuedouble = number->valuedouble;
     cJSON_Delete(number);
-    return true;
+    return (unsigned char *)begin + size;
 }
 
-static bool build_value(struct builder *builder, struct cursor *cursor, cJSON *node);
+static unsigned char *build_value(struct builder *builder, unsigned char *at, cJSON *node);
 
 /* As cJSON links them: each to its neighbours, the first also back to the last. */
-static bool build_members(struct builder *builder, struct cursor *cursor, cJSON *parent)
+static unsigned char *build_members(struct builder *builder, unsigned char *at, cJSON *parent)
 {
     cJSON *last = NULL;
 
     do {
         cJSON *node;
 
-        cursor->at++;
-        skip_space(cursor);
-        if (is_next(cursor, '}') || is_next(cursor, ']'))
+        at = pass_space(at + 1);
+        if (*at == '}' || *at == ']')
             break;
         node = builder->node++;
-        if (parent->type == cJSON_Object) {
-            node->string = build_string(builder, cursor);
-            skip_space(cursor);
-            cursor->at++;
-        }
-        if (!build_value(builder, cursor, node))
-            return false;
+        if (parent->type == cJSON_Object)
+            at = pass_space(build_string(builder, at, &node->string)) + 1;
+        at = build_value(builder, at, node);
+        if (at == NULL)
+            return NULL;
         node->prev = last;
         if (last != NULL)
             last->next = node;
         else
             parent->child = node;
         last = node;
-    } while (is_next(cursor, ','));
+    } while (*at == ',');
     if (last != NULL)
         parent->child->prev = last;
-    cursor->at++;
-    return true;
+    return at + 1;
 }
 
-static bool build_value(struct builder *builder, struct cursor *cursor, cJSON *node)
+static unsigned char *build_value(struct builder *builder, unsigned char *at, cJSON *node)
 {
-    bool is_built = true;
-
-    skip_space(cursor);
-    switch (*cursor->at) {
+    at = pass_space(at);
+    switch (*at) {
     case '{':
     case '[':
-        node->type = *cursor->at == '{' ? cJSON_Object : cJSON_Array;
-        is_built = build_members(builder, cursor, node);
+        node->type = *at == '{' ? cJSON_Object : cJSON_Array;
+        at = build_members(builder, at, node);
         break;
     case '"':
         node->type = cJSON_String;
-        node->valuestring = build_string(builder, cursor);
+        at = build_string(builder, at, &node->valuestring);
         break;
     case 't':
         node->type = cJSON_True;
         node->valueint = 1;
-        cursor->at += strlen("true");
+        at += strlen("true");
         break;
     case 'f':
         node->type = cJSON_False;
-        cursor->at += strlen("false");
+        at += strlen("false");
         break;
     case 'n':
         node->type = cJSON_NULL;
-        cursor->at += strlen("null");
+        at += strlen("null");
         break;
     default:
-        is_built = build_number(node, cursor);
+        at = build_number(at, node);
         break;
     }
-    skip_space(cursor);
-    return is_built;
+    return at != NULL ? pass_space(at) : NULL;
 }
 
 cJSON *dream_json_parse_whole(const char *text, size_t size, bool *out_of_memory)
 {
     struct cursor cursor = { (const unsigned char *)text, (const unsigned char *)text + size, 0 };
     struct builder builder;
+    unsigned char *copy;
     cJSON *root;
 
     *out_of_memory = false;
     if (!check_value(&cursor, DREAM_JSON_MAX_DEPTH) || cursor.at != cursor.end)
         return NULL;
-    /* No text grows when it is decoded, and each has two quotes where it needs one NUL. */
-    root = calloc(1, cursor.values * sizeof(*root) + size);
+    root = calloc(1, cursor.values * sizeof(*root) + size + 1);
     *out_of_memory = root == NULL;
     if (root == NULL)
         return NULL;
-    builder = (struct builder){ root + 1, (char *)(root + cursor.values) };
-    cursor.at = (const unsigned char *)text;
-    *out_of_memory = !build_value(&builder, &cursor, root);
+    copy = memcpy(root + cursor.values, text, size);
+    builder = (struct builder){ root + 1, copy + size };
+    *out_of_memory = build_value(&builder, copy, root) == NULL;
     if (!*out_of_memory && !has_twins(root, out_of_memory))
         return root;
     free(root);
@@ -645,7 +680,11 @@ char *dream_json_print(const cJSON *value)
 
 const cJSON *dream_json_get(const cJSON *object, const char *name)
 {
-    return cJSON_IsObject(object) ? cJSON_GetObjectItemCaseSensitive(object, name) : NULL;
+    const cJSON *member = cJSON_IsObject(object) ? object->child : NULL;
+
+    while (member != NULL && (member->string[0] != name[0] || strcmp(member->string, name) != 0))
+        member = member->next;
+    return member;
 }
 
 const char *dream_json_string(const cJSON *object, const char *name)

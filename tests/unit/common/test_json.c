@@ -416,6 +416,36 @@ static void test_json_print__numbers_read_back_the_same(void **state)
     }
 }
 
+/* Strings are passed over by words of eight bytes. */
+static void test_json__sees_a_special_byte_wherever_it_stands(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_good;
+    } rows[] = {
+        { "\\\"", true }, { "\\n", true },   { "\xc3\xa9", true }, { "\x7f", true },  { "!", true },
+        { "\"", false },  { "\x1f", false }, { "\x01", false },    { "\x80", false }, { "\xff", false },
+    };
+    enum { PLACES = 18 };
+
+    (void)state;
+    for (size_t row = 0; row < COUNT(rows); row++) {
+        for (int before = 0; before < PLACES; before++) {
+            for (int after = 0; after < PLACES; after++) {
+                char text[2 * PLACES + 8];
+                int size = snprintf(text, sizeof(text), "\"%.*s%s%.*s\"", before, "~~~~~~~~~~~~~~~~~~~~",
+                                    rows[row].text, after, "                    ");
+                char *exact = malloc((size_t)size); /* nothing behind it is read */
+
+                memcpy(exact, text, (size_t)size);
+                if (is_json(exact, (size_t)size) != rows[row].is_good)
+                    fail_msg("row %zu with %d before and %d after", row, before, after);
+                free(exact);
+            }
+        }
+    }
+}
+
 static void test_json_whole__is_a_tree_as_cjson_links_it(void **state)
 {
     static const char text[] = " {\"a\\u0000\"";
@@ -433,8 +463,9 @@ static void test_json_whole__is_a_tree_as_cjson_links_it(void **state)
         assert_true(cJSON_Compare(value, whole, true));
         assert_int_equal(cJSON_GetArraySize(whole), cJSON_GetArraySize(value));
         assert_ptr_equal(whole->child->prev, cJSON_GetArrayItem(whole, cJSON_GetArraySize(whole) - 1));
-        assert_int_equal(cJSON_GetArrayItem(whole->child, 3) == NULL ? 0 : cJSON_GetArrayItem(whole->child, 3)->valueint,
-                         cJSON_GetArrayItem(value->child, 3) == NULL ? 0 : cJSON_GetArrayItem(value->child, 3)->valueint);
+        assert_int_equal(
+            cJSON_GetArrayItem(whole->child, 3) == NULL ? 0 : cJSON_GetArrayItem(whole->child, 3)->valueint,
+            cJSON_GetArrayItem(value->child, 3) == NULL ? 0 : cJSON_GetArrayItem(value->child, 3)->valueint);
         cJSON_Delete(value);
         free(whole);
     }
@@ -503,6 +534,7 @@ int main(void)
         cmocka_unit_test(test_json_readers__take_null_and_other_values),
         cmocka_unit_test(test_json_writers__make_the_expected_text),
         cmocka_unit_test(test_json_print__numbers_read_back_the_same),
+        cmocka_unit_test(test_json__sees_a_special_byte_wherever_it_stands),
         cmocka_unit_test(test_json_whole__is_a_tree_as_cjson_links_it),
         cmocka_unit_test(test_json_print__escapes_what_must_be),
         cmocka_unit_test(test_json_writers__replace_a_name_already_set),
