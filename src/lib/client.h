@@ -25,6 +25,7 @@
 #include "lib/rate_cache.h"
 #include "lib/retry.h"
 #include "lib/settings.h"
+#include "lib/signer.h"
 #include "lib/tier_cache.h"
 #include "lib/timers.h"
 
@@ -77,6 +78,7 @@ struct dreamapi_client {
     dream_rate_cache *rates;
     dreamapi_call *live_first; /* admitted and not finished, oldest first */
     dreamapi_call *live_last;
+    dream_nonces nonces;
     dream_extensions extensions;
     dreamapi_exchange probe;
     dream_timer probe_timer;

@@ -439,6 +439,7 @@ static bool sign(dreamapi_call *call)
 
     if (settings->signing_key == NULL || request->is_anonymous)
         return true;
+    call->signer.nonces = &call->client->nonces;
     status =
         dream_signer_sign(&call->signer, settings, request->method, dream_buffer_str(&request->url), &request->body);
     if (status != DREAMAPI_OK)

@@ -7,8 +7,6 @@
 
 #include "common/encoding.h"
 
-enum { NONCE_BYTES = 16 };
-
 static void split_url(const char *url, bool is_https, dream_signed_request *out)
 {
     const char *authority = strchr(url, ':') + strlen("://");
@@ -21,18 +19,27 @@ static void split_url(const char *url, bool is_https, dream_signed_request *out)
     out->query = query == NULL ? (dream_slice){ path, 0 } : (dream_slice){ query + 1, strlen(query + 1) };
 }
 
+static bool take_nonce(dream_nonces *nonces, const dream_settings *settings, char out[2 * DREAM_NONCE_SIZE + 1])
+{
+    if (nonces->left == 0) {
+        if (!dream_settings_random(settings, nonces->bytes, sizeof(nonces->bytes)))
+            return false;
+        nonces->left = DREAM_NONCES;
+    }
+    dream_hex_encode(nonces->bytes[--nonces->left], DREAM_NONCE_SIZE, out);
+    return true;
+}
+
 dreamapi_status dream_signer_sign(dream_signer *signer, const dream_settings *settings, const char *method,
                                   const char *url, const dream_buffer *body)
 {
-    unsigned char random[NONCE_BYTES];
-    char nonce[2 * NONCE_BYTES + 1];
+    char nonce[2 * DREAM_NONCE_SIZE + 1];
     dream_signed_request request = { .method = { method, strlen(method) } };
     dream_signing signing = { settings->signing_key, settings->keyid, nonce, dream_settings_wall_ms(settings) / 1000 };
 
     dream_signer_clear(signer);
-    if (!dream_settings_random(settings, random, sizeof(random)))
+    if (!take_nonce(signer->nonces, settings, nonce))
         return DREAMAPI_UNSUPPORTED;
-    dream_hex_encode(random, sizeof(random), nonce);
     split_url(url, settings->base_url.is_https, &request);
     if (body->size > 0) {
         dream_content_digest_make(&signer->digest, body->data, body->size);

@@ -12,6 +12,7 @@
 
 #define URL "https://api.example.com/api/data"
 
+static dream_nonces nonces;
 static char body[100];
 static char base[600];
 static size_t base_size;
@@ -47,6 +48,7 @@ static void sign(void *context, long count)
     dream_signer signer;
 
     memset(&signer, 0, sizeof(signer));
+    signer.nonces = &nonces;
     for (long i = 0; i < count; i++) {
         if (dream_signer_sign(&signer, settings, "POST", URL, &text) != DREAMAPI_OK)
             bench_die("no signature");
@@ -65,6 +67,7 @@ static void make_base(const dream_settings *settings)
     };
 
     memset(&signer, 0, sizeof(signer));
+    signer.nonces = &nonces;
     if (dream_signer_sign(&signer, settings, "POST", URL, &text) != DREAMAPI_OK)
         bench_die("no signature");
     request.content_digest = signer.digest.data;

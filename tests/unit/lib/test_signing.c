@@ -115,6 +115,30 @@ static void test_signing__each_try_is_signed_anew(void **state)
                         fixture_header(f, "/api/data", 2, "Idempotency-Key"));
 }
 
+/* They are drawn for several requests at once. */
+static void test_signing__no_number_is_used_twice(void **state)
+{
+    enum { REQUESTS = 3 * DREAM_NONCES + 1 };
+    fixture *f = *state;
+    dream_http_signature signature;
+    char nonces[REQUESTS][2 * DREAM_NONCE_SIZE + 1];
+    unsigned draws;
+
+    make_signing_client(f);
+    fixture_extensions(f, SIGNATURES);
+    draws = f->random_calls;
+    for (size_t i = 0; i < REQUESTS; i++) {
+        fixture_answer(f, "/api/usage", 200, NULL, USAGE);
+        fixture_expect(f, get_usage(f), DREAMAPI_OK);
+        assert_null(judge(f, "/api/usage", i, &signature));
+        assert_int_equal(strlen(signature.params.nonce), 2 * DREAM_NONCE_SIZE);
+        memcpy(nonces[i], signature.params.nonce, sizeof(nonces[i]));
+        for (size_t earlier = 0; earlier < i; earlier++)
+            assert_string_not_equal(nonces[i], nonces[earlier]);
+    }
+    assert_int_equal(f->random_calls - draws, 4);
+}
+
 static void test_signing__a_server_that_takes_no_signatures_is_sent_nothing(void **state)
 {
     fixture *f = *state;
@@ -224,6 +248,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_signing__health_is_asked_first_and_without_a_signature, fixture_set_up,
                                         fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_signing__each_try_is_signed_anew, fixture_set_up, fixture_tear_down),
+        cmocka_unit_test_setup_teardown(test_signing__no_number_is_used_twice, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_signing__a_server_that_takes_no_signatures_is_sent_nothing, fixture_set_up,
                                         fixture_tear_down),
         cmocka_unit_test_setup_teardown(test_signing__a_silent_server_is_sent_nothing, fixture_set_up,
