@@ -15,6 +15,9 @@
 
 /* Providers list a handful; look-up is linear. */
 enum { MAX_KEYS = 100 };
+/* In base64; the usual ones take about 100. */
+enum { MAX_HEADER = 192 };
+enum { HEADER_NONE, HEADER_WRITING, HEADER_READY };
 
 struct dream_jwks_key {
     char *kid; /* NULL: for tokens with any */
@@ -26,6 +29,9 @@ struct dream_jwks_key {
 
 struct dream_jwks {
     atomic_uint references;
+    atomic_int header_state; /* the two below change once, before HEADER_READY */
+    dream_jwks_header header;
+    char header_text[MAX_HEADER];
     size_t count;
     dream_jwks_key entries[];
 };
@@ -267,6 +273,29 @@ const dream_jwks_key *dream_jwks_find(const dream_jwks *jwks, const char *kid)
             return key;
     }
     return NULL;
+}
+
+bool dream_jwks_recall(const dream_jwks *jwks, dream_jwks_header *header)
+{
+    if (jwks == NULL || atomic_load_explicit(&jwks->header_state, memory_order_acquire) != HEADER_READY)
+        return false;
+    if (header->size != jwks->header.size || memcmp(header->text, jwks->header_text, header->size) != 0)
+        return false;
+    header->key = jwks->header.key;
+    header->how = jwks->header.how;
+    return true;
+}
+
+void dream_jwks_remember(dream_jwks *jwks, const dream_jwks_header *header)
+{
+    int none = HEADER_NONE;
+
+    if (header->size > MAX_HEADER || !atomic_compare_exchange_strong(&jwks->header_state, &none, HEADER_WRITING))
+        return;
+    jwks->header = *header;
+    jwks->header.text = jwks->header_text;
+    memcpy(jwks->header_text, header->text, header->size);
+    atomic_store_explicit(&jwks->header_state, HEADER_READY, memory_order_release);
 }
 
 size_t dream_jwks_count(const dream_jwks *jwks)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* jwks.h - a JSON Web Key Set (RFC 7517): the signing keys in it, RSA and P-256, by `kid`.
- * Immutable once parsed; shared by reference count between threads. */
+ * Immutable once parsed, but for what it remembers; shared by reference count between threads. */
 #ifndef DREAM_COMMON_JWKS_H
 #define DREAM_COMMON_JWKS_H
 
@@ -31,6 +31,18 @@ void dream_jwks_unref(dream_jwks *jwks);                                        
 const dream_jwks_key *dream_jwks_find(const dream_jwks *jwks, const char *kid); /* borrowed; NULL if not listed */
 size_t dream_jwks_count(const dream_jwks *jwks);
 const char *dream_jwks_kid(const dream_jwks *jwks, size_t index); /* NULL for a key without a name */
+/* What a token's first part came to: it is the same text for all tokens of a key, so that the next one's need not be read. */
+typedef struct dream_jwks_header {
+    const char *text;
+    size_t size;
+    const dream_jwks_key *key; /* of the same set */
+    dream_signature how;
+} dream_jwks_header;
+
+/* Fills the answer if the text is the one that is remembered, byte for byte. */
+bool dream_jwks_recall(const dream_jwks *jwks, dream_jwks_header *header);
+/* Keeps the first one it is given, if that is of usual size. It must have passed every check. */
+void dream_jwks_remember(dream_jwks *jwks, const dream_jwks_header *header);
 /* True if each key of `before` (may be NULL) is in `after` by the same name, bit for bit. */
 bool dream_jwks_has_all(const dream_jwks *after, const dream_jwks *before);
 

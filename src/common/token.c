@@ -194,17 +194,19 @@ static dream_token_status parse_object(const struct check *check, const dream_bu
     return DREAM_TOKEN_OK;
 }
 
-static dream_token_status decode(struct check *check, const struct part parts[3])
+/* With a header that is known, only the rest. */
+static dream_token_status decode(struct check *check, const struct part parts[3], bool has_header)
 {
     dream_buffer header_text = DREAM_BUFFER_INIT;
-    dream_token_status status;
+    dream_token_status status = DREAM_TOKEN_OK;
 
-    status = decode_part(check, parts[0], &header_text);
+    if (!has_header)
+        status = decode_part(check, parts[0], &header_text);
     if (status == DREAM_TOKEN_OK)
         status = decode_part(check, parts[1], &check->payload_text);
     if (status == DREAM_TOKEN_OK)
         status = decode_part(check, parts[2], &check->signature);
-    if (status == DREAM_TOKEN_OK)
+    if (status == DREAM_TOKEN_OK && !has_header)
         status = parse_object(check, &header_text, "header", &check->header);
     if (status == DREAM_TOKEN_OK)
         status = parse_object(check, &check->payload_text, "payload", &check->payload);
@@ -454,45 +456,58 @@ dream_token_status dream_claims_check(const dream_claims *claims, const dream_to
 /* ---- the whole ---- */
 
 /* What is signed is the text up to the second dot, as sent: `size` bytes. */
-static bool is_signed(const struct check *check, const char *token, size_t size, const dream_jwks_key *key,
-                      dream_signature how)
+static bool is_signed(const struct check *check, const char *token, size_t size, const dream_jwks_header *header)
 {
     const unsigned char *signature = (const unsigned char *)dream_buffer_str(&check->signature);
 
-    return dream_jwks_key_verify(key, how, token, size, signature, check->signature.size);
+    return dream_jwks_key_verify(header->key, header->how, token, size, signature, check->signature.size);
+}
+
+/* Which key is to have signed it, and how. */
+static dream_token_status read_header(const struct check *check, const dream_jwks *jwks, dream_jwks_header *out)
+{
+    dream_token_status status = check_header(check, &out->how);
+
+    if (status == DREAM_TOKEN_OK)
+        status = find_key(check, jwks, &out->key);
+    /* A key without a name is found for a header that has neither. */
+    if (status == DREAM_TOKEN_OK
+        && (dream_json_get(check->header, "alg") == NULL || !dream_jwks_key_takes(out->key, out->how)))
+        status = refuse(check, "Invalid JWT algorithm: the key is not for it.");
+    return status;
 }
 
 /* All checks; `check` is cleared by the caller. */
-static dream_token_status run(struct check *check, const char *token, const dream_jwks *jwks)
+static dream_token_status run(struct check *check, const char *token, dream_jwks *jwks)
 {
-    dream_signature how = DREAM_SIGNATURE_RS256;
-    const dream_jwks_key *key = NULL;
+    dream_jwks_header header = { .key = NULL };
     dream_token_status status;
     struct part parts[3];
+    bool is_known;
 
     if (!split(token, parts))
         return refuse_form(check);
-    status = decode(check, parts);
+    header.text = parts[0].at;
+    header.size = parts[0].size;
+    is_known = dream_jwks_recall(jwks, &header);
+    status = decode(check, parts, is_known);
     /* Of what cannot be read, the form is told first: of the whole, printable characters only. */
     if (status == DREAM_TOKEN_INVALID && !is_printable(token))
         return refuse_form(check);
-    if (status == DREAM_TOKEN_OK)
-        status = check_header(check, &how);
-    if (status == DREAM_TOKEN_OK)
-        status = find_key(check, jwks, &key);
-    /* A key without a name is found for a header that has neither. */
-    if (status == DREAM_TOKEN_OK && (dream_json_get(check->header, "alg") == NULL || !dream_jwks_key_takes(key, how)))
-        status = refuse(check, "Invalid JWT algorithm: the key is not for it.");
+    if (status == DREAM_TOKEN_OK && !is_known)
+        status = read_header(check, jwks, &header);
     if (status == DREAM_TOKEN_OK)
         status = read_claims(check);
     if (status != DREAM_TOKEN_OK)
         return status;
-    if (!is_signed(check, token, (size_t)(parts[2].at - 1 - token), key, how))
+    if (!is_signed(check, token, (size_t)(parts[2].at - 1 - token), &header))
         return refuse(check, "JWT signature is invalid.");
+    if (!is_known)
+        dream_jwks_remember(jwks, &header);
     return check_parties(check);
 }
 
-dream_token_status dream_token_verify(const char *token, const dream_jwks *jwks, const dream_token_rules *rules,
+dream_token_status dream_token_verify(const char *token, dream_jwks *jwks, const dream_token_rules *rules,
                                       dream_claims **out, char message[DREAM_TOKEN_MESSAGE])
 {
     struct check check = { .rules = rules, .message = message };

@@ -52,7 +52,7 @@ typedef struct dream_claims {
 
 /* `jwks` may be NULL (then every well-formed token is UNKNOWN_KEY). On OK `*out` is owned (dream_claims_unref).
  * `message` (may be NULL) gets the reason, in the words of the contract (wire cases jwt-*). */
-dream_token_status dream_token_verify(const char *token, const dream_jwks *jwks, const dream_token_rules *rules,
+dream_token_status dream_token_verify(const char *token, dream_jwks *jwks, const dream_token_rules *rules,
                                       dream_claims **out, char message[DREAM_TOKEN_MESSAGE]);
 /* The rules alone, for claims of a token that was verified before: OK, INVALID or FOREIGN. */
 dream_token_status dream_claims_check(const dream_claims *claims, const dream_token_rules *rules,

@@ -16,7 +16,7 @@
 #include "common/rsa.h"
 
 /* A slice takes new tokens only, so there is one for each. */
-enum { RSA_SLICE = 50, P256_SLICE = 8, SMOKE_SLICE = 4, ROUNDS = 51, SMOKE_ROUNDS = 3 };
+enum { RSA_SLICE = 25, P256_SLICE = 4, SMOKE_SLICE = 4, ROUNDS = 101, SMOKE_ROUNDS = 3 };
 
 #define PAYLOAD                                                                                                        \
     "{\"azp\":\"https://shop.example.test\",\"email\":\"ada@example.test\",\"exp\":4102444800,\"iat\":1700000000,"     \

@@ -175,6 +175,36 @@ static void test_jwks__lives_until_the_last_reference(void **state)
     assert_int_equal(dream_jwks_count(NULL), 0);
 }
 
+static void test_jwks__remembers_one_header_byte_for_byte(void **state)
+{
+    static const char text[] = "eyJhbGciOiJSUzI1NiJ9";
+    char longest[400];
+    dream_jwks *jwks = parse("{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"a\"," NUMBERS "}]}");
+    dream_jwks_header header = { longest, sizeof(longest), dream_jwks_find(jwks, "a"), DREAM_SIGNATURE_RS512 };
+    dream_jwks_header asked = { text, strlen(text), NULL, DREAM_SIGNATURE_RS256 };
+
+    (void)state;
+    memset(longest, 'A', sizeof(longest));
+    assert_false(dream_jwks_recall(NULL, &asked));
+    assert_false(dream_jwks_recall(jwks, &asked));
+    dream_jwks_remember(jwks, &header); /* too long to be kept */
+    assert_false(dream_jwks_recall(jwks, &header));
+    header.text = text;
+    header.size = strlen(text);
+    dream_jwks_remember(jwks, &header);
+    assert_true(dream_jwks_recall(jwks, &asked));
+    assert_ptr_equal(asked.key, header.key);
+    assert_int_equal(asked.how, DREAM_SIGNATURE_RS512);
+    asked.size--;
+    assert_false(dream_jwks_recall(jwks, &asked));
+    asked.text = "eyJhbGciOiJSUzI1NiJ8";
+    asked.size++;
+    assert_false(dream_jwks_recall(jwks, &asked));
+    dream_jwks_remember(jwks, &asked); /* the first one stays */
+    assert_false(dream_jwks_recall(jwks, &asked));
+    dream_jwks_unref(jwks);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -186,6 +216,7 @@ int main(void)
         cmocka_unit_test(test_jwks__refuses_what_is_no_key_set),
         cmocka_unit_test(test_jwks__an_empty_set_is_a_set),
         cmocka_unit_test(test_jwks__lives_until_the_last_reference),
+        cmocka_unit_test(test_jwks__remembers_one_header_byte_for_byte),
     };
 
     return cmocka_run_group_tests_name("jwks", tests, NULL, NULL);

@@ -274,6 +274,55 @@ static void test_token__every_changed_character_is_refused(void **state)
     free(token);
 }
 
+/* A set remembers the header of the first good token; others, before and after, are judged as if it did not. */
+static void test_token__a_header_that_is_known_spares_no_other_check(void **state)
+{
+    static const char other[] = "{\"typ\":\"JWT\",\"alg\":\"RS256\",\"kid\":\"rogue\"}";
+    static const char twice[] = "{\"sub\":\"user_1\",\"exp\":1700000060,\"exp\":1700000060}";
+    const struct {
+        char *token;
+        dream_token_status status;
+        const char *message;
+    } rows[] = {
+        { make_token(key, DREAM_RSA_SHA256, HEADER, PAYLOAD), DREAM_TOKEN_OK, "" },
+        { make_token(rogue, DREAM_RSA_SHA256, HEADER, PAYLOAD), DREAM_TOKEN_INVALID, "JWT signature is invalid." },
+        { make_token(key, DREAM_RSA_SHA512, HEADER, PAYLOAD), DREAM_TOKEN_INVALID, "JWT signature is invalid." },
+        { make_token(rogue, DREAM_RSA_SHA256, other, PAYLOAD), DREAM_TOKEN_OK, "" },
+        { make_token(key, DREAM_RSA_SHA256, other, PAYLOAD), DREAM_TOKEN_INVALID, "JWT signature is invalid." },
+        { make_token(key, DREAM_RSA_SHA256, HEADER, twice), DREAM_TOKEN_INVALID,
+          "Invalid JWT form. The payload is not a JSON object." },
+        { make_token(key, DREAM_RSA_SHA256, "{\"alg\":\"none\",\"kid\":\"live\"}", PAYLOAD), DREAM_TOKEN_INVALID,
+          "Invalid JWT algorithm \"none\". Supported: RS256,RS384,RS512." },
+    };
+    dream_buffer text = DREAM_BUFFER_INIT;
+
+    (void)state;
+    dream_buffer_text(&text, "{\"keys\":[");
+    append_jwk(&text, "live", key);
+    dream_buffer_char(&text, ',');
+    append_jwk(&text, "rogue", rogue);
+    dream_buffer_text(&text, "]}");
+    /* Each is the first once, and meets what that one left behind twice. */
+    for (size_t first = 0; first < COUNT(rows); first++) {
+        dream_jwks *set = dream_jwks_parse(text.data, text.size);
+
+        for (size_t i = 0; i < 2 * COUNT(rows); i++) {
+            size_t row = (first + i) % COUNT(rows);
+            dream_claims *claims;
+            char message[256];
+
+            if (dream_token_verify(rows[row].token, set, &rules, &claims, message) != rows[row].status
+                || strcmp(message, rows[row].message) != 0)
+                fail_msg("row %zu after row %zu: %s", row, first, message);
+            dream_claims_unref(claims);
+        }
+        dream_jwks_unref(set);
+    }
+    for (size_t row = 0; row < COUNT(rows); row++)
+        free(rows[row].token);
+    dream_buffer_clear(&text);
+}
+
 static void test_token__malformed_texts_are_refused(void **state)
 {
     static const struct {
@@ -619,6 +668,7 @@ int main(void)
         cmocka_unit_test(test_token__refuses_in_the_words_of_the_contract),
         cmocka_unit_test(test_token__bad_signature_is_refused),
         cmocka_unit_test(test_token__every_changed_character_is_refused),
+        cmocka_unit_test(test_token__a_header_that_is_known_spares_no_other_check),
         cmocka_unit_test(test_token__malformed_texts_are_refused),
         cmocka_unit_test(test_token__size_is_bounded),
         cmocka_unit_test(test_token__without_a_key_set_every_key_is_unknown),
