@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """summary.py FAILED NAME... -- DIR: adds up DIR/NAME.xml (JUnit XML), prints a table of what was tried, what held and how many
-seconds it took (DIR/NAME.seconds; DIR/total.seconds counts the builds too), and 'N passed, N failed' last.
+seconds it took (DIR/NAME.seconds; DIR/total.seconds counts the builds too) with the lines of DIR/NAME.note beneath, and
+'N passed, N failed' last.
 
 A report that is missing, empty or unreadable counts as a failure, and so does FAILED=1 with no failed case: a run that
 fell over must never look green.
@@ -26,6 +27,14 @@ def seconds(folder, name):
         return "-"
 
 
+def note(folder, name):
+    try:
+        with open(os.path.join(folder, name + ".note"), encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
 def row(part, passed, failed, time):
     print(f"{part:<10} {passed:>7} {failed:>7} {time:>8}")
 
@@ -46,6 +55,7 @@ def main():
         row(name, passed, failed, seconds(folder, name))
         if problem:
             print(f"  no report of {name}: {problem}")
+        print(note(folder, name), end="")
         total_passed, total_failed = total_passed + passed, total_failed + failed
     if was_failure and total_failed == 0:
         print("a test command failed without naming a case")
