@@ -79,6 +79,41 @@ fuzzing() {
     part_ends fuzz
 }
 
+# The library on the other mbedTLS and on the other processor that it is for: tests/ports. What a port needs and cannot get makes it fail.
+
+# port_needs LABEL COMMAND...
+port_needs() {
+    label=$1
+    shift
+    "$@" >"build-$label.log" 2>&1 && return 0
+    cat "build-$label.log" >&2
+    failed=1 parts="$parts $label"
+    return 1
+}
+
+port_mbedtls3() {
+    port_needs mbedtls3 sh tests/ports/mbedtls3.sh build-mbedtls3-prefix build-venv/bin/python || return 0
+    configure build-mbedtls3 --buildtype=debugoptimized -Dwerror=$werror -Dexamples=false -Db_sanitize=address,undefined -Db_lundef=false \
+        -Dpkg_config_path="$top/build-mbedtls3-prefix/lib/pkgconfig"
+    grep -q build-mbedtls3-prefix/lib/libmbedcrypto build-mbedtls3/build.ninja || die "build-mbedtls3 is not made with mbedTLS 3"
+    compile build-mbedtls3
+    unit_tests build-mbedtls3 mbedtls3 --suite common --suite lib --suite wire --suite sandbox --timeout-multiplier 5
+}
+
+# Without those that an emulator cannot run, which the table names.
+port_arm64() {
+    libraries="libstdc++6 libcmocka-dev"
+    for package in $build_packages; do
+        case $package in lib*-dev) libraries="$libraries $package" ;; esac
+    done
+    port_needs arm64 sh tests/ports/arm64.sh build-arm64-root $libraries || return 0
+    configure build-arm64 --buildtype=release -Dwerror=$werror -Dexamples=false --cross-file build-arm64-root/root.ini --cross-file tests/ports/arm64.ini
+    compile build-arm64
+    meson test -C build-arm64 --list --suite no-emulator 2>/dev/null | sed -n 's|.* / |  left out: |p' >"$results/arm64.note"
+    unit_tests build-arm64 arm64 --suite common --suite lib --suite wire --no-suite no-emulator --timeout-multiplier 10
+    DREAMAPI_ARM64_ROOT=$top/build-arm64-root/root DREAMAPI_ARM64_DIR=$top/build-arm64 end_to_end build arm64-e2e tests/ports
+}
+
 end_suite() {
     echo $(($(date +%s) - began)) >"$results/total.seconds"
     build-venv/bin/python tests/summary.py $failed $parts -- "$results"
@@ -126,6 +161,8 @@ suite_check() {
         # One searches its own memory for keys: ThreadSanitizer's shadow of it has no end.
         end_to_end build-tsan e2e-tsan $(service_tests | grep -v /test_signatures.py)
         fuzzing 600
+        port_mbedtls3
+        port_arm64
     else
         fuzzing 60
     fi

@@ -151,13 +151,14 @@ def members(group):
 
 class Worker:
     """One process (and the children it forks), in a process group of its own."""
+    command = [program()]
 
     def __init__(self, stage, witness, *words, kill_at=None, base_url=None):
         self.witness = witness
         env = {"DREAMAPI_BASE_URL": base_url or stage.serve.api, "DREAMAPI_SECRET_KEY": stage.names["<sk-app>"]}
         if kill_at:
             env["DREAM_KILL_AT"] = kill_at
-        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", program(), *map(str, words)], env=daemon.environment(env),
+        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *self.command, *map(str, words)], env=daemon.environment(env),
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         start_new_session=True)
 
