@@ -112,7 +112,8 @@ port_arm64() {
     meson test -C build-arm64 --list --suite no-emulator 2>/dev/null | sed -n 's|.* / |  left out: |p' >"$results/arm64.note"
     unit_tests build-arm64 arm64 --suite common --suite lib --suite wire --suite cli --suite net --suite service --suite sandbox \
         --suite dreamapid --suite fuzz --no-suite no-emulator --timeout-multiplier 10
-    DREAMAPI_ARM64_ROOT=$top/build-arm64-root/root DREAMAPI_ARM64_DIR=$top/build-arm64 end_to_end build arm64-e2e tests/ports
+    export DREAMAPI_ARM64_ROOT="$top/build-arm64-root/root" DREAMAPI_ARM64_DIR="$top/build-arm64"
+    end_to_end build arm64-e2e tests/ports
 }
 
 end_suite() {
