@@ -2,7 +2,6 @@
 """dreamapi, the command line, against the real service: each command's table and JSON, each exit status, what a terminal gets and a
 pipe does not, and a killed worker's journal shown, checked and settled to the unit."""
 
-import http.server
 import json
 import os
 import pty
@@ -15,6 +14,7 @@ import pytest
 
 import crash
 import daemon
+import listener
 import providers
 import stage as stages
 import tenant
@@ -223,25 +223,16 @@ def test_what_went_wrong_is_told_by_the_exit_status(stage, shell):
 @pytest.mark.parametrize("extensions", [[], ["idempotency", "server-side"]], ids=["once", "idempotent"])
 def test_what_may_have_been_done_is_told_with_the_way_to_repeat_it(extensions):
     """A service that takes requests and hangs up."""
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Handler(listener.Handler):
         def do_GET(self):
-            body = json.dumps({"status": "ok", "extensions": extensions}).encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(200, json.dumps({"status": "ok", "extensions": extensions}).encode())
 
         def do_POST(self):
             self.close_connection = True
 
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        env = {"DREAMAPI_BASE_URL": f"http://127.0.0.1:{server.server_port}", "DREAMAPI_SECRET_KEY": "sk_test_x"}
+    with listener.Listener(Handler) as server:
+        env = {"DREAMAPI_BASE_URL": server.url, "DREAMAPI_SECRET_KEY": "sk_test_x"}
         done = call("customers", "create", "--email", "a@example.test", "--timeout", "3", env=env)
-        server.shutdown()
     assert done.returncode == UNKNOWN and not done.stdout, done
     assert ("--idempotency-key" if extensions else "Look before you repeat it") in done.stderr, done
 
@@ -333,7 +324,7 @@ def test_colours_are_for_terminals_only(shell):
     assert "\033" not in shell("tiers", "list", env={"TERM": "xterm"}).stdout
 
 
-class Hostile(http.server.BaseHTTPRequestHandler):
+class Hostile(listener.Handler):
     """A service that answers /health with escape sequences, and with others only when it is let go."""
     go_on = threading.Event()
     PLAN = "a\\u001b[2Jb\\u009bc\\u202ed"
@@ -342,26 +333,15 @@ class Hostile(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/api/"):
             self.go_on.wait(20)
         body = ('{"status":"%s",\n "extensions":["x\\u0007\x7f"],\n "tiers":[]}' % self.PLAN).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        self.answer(200, body, Content_Type="application/json")
 
 
 @pytest.fixture
 def hostile():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hostile)
-    server.daemon_threads = True
     Hostile.go_on.clear()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield {"DREAMAPI_BASE_URL": f"http://127.0.0.1:{server.server_port}", "DREAMAPI_SECRET_KEY": "sk_live_x"}
-    Hostile.go_on.set()
-    server.shutdown()
-    server.server_close()
+    with listener.Listener(Hostile) as server:
+        yield {"DREAMAPI_BASE_URL": server.url, "DREAMAPI_SECRET_KEY": "sk_live_x"}
+        Hostile.go_on.set()
 
 
 def test_what_a_service_says_cannot_drive_the_terminal(hostile):

@@ -5,7 +5,6 @@ failure says today."""
 import contextlib
 import ctypes
 import datetime
-import http.server
 import json
 import os
 import re
@@ -23,6 +22,7 @@ from cryptography.x509.oid import NameOID
 
 import daemon
 import library
+import listener
 import providers
 import tenant
 
@@ -69,9 +69,8 @@ def test_a_code_behind_the_last_has_no_name_yet(lib):
     assert lib("status_name", max(CODES.values()) + 1) == b"DREAMAPI_UNKNOWN"
 
 
-class Odd(http.server.BaseHTTPRequestHandler):
+class Odd(listener.Handler):
     """A server that answers as the first part of the path says; /health always works, and announces nothing."""
-    protocol_version = "HTTP/1.1"
     ANSWERS = {"page": (200, b"<html>"), "old": (405, b""), "failing": (500, b'{"error":"Boom"}')}
 
     def do_GET(self):
@@ -86,27 +85,14 @@ class Odd(http.server.BaseHTTPRequestHandler):
 
     do_POST = do_GET
 
-    def answer(self, status, body):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
 
 @pytest.fixture(scope="module")
 def odd():
     """Where the odd server is."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Odd)
-    server.daemon_threads, server.closing = True, threading.Event()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.closing.set()
-    server.shutdown()
-    server.server_close()
+    with listener.Listener(Odd) as server:
+        server.closing = threading.Event()
+        yield server.url
+        server.closing.set()
 
 
 @pytest.fixture(scope="module")
@@ -209,10 +195,9 @@ class Scene:
             return status, client.error
 
     def unavailable(self):
-        listening = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Odd)
-        port = listening.server_address[1]
-        listening.server_close()
-        return self.call("tier_list", base_url=f"http://127.0.0.1:{port}", max_retries=0)
+        with listener.Listener(Odd) as gone:
+            pass
+        return self.call("tier_list", base_url=gone.url, max_retries=0)
 
     def outcome_unknown(self):
         status, error = self.call("customer_create", library.customer_params("ada@example.test"), base_url=self.odd + "/silent",

@@ -3,7 +3,6 @@
 client open, a transfer under way, threads calling or after a fork. `../load` has the programs; DREAMAPI_LONG=1 runs more rounds, and under
 valgrind."""
 
-import http.server
 import os
 import ssl
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 
 import certificates
 import daemon
+import listener
 
 pytestmark = pytest.mark.plain
 
@@ -26,51 +26,26 @@ STOP_HALFWAY = ("transfer-left", "fork-then-exit")
 VALGRIND = ["valgrind", "--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect", "--error-exitcode=9"]
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(listener.Handler):
     """Answers GET /health, on a connection of its own, and nothing else."""
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-
-    def log_message(self, *_):
-        pass
-
     def do_GET(self):
         if self.path != "/health":
             self.server.held.set()
             self.server.is_over.wait()
             return
-        body = b'{"status":"ok"}'
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer(200, b'{"status":"ok"}', Connection="close")
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """With a TLS context it speaks https. Threads that hold a request end when it does."""
-    daemon_threads = True
+class Server(listener.Listener):
+    """Threads that hold a request end when it does."""
 
     def __init__(self, tls=None):
-        super().__init__(("127.0.0.1", 0), Handler)
         self.held, self.is_over = threading.Event(), threading.Event()
-        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.server_address[1]}"
-        if tls:
-            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-        self.thread = threading.Thread(target=self.serve_forever, args=(0.02,))
+        super().__init__(Handler, tls)
 
-    def handle_error(self, request, client_address):
-        """A client that is killed in the middle is no error."""
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
+    def close(self):
         self.is_over.set()
-        self.shutdown()
-        self.thread.join()
-        self.server_close()
+        super().close()
 
 
 def compile_c(source, target, *words):

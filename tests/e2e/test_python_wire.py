@@ -5,12 +5,11 @@ typed call can send is decided as in tests/wire/run_library.c."""
 import asyncio
 import base64
 import dataclasses
-import http.server
 import json
-import threading
 
 import pytest
 
+import listener
 import wire
 from conftest import SUMMARY
 
@@ -112,26 +111,18 @@ class Stage:
     def __init__(self):
         stage = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1  # an answer in one piece, or the client acknowledges its head after 40 ms
-
-            def answer(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        class Handler(listener.Handler):
+            def serve(self):
+                body = self.body()
                 is_question = self.path == "/prefix/health" and stage.case_path != "/health"
                 if not is_question:
                     stage.asked.append((self.command, self.path, self.headers, body))
                 stage.give(self, {"status": 200, "headers": {}, "body": {"status": "ok"}} if is_question else stage.answer)
 
-            do_GET = do_POST = do_PATCH = do_DELETE = answer
+            do_GET = do_POST = do_PATCH = do_DELETE = serve
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = "http://127.0.0.1:%d/prefix" % self.server.server_port
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self.server = listener.Listener(Handler)
+        self.url = f"{self.server.url}/prefix"
 
     def begin(self, request, answer):
         self.case_path, self.answer, self.asked = request["path"], answer, []

@@ -4,7 +4,6 @@ read otherwise than from the real services, is wrong. Webhooks are checked by St
 `cryptography` against the published keys. The sandbox runs alone here, as sandbox_main; dreamapid is not involved."""
 
 import base64
-import http.server
 import json
 import pathlib
 import re
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 import daemon
+import listener
 
 # Clerk's client warns of fields of its own that it will drop.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -85,19 +85,13 @@ class Receiver:
         self.refuse = refuse
         receiver = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Handler(listener.Handler):
             def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.calls.append((time.monotonic(), dict(self.headers), body))
-                self.send_response(500 if len(receiver.calls) <= receiver.refuse else 200)
-                self.end_headers()
+                receiver.calls.append((time.monotonic(), dict(self.headers), self.body()))
+                self.answer(500 if len(receiver.calls) <= receiver.refuse else 200)
 
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/webhook"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server = listener.Listener(Handler)
+        self.url = f"{self.server.url}/webhook"
 
     def events(self, secret, account=None):
         """What was taken, verified by Stripe's own library."""
@@ -112,8 +106,7 @@ class Receiver:
         return [json.loads(body) for _, _, body in self.calls[self.refuse:]]
 
     def close(self):
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,6 @@ CODES = library.enum("error.h", "dreamapi_status")
 BODY = b'{"id":"evt_1","object":"event","data":{"text":"\xc3\xa9"}}'
 STRIPE_SECRETS = ("whsec_one", "whsec_two")
 STANDARD_SECRETS = tuple("whsec_" + base64.b64encode(text).decode() for text in (b"one secret of 24 bytes..", b"another secret, 24 bytes"))
-NOW = int(datetime.datetime.now(datetime.timezone.utc).timestamp())  # the packages have no other clock
 
 
 class Params(ctypes.Structure):
@@ -28,6 +27,12 @@ class Params(ctypes.Structure):
                 ("timestamp", ctypes.c_char_p), ("body", ctypes.c_char_p), ("body_size", ctypes.c_size_t),
                 ("secrets", ctypes.POINTER(ctypes.c_char_p)), ("tolerance_s", ctypes.c_int64), ("now_s", ctypes.c_int64),
                 ("replays", ctypes.c_void_p)]
+
+
+@pytest.fixture
+def now():
+    """The packages have no other clock."""
+    return int(datetime.datetime.now(datetime.timezone.utc).timestamp())
 
 
 @pytest.fixture(scope="module")
@@ -58,28 +63,31 @@ def judged_by_stripe(header, body, secret):
         return False
 
 
-GOOD = stripe_header(STRIPE_SECRETS[0], NOW)
+def good(now):
+    return stripe_header(STRIPE_SECRETS[0], now)
 
 
-@pytest.mark.parametrize("header", [
-    GOOD, stripe_header(STRIPE_SECRETS[0], NOW - 200), stripe_header(STRIPE_SECRETS[0], NOW - 400), stripe_header(STRIPE_SECRETS[1], NOW),
-    GOOD + ",v0=abc", GOOD + ",v1=" + "0" * 64, GOOD.replace("v1", "v0"), GOOD[:-1], "t=,v1=", "", "t=abc,v1=00",
+@pytest.mark.parametrize("make", [
+    good, lambda now: good(now - 200), lambda now: good(now - 400), lambda now: stripe_header(STRIPE_SECRETS[1], now),
+    lambda now: good(now) + ",v0=abc", lambda now: good(now) + ",v1=" + "0" * 64, lambda now: good(now).replace("v1", "v0"),
+    lambda now: good(now)[:-1], lambda _: "t=,v1=", lambda _: "", lambda _: "t=abc,v1=00",
 ], ids=range(11))
-def test_stripes_own_client_judges_a_header_as_the_library(lib, header):
+def test_stripes_own_client_judges_a_header_as_the_library(lib, now, make):
+    header = make(now)
     for body in (BODY, BODY + b" "):
         ours = verify(lib, 1, STRIPE_SECRETS[:1], body, header)
         assert (ours == "DREAMAPI_OK") == judged_by_stripe(header, body, STRIPE_SECRETS[0]), ours
 
 
-def test_a_header_that_stripe_signs_with_two_secrets_passes_with_either(lib):
-    header = GOOD + "," + stripe_header(STRIPE_SECRETS[1], NOW).split(",")[1]
+def test_a_header_that_stripe_signs_with_two_secrets_passes_with_either(lib, now):
+    header = good(now) + "," + stripe_header(STRIPE_SECRETS[1], now).split(",")[1]
     for secrets in (STRIPE_SECRETS, STRIPE_SECRETS[:1], STRIPE_SECRETS[1:]):
         assert verify(lib, 1, secrets, BODY, header) == "DREAMAPI_OK"
         assert judged_by_stripe(header, BODY, secrets[0])
 
 
 @pytest.mark.parametrize("package, prefix", [(standardwebhooks, "webhook-"), (svix, "svix-")], ids=["standardwebhooks", "svix"])
-def test_the_packages_of_svix_and_standard_webhooks_judge_as_the_library(lib, package, prefix):
+def test_the_packages_of_svix_and_standard_webhooks_judge_as_the_library(lib, now, package, prefix):
     sender = package.Webhook(STANDARD_SECRETS[0])
 
     def both(body, message, at, signature):
@@ -95,11 +103,11 @@ def test_the_packages_of_svix_and_standard_webhooks_judge_as_the_library(lib, pa
     def sign(at, body=BODY):
         return sender.sign("msg_1", datetime.datetime.fromtimestamp(at, datetime.timezone.utc), body.decode())
 
-    good, now = sign(NOW), str(NOW)
-    assert both(BODY, "msg_1", now, good) == "DREAMAPI_OK"
-    assert both(BODY, "msg_1", now, "v1,AAAA v1a,x " + good) == "DREAMAPI_OK"
-    assert both(BODY, "msg_2", now, good) == "DREAMAPI_AUTH"
-    assert both(BODY + b" ", "msg_1", now, good) == "DREAMAPI_AUTH"
-    assert both(BODY, "msg_1", now, good.replace("v1,", "v2,")) == "DREAMAPI_AUTH"
-    assert both(BODY, "msg_1", str(NOW - 400), sign(NOW - 400)) == "DREAMAPI_TIMEOUT"
-    assert both(BODY, "msg_1", "soon", good) == "DREAMAPI_PROTOCOL"
+    signature, at = sign(now), str(now)
+    assert both(BODY, "msg_1", at, signature) == "DREAMAPI_OK"
+    assert both(BODY, "msg_1", at, "v1,AAAA v1a,x " + signature) == "DREAMAPI_OK"
+    assert both(BODY, "msg_2", at, signature) == "DREAMAPI_AUTH"
+    assert both(BODY + b" ", "msg_1", at, signature) == "DREAMAPI_AUTH"
+    assert both(BODY, "msg_1", at, signature.replace("v1,", "v2,")) == "DREAMAPI_AUTH"
+    assert both(BODY, "msg_1", str(now - 400), sign(now - 400)) == "DREAMAPI_TIMEOUT"
+    assert both(BODY, "msg_1", "soon", signature) == "DREAMAPI_PROTOCOL"

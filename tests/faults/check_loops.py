@@ -5,8 +5,8 @@ request with 503, so that a loop needs both the descriptor and the timer.
 
   check_loops.py DOCUMENT COMPILER INCLUDE LIBRARY_FOLDER
 """
-import http.server
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -15,13 +15,17 @@ import tempfile
 import threading
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+sys.dont_write_bytecode = True
+
+import listener  # noqa: E402 - found by the path above
+
 CALLS = 5
 TIMEOUT_S = 60
 CUSTOMER = b'{"customer":{"id":"user_1"}}'
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class Handler(listener.Handler):
     lock = threading.Lock()
     requests = 0
 
@@ -31,13 +35,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             is_first = Handler.requests == 1
         time.sleep(0.05)
         body = b"{}" if is_first else CUSTOMER
-        self.send_response(503 if is_first else 200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *arguments):
-        pass
+        self.answer(503 if is_first else 200, body)
 
 
 def programs(document):
@@ -73,9 +71,7 @@ def run(program, address):
 
 
 def main():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_address[1]}"
+    address = listener.Listener(Handler).url
     found = programs(sys.argv[1])
     assert set(found) == {"loop_epoll", "loop_uv"}, sorted(found)
     failed = 0

@@ -2,9 +2,10 @@
 """A server that counts uses as the original hosted service does, and announces no leases: in plain, or with idempotency keys, or with
 batches. It looks at a witness at each count: `check` is called with the count before it, while nothing else is counted."""
 
-import http.server
 import json
 import threading
+
+import listener
 
 ANNOUNCED = {"plain": ["server-side"], "keyed": ["server-side", "idempotency"], "batch": ["server-side", "usage-batch"]}
 
@@ -18,18 +19,12 @@ class Bare:
         self.lose = lambda requests: False  # True: counted, but the connection breaks before the answer
         outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log_message(self, *arguments):
-                pass
-
+        class Handler(listener.Handler):
             def do_GET(self):
-                self.answer(*outer.get(self.path))
+                self.give(*outer.get(self.path))
 
             def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+                body = json.loads(self.body() or b"{}")
                 with outer.lock:
                     outer.requests += 1
                     lose = outer.lose(outer.requests)
@@ -38,36 +33,19 @@ class Bare:
                 if lose:
                     self.close_connection = True
                 else:
-                    self.answer(*answer)
+                    self.give(*answer)
 
-            def answer(self, status, body):
-                text = json.dumps(body).encode()
-                try:
-                    self.send_response(status)
-                    self.send_header("Content-Type", "application/json")
-                    self.send_header("Content-Length", str(len(text)))
-                    self.end_headers()
-                    self.wfile.write(text)
-                except (BrokenPipeError, ConnectionResetError):
-                    pass  # the program was killed
+            def give(self, status, body):
+                self.answer(status, json.dumps(body).encode(), Content_Type="application/json")
 
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request, address):
-                pass  # as above
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.url = "http://127.0.0.1:%d" % self.server.server_address[1]
-        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.server = listener.Listener(Handler)
+        self.url = self.server.url
 
     def __enter__(self):
-        self.thread.start()
         return self
 
     def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+        self.server.close()
 
     def get(self, path):
         if path.startswith("/health"):

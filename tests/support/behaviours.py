@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of tests/wire/behaviours.json: reads them, and is the server of one of them on a real socket. `behaviours.py --write` makes
 docs/behaviours.md of them."""
-import contextlib
-import http.server
 import json
 import pathlib
 import re
@@ -10,6 +8,8 @@ import socket
 import sys
 import threading
 import time
+
+import listener
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 FILE = TOP / "tests" / "wire" / "behaviours.json"
@@ -49,23 +49,14 @@ class Server:
             return
         server = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1  # an answer in one piece, or the client acknowledges its head after 40 ms
+        class Handler(listener.Handler):
+            def serve(self):
+                server.serve(self, self.body())
 
-            def answer(self):
-                with contextlib.suppress(ConnectionError):
-                    server.serve(self, self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            do_GET = do_POST = do_PATCH = do_DELETE = serve
 
-            do_GET = do_POST = do_PATCH = do_DELETE = answer
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/prefix"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        self.server = listener.Listener(Handler)
+        self.url = f"{self.server.url}/prefix"
 
     def __enter__(self):
         return self
@@ -73,8 +64,7 @@ class Server:
     def __exit__(self, *_):
         self.over.set()
         if self.server:
-            self.server.shutdown()
-            self.server.server_close()
+            self.server.close()
 
     def serve(self, handler, body):
         if handler.path == "/prefix/api/leases":

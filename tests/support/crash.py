@@ -2,7 +2,6 @@
 """Workers that spend units and are killed (tests/crash), and what an outside witness knows of them. The witness is a file that both
 map: per thread and account the least and the most units that can have been admitted."""
 
-import http.server
 import json
 import mmap
 import os
@@ -11,13 +10,13 @@ import signal
 import sqlite3
 import struct
 import subprocess
-import threading
 import time
 import urllib.error
 import urllib.request
 import zlib
 
 import daemon
+import listener
 
 ACCOUNTS, SLOTS = 8, 512
 HEAD, SLOT = struct.Struct("<4q"), struct.Struct(f"<{2 + 2 * ACCOUNTS}q")
@@ -50,17 +49,9 @@ class Leaseless:
     """The service as one that announces no leases: everything else passes through."""
 
     def __init__(self, api):
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                self.pass_on()
-
-            do_POST = do_GET
-
+        class Handler(listener.Handler):
             def pass_on(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                request = urllib.request.Request(api + self.path, data=body or None, method=self.command, headers={
+                request = urllib.request.Request(api + self.path, data=self.body() or None, method=self.command, headers={
                     name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection", "content-length")})
                 try:
                     with urllib.request.urlopen(request, timeout=20) as answer:
@@ -69,23 +60,15 @@ class Leaseless:
                     status, found = error.code, error.read()
                 if self.path == "/health":
                     found = found.replace(b'"leases"', b'"not-leases"')
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(found)))
-                self.end_headers()
-                self.wfile.write(found)
+                self.answer(status, found, Content_Type="application/json")
 
-            def log_message(self, *_):
-                pass
+            do_GET = do_POST = pass_on
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = listener.Listener(Handler)
+        self.url = self._server.url
 
     def close(self):
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
 
 class Witness:

@@ -7,7 +7,6 @@ all four, except the fetching of signing keys, which is counted apart. One lock 
 answer waits for a `Hold`."""
 
 import base64
-import http.server
 import json
 import threading
 import time
@@ -15,6 +14,8 @@ import urllib.parse
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+import listener
 
 MODES = ("live", "test")
 
@@ -117,7 +118,7 @@ class Providers:
                 self._servers[to, mode] = _start_server(self, to, mode)
 
     def url(self, to, mode):
-        return "http://127.0.0.1:%d" % self._servers[to, mode].server_port
+        return self._servers[to, mode].url
 
     def secret_key(self, to, mode):
         return f"sk_{mode}_standin{to}"
@@ -185,7 +186,7 @@ class Providers:
         for held in list(self._holds):
             held.release()
         for server in self._servers.values():
-            server.shutdown()
+            server.close()
             server.server_close()
 
     # What the servers below call.
@@ -299,38 +300,17 @@ def _clerk_user(user_id, email, public_metadata):
 
 
 def _start_server(providers, to, mode):
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
+    class Handler(listener.Handler):
         def _any(self):
-            size = int(self.headers.get("Content-Length") or 0)
-            raw = self.rfile.read(size)
-            body = None
+            raw, body = self.body(), None
             if raw and "json" in (self.headers.get("Content-Type") or ""):
                 body = json.loads(raw)
             elif raw:
                 body = dict(urllib.parse.parse_qsl(raw.decode(), keep_blank_values=True))
             path = urllib.parse.urlsplit(self.path).path
             status, headers, answer = providers.handle(to, mode, self.command, path, self.headers, body)
-            text = json.dumps(answer).encode()
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
+            self.answer(status, json.dumps(answer).encode(), **headers, Content_Type="application/json")
 
         do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _any
 
-        def log_message(self, *_):
-            pass
-
-    class Server(http.server.ThreadingHTTPServer):
-        request_queue_size = 256  # many services' calls may come at once; a refused connection would wait for a second try
-
-    server = Server(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-    return server
+    return listener.Listener(Handler)
