@@ -28,6 +28,10 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	// What a developer's shell has set for programs of their own is nothing to the tests.
+	for _, name := range []string{"DREAMAPI_BASE_URL", "DREAMAPI_SECRET_KEY", "DREAMAPI_PUBLISHABLE_KEY"} {
+		os.Unsetenv(name)
+	}
 	var err error
 	service, err = stand.Start(tiers)
 	if err != nil && !errors.Is(err, stand.ErrNoService) {
