@@ -90,7 +90,9 @@ static int serve(struct peer *peer, const char *user)
         }
     }
     peer->waits_since_ms = 0;
-    if (status == DREAMAPI_OK)
+    if (status == DREAMAPI_OK && decision.remaining == DREAMAPI_UNLIMITED)
+        (void)snprintf(text, sizeof(text), "served\n");
+    else if (status == DREAMAPI_OK)
         (void)snprintf(text, sizeof(text), "served, %lld left\n", (long long)decision.remaining);
     else
         (void)snprintf(text, sizeof(text), "refused: %s\n", words_for(decision.reason));
@@ -268,7 +270,8 @@ int main(int argc, char **argv)
     struct host host = { .last_waiting = &host.waiting };
     dreamapi_error error;
     if (argc < 3 || argc > 4) {
-        fprintf(stderr, "usage: %s ADDRESS PORT [JOURNAL]   (with DREAMAPI_BASE_URL and DREAMAPI_SECRET_KEY set)\n",
+        fprintf(stderr,
+                "usage: %s IPV4-ADDRESS PORT [JOURNAL]   (with DREAMAPI_BASE_URL and DREAMAPI_SECRET_KEY set)\n",
                 argv[0]);
         return 2;
     }

@@ -83,7 +83,11 @@ func (s *shop) signUp(w http.ResponseWriter, r *http.Request) {
 // report is reached only by requests that the user's plan admitted.
 func report(w http.ResponseWriter, r *http.Request) {
 	decision, _ := dreamapi.DecisionOf(r.Context())
-	fmt.Fprintf(w, "Here is your report. Plan %s, %d left.\n", decision.Plan(), decision.Remaining())
+	left := "no limit"
+	if decision.Remaining() != dreamapi.Unlimited {
+		left = fmt.Sprintf("%d left", decision.Remaining())
+	}
+	fmt.Fprintf(w, "Here is your report. Plan %s, %s.\n", decision.Plan(), left)
 }
 
 func (s *shop) upgrade(w http.ResponseWriter, r *http.Request) {
@@ -111,7 +115,11 @@ func main() {
 }
 
 func run(listen, journal string) error {
-	client, err := dreamapi.New(dreamapi.Options{Journal: journal, Log: func(level dreamapi.LogLevel, message string) { log.Printf("%s: %s", level, message) }})
+	client, err := dreamapi.New(dreamapi.Options{Journal: journal, Log: func(level dreamapi.LogLevel, message string) {
+		if level == dreamapi.LogLevelWarning {
+			log.Print(message)
+		}
+	}})
 	if err != nil {
 		return err
 	}
