@@ -50,7 +50,8 @@ class Stack:
             self.urls = json.loads(lines.next(START_S))
         except Failure:
             self.__exit__()
-            raise Failure("dreamapid did not start") from None
+            hint = "" if "--free-ports" in self.options else "; where another program has a port of its, ./dev up --free-ports takes others"
+            raise Failure("dreamapid did not start" + hint) from None
         return self
 
     def __exit__(self, *_):
