@@ -15,7 +15,8 @@ pytestmark = pytest.mark.plain
 TOP = daemon.ROOT
 INCLUDE = TOP / "include"
 PAGES = sorted(path for path in [*TOP.glob("*.md"), *(TOP / "docs").glob("*.md"), *(TOP / "include").rglob("*.md"),
-                                 *(TOP / "src").rglob("*.md"), *(TOP / "tests").rglob("*.md"), *(TOP / "examples").rglob("*.md")])
+                                 *(TOP / "src").rglob("*.md"), *(TOP / "tests").rglob("*.md"), *(TOP / "examples").rglob("*.md"),
+                                 *(TOP / "bindings").glob("**/README.md"), *(TOP / "packaging").rglob("*.md")])
 HEADERS = sorted((INCLUDE / "dreamapi").glob("*.h"))
 COMMANDS = ("serve", "migrate", "check", "restore", "lease list", "lease write-off", "tenant create", "key create", "key list", "key rotate",
             "key revoke", "audit list", "master-key rotate", "fixture load")
