@@ -681,6 +681,8 @@ void dream_journal_close(dream_journal *journal)
                 (void)msync(journal->base, sizeof(*header), MS_SYNC);
             }
         }
+        /* Before the next one looks: of two that close at once the second must find itself the last. */
+        (void)lock_byte(journal->fd, LOCK_USERS, F_UNLCK, false);
         (void)lock_byte(journal->fd, LOCK_MASTER, F_UNLCK, false);
     }
     drop(journal);

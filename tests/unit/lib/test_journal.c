@@ -419,6 +419,46 @@ static void test_journal__a_reboot_after_a_clean_close_leaves_no_doubt(void **st
     close_it(&o);
 }
 
+/* What somebody who waits to open or to close the file finds when a closing process lets go of its memory. Locks as in docs/journal.md. */
+static struct {
+    const char *path; /* NULL: nobody waits */
+    bool was_let_in, found_a_user;
+} waiter;
+
+static bool takes_lock(int fd, off_t byte)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1 };
+
+    return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+int __real_munmap(void *at, size_t size);
+int __wrap_munmap(void *at, size_t size);
+
+int __wrap_munmap(void *at, size_t size)
+{
+    if (waiter.path != NULL) {
+        int fd = open(waiter.path, O_RDWR | O_CLOEXEC);
+
+        waiter.was_let_in = fd >= 0 && takes_lock(fd, 8);
+        waiter.found_a_user = waiter.was_let_in && !takes_lock(fd, 9);
+        (void)close(fd);
+    }
+    return __real_munmap(at, size);
+}
+
+static void test_journal__who_waits_for_a_close_to_end_does_not_find_its_process_among_the_users(void **state)
+{
+    scene *s = *state;
+    opened o = open_it(s);
+
+    waiter.path = s->path;
+    close_it(&o);
+    waiter.path = NULL;
+    assert_true(waiter.was_let_in);
+    assert_false(waiter.found_a_user);
+}
+
 /* ---- debts, direct records, damage ---- */
 
 static dream_direct *direct_of(const opened *o, const char *user)
@@ -1125,6 +1165,7 @@ int main(void)
         WITH(test_journal__a_killed_owners_reservation_bills_nothing),
         WITH(test_journal__after_a_reboot_leases_are_settled_as_unproven),
         WITH(test_journal__a_reboot_after_a_clean_close_leaves_no_doubt),
+        WITH(test_journal__who_waits_for_a_close_to_end_does_not_find_its_process_among_the_users),
         WITH(test_journal__a_debt_outlives_a_kill_and_is_doubtful_after_a_reboot),
         WITH(test_journal__a_change_that_a_kill_cut_short_doubles_nothing),
         WITH(test_journal__a_lease_that_says_what_cannot_be_is_given_up_and_counted),
