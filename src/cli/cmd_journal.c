@@ -26,7 +26,7 @@ static const char *state_of(const cli_journal *journal)
 {
     return journal->is_live    ? "in use"
            : journal->is_clean ? "closed"
-                               : "left open: its process was killed, or the machine went down";
+                               : "left open: its process was killed or ended without closing it, or the machine went down";
 }
 
 /* ---- show ---- */
