@@ -27,7 +27,7 @@ tree=$work/dreamapi
 mkdir "$tree"
 # What is compiled, and what is installed beside it.
 cp -a meson.build meson_options.txt include src pkgconfig examples docs LICENSE CHANGELOG.md README.md "$tree"
-find "$tree" -name __pycache__ -prune -exec rm -rf {} +
+find "$tree" \( -name __pycache__ -o -path "*/examples/nginx/build" \) -prune -exec rm -rf {} +
 cp -a packaging/debian "$tree/debian"
 maintainer=$(sed -n 's/^Maintainer: //p' packaging/debian/control)
 cat >"$tree/debian/changelog" <<END
