@@ -13,6 +13,7 @@ import pytest
 import daemon
 import nginx
 import providers
+import shop
 import tenant
 
 pytestmark = pytest.mark.plain  # nginx has no sanitizer that the library could join
@@ -42,28 +43,11 @@ LOCATIONS = """
 """
 
 
-class Stage:
-    def __init__(self, folder):
-        self.folder = folder
-        self.serve = daemon.Daemon(folder, "--sandbox", "--free-ports", "--db", folder / "s.db")
-        self.keys = tenant.create(folder / "s.db", folder, tiers=TIERS)
-        self.identity = providers.Providers()
-
-    def customer(self, name, plan="free"):
-        with tenant.Backend(self.serve.api, self.keys["secretKey"]) as backend:
-            return backend.ask("POST", "/api/customers", {"email": f"{name}@example.test", "plan": plan}).json["customer"]["id"]
-
-    def usage(self, user_id):
-        with tenant.Backend(self.serve.api, self.keys["secretKey"]) as backend:
-            return backend.usage(user_id)
-
-    def token(self, user_id, **more):
-        return providers.user_token(user_id, self.keys["publishableKey"], **more)
-
+class Stage(shop.Shop):
     def settings(self):
         return {"dreamapi_base_url": self.serve.api, "dreamapi_publishable_key": self.keys["publishableKey"],
                 "dreamapi_secret_key_file": "secret.key", "dreamapi_journal": "usage.journal",
-                "dreamapi_jwks_url": self.identity.url("clerk", "live") + "/v1/jwks"}
+                "dreamapi_jwks_url": self.jwks_url()}
 
     def prefix(self, name):
         """A folder for one nginx, with what it serves."""
@@ -77,14 +61,10 @@ class Stage:
     def nginx(self, name, workers=4):
         return nginx.Nginx(self.prefix(name), LOCATIONS, self.settings(), workers)
 
-    def close(self):
-        self.identity.close()
-        self.serve.kill()
-
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory):
-    stage = Stage(tmp_path_factory.mktemp("nginx"))
+    stage = Stage(tmp_path_factory.mktemp("nginx"), TIERS)
     yield stage
     stage.close()
 

@@ -18,7 +18,7 @@ import pytest
 
 import daemon
 import providers
-import tenant
+import shop
 
 pytestmark = pytest.mark.plain
 
@@ -31,33 +31,16 @@ THREADS = 8
 KILLS = 60 if IS_LONG else 4
 
 
-class Stage:
+class Stage(shop.Shop):
     def __init__(self, folder, package_path):
-        self.folder, self.package_path = folder, package_path
-        self.serve = daemon.Daemon(folder, "--sandbox", "--free-ports", "--db", folder / "s.db")
-        self.keys = tenant.create(folder / "s.db", folder, tiers=TIERS)
-        self.identity = providers.Providers()
-
-    def customer(self, name, plan="free"):
-        with tenant.Backend(self.serve.api, self.keys["secretKey"]) as backend:
-            return backend.ask("POST", "/api/customers", {"email": f"{name}@example.test", "plan": plan}).json["customer"]["id"]
-
-    def usage(self, user_id):
-        with tenant.Backend(self.serve.api, self.keys["secretKey"]) as backend:
-            return backend.usage(user_id)
-
-    def token(self, user_id, **more):
-        return providers.user_token(user_id, self.keys["publishableKey"], **more)
+        super().__init__(folder, TIERS)
+        self.package_path = package_path
 
     def settings(self, journal):
         return daemon.environment({
             "DREAMAPI_BASE_URL": self.serve.api, "DREAMAPI_SECRET_KEY": self.keys["secretKey"], "PYTHONPATH": str(self.package_path),
             "DREAMAPI_PUBLISHABLE_KEY": self.keys["publishableKey"], "USAGE_JOURNAL": str(journal), "PYTHONDONTWRITEBYTECODE": "1",
-            "DREAMAPI_JWKS_URL": self.identity.url("clerk", "live") + "/v1/jwks"})
-
-    def close(self):
-        self.identity.close()
-        self.serve.kill()
+            "DREAMAPI_JWKS_URL": self.jwks_url()})
 
 
 @pytest.fixture(scope="module")
