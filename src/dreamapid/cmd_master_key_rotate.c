@@ -138,7 +138,7 @@ static bool replace_file(struct rotation *self)
 
 static bool rotate(struct rotation *self, const char *new_key_file)
 {
-    int lock = dreamd_database_lock_key(self->path, true, self->error);
+    int lock = dreamd_database_lock(self->path, true, self->error);
     bool is_done = lock >= 0 && read_keys(self, new_key_file) && rotate_database(self) && replace_file(self);
     if (lock >= 0)
         (void)close(lock);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_restore.c - `dreamapid restore`: marks a database that was put back from a backup. The backup does not know the leases that
- * were granted after it; until they have ended nothing is granted or admitted, and their holders report them again. */
+ * were granted after it; until they have ended nothing is granted or admitted, and their holders report them again.
+ * Under a running serve it would begin that wait for nothing: it takes the database alone, or is refused. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/timefmt.h"
 #include "dreamapid/command.h"
@@ -44,7 +46,7 @@ static int print_epoch(const dreamd_epoch *epoch)
     return dreamd_print_line(line) ? DREAMD_EXIT_OK : DREAMD_EXIT_FAILED;
 }
 
-static int restore(const char *path, const dreamd_lease_terms *terms)
+static int restore_locked(const char *path, const dreamd_lease_terms *terms)
 {
     char error[256];
     dreamd_epoch epoch;
@@ -59,6 +61,17 @@ static int restore(const char *path, const dreamd_lease_terms *terms)
                           : dreamd_failed("Nothing was changed: %s.", dreamd_database_failure(status));
     }
     dreamd_db_close(db);
+    return exit_status;
+}
+
+static int restore(const char *path, const dreamd_lease_terms *terms)
+{
+    char error[256];
+    int lock = dreamd_database_lock(path, true, error);
+    if (lock < 0)
+        return dreamd_failed("%s.", error);
+    int exit_status = restore_locked(path, terms);
+    (void)close(lock);
     return exit_status;
 }
 
@@ -94,8 +107,9 @@ const dreamd_command dreamd_command_restore = {
     "Marks a database that was put back from a backup",
     NULL,
     options,
-    "Run it before serve starts on the copy. For the longest time that a lease can last, units are neither\n"
-    "granted nor admitted (503 with Retry-After); holders of leases see the new epoch and report them again.\n"
-    "Prints {\"storeEpoch\",\"recoveringUntil\"}, and leaves an audit entry.\n" DREAMD_DEFAULT_DB_HELP,
+    "Run it before serve starts on the copy: it is refused while one runs. For the longest time that a lease can\n"
+    "last, units are neither granted nor admitted (503 with Retry-After); holders of leases see the new epoch and\n"
+    "report them again. Prints {\"storeEpoch\",\"recoveringUntil\"}, and leaves\n"
+    "an audit entry.\n" DREAMD_DEFAULT_DB_HELP,
     run,
 };

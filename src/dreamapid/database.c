@@ -126,22 +126,39 @@ static bool is_key_lost(dreamd_store *store, const char *path, dreamd_environmen
     return is_absent;
 }
 
-int dreamd_database_lock_key(const char *path, bool is_exclusive, char error[ERROR_SIZE])
+/* A new one is the database's owner's, as SQLite's own files are: on a new machine root may put a backup back before the service's
+ * user was there. One that is there is opened as it is. */
+static int open_lock(const char *name, const char *path)
+{
+    struct stat database;
+    int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return errno == EEXIST ? open(name, O_RDWR | O_CLOEXEC) : -1;
+    if (geteuid() == 0 && stat(path, &database) == 0 && fchown(fd, database.st_uid, database.st_gid) != 0) {
+        int reason = errno;
+        (void)close(fd);
+        errno = reason;
+        return -1;
+    }
+    return fd;
+}
+
+int dreamd_database_lock(const char *path, bool is_exclusive, char error[ERROR_SIZE])
 {
     char *name = NULL;
     int fd = -1;
     if (asprintf(&name, "%s.lock", path) < 0)
         name = NULL;
     else
-        fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        fd = open_lock(name, path);
     bool is_locked = fd >= 0 && flock(fd, (is_exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0;
     if (!is_locked) {
         if (fd < 0 || errno != EWOULDBLOCK)
             (void)refuse(path, strerror(name ? errno : ENOMEM), error);
         else if (is_exclusive)
-            (void)refuse(path, "a dreamapid that knows the old master key has it open: stop serve first", error);
+            (void)refuse(path, "another dreamapid has it open: stop serve first", error);
         else
-            (void)refuse(path, "its master key is being rotated; try again", error);
+            (void)refuse(path, "master-key rotate or restore is at work on it; try again", error);
         if (fd >= 0)
             (void)close(fd);
         fd = -1;
@@ -154,10 +171,10 @@ static bool find_key(dreamd_store *store, const char *path, dreamd_settings *set
                      char error[ERROR_SIZE])
 {
     struct key_check check = { settings->master_key, false };
-    int lock = dreamd_database_lock_key(path, false, error);
+    int lock = dreamd_database_lock(path, false, error);
     if (lock < 0)
         return false;
-    settings->master_key_lock = lock;
+    settings->database_lock = lock;
     if (is_key_lost(store, path, environment))
         return refuse(path, "its master key is missing: restore the .key file beside it or set DREAMAPID_MASTER_KEY",
                       error);

@@ -20,9 +20,10 @@ char *dreamd_database_locate(const char *given, bool *out_is_misuse, char error[
 dreamd_store *dreamd_database_open(const char *path, dreamd_settings *settings, dreamd_environment *environment,
                                    dreamd_metrics *metrics, char error[256]);
 
-/* Whoever holds this database's master key shares the lock `DB.lock`, so that the key is not changed under a process that knows the
- * old one; changing it takes the lock alone. An open file (closing it unlocks), or -1 with a sentence at once: nothing waits. */
-int dreamd_database_lock_key(const char *path, bool is_exclusive, char error[256]);
+/* Whoever holds this database's master key shares the lock `DB.lock`: serve above all. What must not be changed under a running process
+ * (the key, the store's epoch) is changed by who has the lock alone. An open file (closing it unlocks), or -1 with a sentence at once:
+ * nothing waits. */
+int dreamd_database_lock(const char *path, bool is_exclusive, char error[256]);
 
 #define DREAMD_DEFAULT_DB_HELP                                                                                         \
     "\nWithout --db: $STATE_DIRECTORY/dreamapid.db if systemd set that, else\n"                                        \

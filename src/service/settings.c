@@ -318,8 +318,8 @@ void dreamd_settings_clear(dreamd_settings *settings)
     free(settings->frontend_url);
     free(settings->allowed_origins);
     free(settings->assets_folder);
-    if (settings->master_key_lock > 0)
-        (void)close(settings->master_key_lock);
+    if (settings->database_lock > 0)
+        (void)close(settings->database_lock);
     dream_wipe(settings, sizeof *settings);
 }
 

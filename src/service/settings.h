@@ -32,7 +32,7 @@ typedef struct dreamd_settings {
     int64_t lease_grace_ms;       /* after that, until a silent holder's units count as lost */
     int64_t lease_close_days;     /* after a period's end, until its books are closed */
     unsigned char master_key[32]; /* seals stored signing keys and access tokens */
-    int master_key_lock;          /* a file that is closed when the key is forgotten; 0: none */
+    int database_lock;            /* a file that is closed when the key is forgotten; 0: none */
 } dreamd_settings;
 
 typedef const char *dreamd_getenv(void *context, const char *name);

@@ -481,6 +481,29 @@ def test_a_restore_waits_out_the_leases_it_does_not_know_and_books_them(tmp_path
         check(stage)
 
 
+def test_a_restore_is_refused_under_a_running_serve_which_goes_on_lending(tmp_path):
+    with stages.Stage(tmp_path, tiers=TIERS) as stage:
+        user_id, holder = stage.new_customer(), Holder(stage)
+        epoch = holder.ask()["storeEpoch"]
+        refused = daemon.run("restore", "--db", stage.db, check=False)
+        assert (refused.returncode, refused.stdout) == (1, "") and "stop serve first" in refused.stderr
+        holder.acquire(user_id, 10)
+        assert holder.ask()["storeEpoch"] == epoch
+        assert stage.serve.stop() == 0
+        assert daemon.last_json_line(daemon.run("restore", "--db", stage.db).stdout)["storeEpoch"] > epoch
+
+
+def test_a_restore_by_root_on_a_new_machine_leaves_the_services_user_the_lock(tmp_path):
+    """Whoever owns the database: a copy is put back by hand, with no DB.lock beside it."""
+    db, lock = tmp_path / "back.db", tmp_path / "back.db.lock"
+    daemon.run("migrate", "--db", db)
+    if os.geteuid() == 0:
+        os.chown(db, 65534, 65534)
+    daemon.run("restore", "--db", db)
+    assert (lock.stat().st_uid, lock.stat().st_gid) == (db.stat().st_uid, db.stat().st_gid)
+    assert lock.stat().st_mode & 0o777 == 0o600
+
+
 def test_two_processes_share_one_store(tmp_path):
     """One settles what the other granted, and both sweep."""
     env = {"DREAMAPID_LEASE_TTL_MS": "1000", "DREAMAPID_LEASE_GRACE_MS": "0"}
