@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cmd_dashboard.c - `dreamapi dashboard`: the figures of a project, or of all projects. Its users are `customers list`. */
+#include <stdio.h>
+#include <string.h>
+
 #include "commands.h"
 #include "session.h"
+#include "text.h"
 
 static void add_units(cli_table *table, const char *name, int64_t units)
 {
@@ -13,6 +17,18 @@ static void add_money(cli_table *table, const char *name, int64_t amount_minor)
 {
     cli_table_text(table, name);
     cli_table_money(table, amount_minor, NULL);
+}
+
+/* A moment as the service writes it, UTC without saying so ("2026-11-27 12:00:00"): shown as cli_table_time() shows one. Others are
+ * left as they are. */
+static void add_utc(cli_table *table, const char *name, const char *text)
+{
+    char time[CLI_NUMBER_SIZE];
+    size_t size = text ? strlen(text) : 0;
+    bool has_no_zone = size == sizeof "2026-11-27 12:00:00" - 1 && strspn(text, "0123456789-: ") == size;
+
+    (void)snprintf(time, sizeof time, "%sZ", has_no_zone ? text : "");
+    cli_table_field(table, name, has_no_zone ? time : text);
 }
 
 static dreamapi_status start_project(cli_session *session, dreamapi_call **out_call, dreamapi_error *error)
@@ -38,7 +54,7 @@ static void show_project(cli_session *session, dreamapi_call *call)
     add_money(table, "sales revenue", dreamapi_dashboard_store_total_revenue(dashboard));
     add_units(table, "stock", dreamapi_dashboard_total_inventory(dashboard));
     add_units(table, "products running low", dreamapi_dashboard_low_stock_products(dashboard));
-    cli_table_field(table, "last event", dreamapi_dashboard_last_event_at(dashboard));
+    add_utc(table, "last event", dreamapi_dashboard_last_event_at(dashboard));
     cli_table_free(table);
     dreamapi_dashboard_free(dashboard);
 }

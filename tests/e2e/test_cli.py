@@ -83,6 +83,11 @@ def test_a_customer_is_made_shown_changed_and_deleted(shell, tmp_path):
     assert gone.stdout == "" and gone.stderr.startswith("dreamapi: ")
 
 
+def test_who_asks_for_what_is_not_there_is_asked_about_the_id_or_the_name(shell):
+    for words in (("usage", "get", "user_none"), ("tiers", "check", "--plan", "pro", "--min-plan", "nonesuch")):
+        assert "Is the id or the name right" in shell(*words, status=NOT_FOUND).stderr
+
+
 def test_a_keyed_creation_is_repeated_without_a_second_customer(shell):
     words = ("customers", "create", "--email", "cli.once@example.test", "--idempotency-key", "once-1")
     assert shell.fields(*words)["id"] == shell.fields(*words)["id"]
@@ -171,6 +176,12 @@ def test_the_dashboard_and_its_totals(stage, shell):
     assert shell.fields("dashboard")["publishable key"] == stage.names["<pk-app>"]
     assert shell.fields("dashboard", "--totals")["mode"] == "live"
     assert shell.json("dashboard")[0]["filters"]["publishableKey"] == stage.names["<pk-app>"]
+
+
+def test_the_dashboards_last_event_has_its_zone_as_every_time_has(stage):
+    shell = Shell(stage, "shop")
+    assert stage.deliver(stage.order({"price_mug": 1})).status == 200
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", shell.fields("dashboard")["last event"])
 
 
 def test_a_file_is_uploaded(stage, shell, tmp_path):
