@@ -16,6 +16,7 @@ import pytest
 
 import daemon
 import dpkg_root
+import test_docs
 import test_install
 
 pytestmark = pytest.mark.plain
@@ -77,6 +78,56 @@ def test_the_list_of_symbols_is_that_of_the_headers():
     assert names == ["DREAMAPI_0", *declared], "packaging/debian/libdreamapi0.symbols names what is not declared, or not in order"
     soname = re.search(r"^dreamapi_soversion = '(\d+)'", (daemon.ROOT / "src" / "lib" / "meson.build").read_text(), re.MULTILINE)[1]
     assert first == f"libdreamapi.so.{soname} libdreamapi{soname} #MINVER#"
+
+
+def laid_out(package, folder):
+    """What debhelper puts into the package's folder of documents: the pages, and the examples below them."""
+    for kind, place in (("docs", folder), ("examples", folder / "examples")):
+        place.mkdir(parents=True)
+        for path in (path for pattern in lines(DEBIAN / f"{package}.{kind}") for path in daemon.ROOT.glob(pattern)):
+            if path.is_dir():
+                shutil.copytree(path, place / path.name, ignore=shutil.ignore_patterns("build", "__pycache__"))
+            else:
+                shutil.copy(path, place)
+    return folder
+
+
+def links(folder):
+    """(page, target) of each relative link of each page, without fragments."""
+    for page in sorted(folder.rglob("*.md")):
+        for target in re.findall(r"\]\(([^)\s]+)\)", test_docs.FENCE.sub("", page.read_text(encoding="utf-8"))):
+            if not re.match(r"[a-z]+:|#", target):
+                yield page, target.partition("#")[0]
+
+
+def lost_links(folder):
+    return [(str(page.relative_to(folder)), target) for page, target in links(folder)
+            if not (page.parent / target).exists() or folder not in (page.parent / target).resolve().parents]
+
+
+@pytest.mark.parametrize("package", ["libdreamapi-dev", "dreamapid"])
+def test_links_of_packaged_pages_lead_to_packaged_files(package, tmp_path):
+    folder = laid_out(package, tmp_path / package)
+    before, lost = len(list(links(folder))), lost_links(folder)
+    assert lost  # else there is no work for fit_links.py
+    subprocess.run([sys.executable, DEBIAN / "fit_links.py", folder, tmp_path / "none"], check=True)
+    assert lost_links(folder) == []
+    assert len(list(links(folder))) >= before - len(lost)
+
+
+def test_a_link_to_what_the_package_does_not_have_becomes_where_that_is(tmp_path):
+    (tmp_path / "examples" / "shop").mkdir(parents=True)
+    (tmp_path / "tokens.md").write_text("# Tokens\n")
+    pages = {
+        "a.md": (
+            "[shop](../examples/shop), [`tests/b.py`](../tests/b.py), [p](p.py), [c](c.md#d), [man](x.8), [t](tokens.md#e), [f](#f), [w](https://x.test)",
+            "[shop](examples/shop), `tests/b.py` (in the source), p (docs/p.py in the source), c (in /usr/share/doc/libdreamapi-dev), x(8), "
+            "[t](tokens.md#e), [f](#f), [w](https://x.test)"),
+        "examples/shop/README.md": ("[t](../../docs/tokens.md#e)\n```\n[x](y)\n```\n", "[t](../../tokens.md#e)\n```\n[x](y)\n```\n")}
+    for page, (text, _) in pages.items():
+        (tmp_path / page).write_text(text)
+    subprocess.run([sys.executable, DEBIAN / "fit_links.py", tmp_path], check=True)
+    assert {page: (tmp_path / page).read_text() for page in pages} == {page: text for page, (_, text) in pages.items()}
 
 
 def test_what_the_build_needs_is_what_dev_installs():
@@ -219,6 +270,13 @@ def test_a_program_is_built_with_the_installed_cmake_package(root, tmp_path):
     for name in ("shared", "static", "plusplus"):
         run = subprocess.run([tmp_path / "build" / name], check=True, stdout=subprocess.PIPE, text=True, env=with_library(root))
         assert run.stdout.strip() == VERSION
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("package", ["libdreamapi-dev", "dreamapid"])
+def test_links_of_installed_pages_lead_to_installed_files(package, root):
+    folder = root.path / "usr/share/doc" / package
+    assert list(links(folder)) and lost_links(folder) == []
 
 
 @pytest.mark.long
