@@ -92,6 +92,54 @@ def test_every_source_file_begins_with_its_licence_and_says_what_it_is():
     assert not wrong, wrong
 
 
+def all_files():
+    """Every file of the tree, without what builds made."""
+    for base, folders, names in os.walk(TOP):
+        folders[:] = [name for name in folders if not name.startswith(("build", ".", "__pycache__", "node_modules"))]
+        yield from (os.path.join(base, name) for name in names if name != ".git")
+
+
+def test_every_build_file_begins_with_its_licence():
+    wrong, seen = [], 0
+    for path in all_files():
+        if os.path.basename(path) in ("meson.build", "meson_options.txt"):
+            seen += 1
+            with open(path, encoding="utf-8") as file:
+                if file.readline() != "# SPDX-License-Identifier: Apache-2.0\n":
+                    wrong.append(os.path.relpath(path, TOP))
+    assert seen > 20
+    assert not wrong, wrong
+
+
+PRIVATE_KEY = re.compile(rb"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s")
+# A key as Clerk, Stripe, svix and we ourselves hand them out. Tests have some that are patterns (sk_live_00...01) or published examples.
+SECRET = re.compile(rb"\b(?:[sr]k_(?:live|test)_[0-9A-Za-z]{20}|whsec_[0-9A-Za-z+/]{20})")
+
+
+def secrets_in(path, text):
+    is_test = "tests" in os.path.relpath(path, TOP).split(os.sep) or path.endswith("_test.go")
+    return PRIVATE_KEY.findall(text) + ([] if is_test else SECRET.findall(text))
+
+
+def test_no_secret_is_in_the_source():
+    found, seen = {}, 0
+    for path in all_files():
+        seen += 1
+        with open(path, "rb") as file:
+            secrets = secrets_in(path, file.read())
+        if secrets:
+            found[os.path.relpath(path, TOP)] = secrets
+    assert seen > 500
+    assert not found
+
+
+@pytest.mark.parametrize("path, text, is_found", [
+    ("src/a.c", b'"sk_live_' + b"4eC39HqLyjWDarjtT1zd" + b'"', True), ("docs/a.md", b"whsec_" + b"c2VjcmV0IG9mIDI0IGJ5dGVz", True),
+    ("tests/a.pem", b"-----BEGIN EC " + b"PRIVATE KEY-----\nMHc", True), ("docs/a.md", b"sk_test_0123456789abcdef, sk_live_...", False)])
+def test_a_secret_in_the_source_would_be_found(path, text, is_found):
+    assert bool(secrets_in(os.path.join(TOP, path), text)) == is_found
+
+
 # An event's name as it is logged: the second argument of dreamd_log, or what a file's own helper passes on.
 LOGGED = re.compile(r'(?:dreamd_log\(DREAMD_LOG_\w+,|log_fault\(db,)\s*"([a-z_]+)"')
 
