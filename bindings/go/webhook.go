@@ -127,12 +127,13 @@ func VerifyWebhook(header http.Header, body []byte, options WebhookOptions) erro
 		}
 		params.replays = replays.replays
 	}
-	var start unsafe.Pointer
-	if len(body) > 0 {
-		start = unsafe.Pointer(&body[0])
+	bytes := body
+	if len(body) == 0 {
+		bytes = []byte{0} // to point at
 	}
 	var failed C.dreamapi_error
-	if C.go_webhook_verify(params, start, C.size_t(len(body)), &failed) != C.DREAMAPI_OK {
+	// The pointer is made in the call: then cgo asks that the bytes hold no Go pointer, and not all that they were allocated with.
+	if C.go_webhook_verify(params, unsafe.Pointer(&bytes[0]), C.size_t(len(body)), &failed) != C.DREAMAPI_OK {
 		return failure(&failed, nil)
 	}
 	return nil

@@ -205,3 +205,15 @@ func signedLikeStripe(at time.Time, secret, body string) string {
 	fmt.Fprintf(mac, "%d.%s", at.Unix(), body)
 	return fmt.Sprintf("t=%d,v1=%s", at.Unix(), hex.EncodeToString(mac.Sum(nil)))
 }
+
+// A reader may keep its buffer beside pointers of Go's; the bytes alone are lent to C.
+func TestVerifyWebhookTakesABodyFromAStructWithPointers(t *testing.T) {
+	reader := &struct {
+		next  *int
+		bytes [256]byte
+	}{next: new(int)}
+	size := copy(reader.bytes[:], stripeBody)
+	if err := dreamapi.VerifyWebhook(stripeHeader(stripeGood), reader.bytes[:size], ofStripe); err != nil {
+		t.Fatal(err)
+	}
+}
