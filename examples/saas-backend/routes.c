@@ -124,6 +124,7 @@ static int is_subscription(const dreamapi_tier *tier)
     return !mode || strcmp(mode, "one_off") != 0;
 }
 
+/* -1 for a plan that is sold no longer: somebody may be paying for it. */
 static int64_t price_of(const dreamapi_tiers *tiers, const char *plan)
 {
     for (size_t i = 0; i < dreamapi_tiers_count(tiers); i++) {
@@ -131,7 +132,7 @@ static int64_t price_of(const dreamapi_tiers *tiers, const char *plan)
         if (strcasecmp(dreamapi_tier_id(tier), plan) == 0)
             return dreamapi_tier_price(tier);
     }
-    return 0; /* a plan that is sold no longer */
+    return -1;
 }
 
 /* The cheapest plan above this price; NULL: there is none. */
@@ -201,7 +202,7 @@ static void upgrade(const struct shop *shop, const http_request *request, http_a
     const char *tier = next_tier(tiers, price);
     if (!tier)
         http_refuse(answer, 409, "You have the largest plan.");
-    else if (price > 0)
+    else if (price != 0)
         offer_portal(shop, user, answer);
     else
         offer_checkout(shop, user, tier, answer);

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 
@@ -130,6 +131,15 @@ def test_the_upgrade_is_the_next_plan_and_for_who_pays_the_portal(up, backend):
     page = backend.ask("POST", "/upgrade", up.token(user))
     assert page.status == 201 and page.json["tier"] == "pro" and page.json["url"].startswith("http://")
     assert backend.ask("POST", "/upgrade").status == 401
+
+
+def test_who_may_pay_for_a_plan_that_is_sold_no_longer_gets_the_portal(up, backend):
+    user = up.customer("loyal")
+    token = up.token(user)
+    with sqlite3.connect(up.db) as db:
+        db.execute("UPDATE customers SET plan = 'vintage', current_plan = 'vintage' WHERE user_id = ?", (user,))
+    page = backend.ask("POST", "/upgrade", token)
+    assert "tier" not in page.json and "portal_create" in backend.log(), page.text  # this one pays nothing, so the portal has no page
 
 
 @pytest.mark.parametrize("method, path, status", [("GET", "/health", 200), ("GET", "/nothing", 404), ("GET", "/answer", 405), ("PUT", "/me", 405)])
