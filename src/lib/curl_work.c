@@ -169,8 +169,10 @@ static CURLcode set_route(dream_curl_work *work, const dream_curl_setup *setup)
     CURLcode code = CURLE_OK;
 
     SET(CURLOPT_URL, url);
-    if (setup->ca_file != NULL)
+    if (setup->ca_file != NULL) {
         SET(CURLOPT_CAINFO, setup->ca_file);
+        SET(CURLOPT_CAPATH, NULL); /* the system's folder would be trusted beside it */
+    }
     if (setup->proxy != NULL)
         SET(CURLOPT_PROXY, setup->proxy);
     /* A plain-text secret bound for this machine must not travel to a proxy that the environment names. */
