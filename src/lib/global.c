@@ -19,8 +19,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* What a thread does in libcurl at a time takes milliseconds: nothing there waits. */
-enum { MAX_EXIT_WAIT_MS = 1000 };
+/* Nothing in libcurl waits. What takes longest is a new connection's reading of the system's certificates, some 40 ms, and libcurl may begin
+ * MAX_CONNECTIONS (transport_curl.c) at a time. */
+enum { MAX_EXIT_WAIT_MS = 5000 };
 
 static struct {
     pthread_mutex_t lock;
@@ -42,10 +43,15 @@ static void wait_at_exit(void)
         (void)poll(NULL, 0, 1);
 }
 
+bool dream_global_is_ending(void)
+{
+    return atomic_load(&shared.is_ending);
+}
+
 bool dream_global_enter(void)
 {
     atomic_fetch_add(&shared.inside, 1);
-    return !atomic_load(&shared.is_ending);
+    return !dream_global_is_ending();
 }
 
 void dream_global_leave(void)

@@ -12,5 +12,6 @@ void dream_global_release(void);
  * leave libcurl alone. Each is followed by dream_global_leave, whatever it said. */
 bool dream_global_enter(void);
 void dream_global_leave(void);
+bool dream_global_is_ending(void);
 
 #endif

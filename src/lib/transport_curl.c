@@ -511,6 +511,9 @@ static void tell_curl(struct transport *transport, curl_socket_t fd, int what)
 {
     int running;
 
+    /* The exit's handler waits for this thread, so it does not go on with what is left. */
+    if (transport->has_tls && dream_global_is_ending())
+        transport->is_over = transport->is_broken = true;
     if (transport->is_broken || transport->multi == NULL)
         return;
     if (curl_multi_socket_action(transport->multi, fd, what, &running) != CURLM_OK)

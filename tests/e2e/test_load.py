@@ -3,7 +3,9 @@
 client open, a transfer under way, threads calling or after a fork. `../load` has the programs; DREAMAPI_LONG=1 runs more rounds, and under
 valgrind."""
 
+import contextlib
 import os
+import socket
 import ssl
 import subprocess
 import threading
@@ -113,6 +115,22 @@ def test_a_host_comes_to_a_clean_end(host, plugins, case, kind):
 def test_a_host_that_spoke_https_comes_to_a_clean_end(host, plugins, tls, case, kind):
     context, authority = tls
     run_host([host, case, *plugins[kind]], case, {"CA_FILE": str(authority)}, context)
+
+
+# Each connection reads all the system's certificates: 64 that begin at once take seconds, more on a busy machine.
+def test_a_host_that_begins_many_connections_over_https_comes_to_a_clean_end(host, plugins):
+    assert os.path.getsize("/etc/ssl/certs/ca-certificates.crt") > 100000
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent, contextlib.ExitStack() as kept:
+        env = {**daemon.environment(), "BASE_URL": f"https://127.0.0.1:{silent.getsockname()[1]}"}
+        process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", host, "connections-begun", plugins["shared"][0]], env=env,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        kept.callback(process.kill)
+        assert process.stdout.readline() == "running\n"
+        silent.settimeout(30)
+        for _ in range(3):  # have begun to speak
+            assert kept.enter_context(silent.accept()[0]).recv(1)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, (process.returncode, out + err)
 
 
 def test_a_plugin_with_the_archive_within_shows_nothing_of_it(plugins):

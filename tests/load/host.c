@@ -21,7 +21,7 @@
 #include "plugin.h"
 
 /* What the loader itself keeps of a round, for a plugin that uses libcurl and nothing of ours, is below 200 bytes. */
-enum { MAX_BYTES_A_ROUND = 1024, MAX_BYTES_ONCE = 4096, CALLERS = 4, CALLS = 50 };
+enum { MAX_BYTES_A_ROUND = 1024, MAX_BYTES_ONCE = 4096, CALLERS = 4, CALLS = 50, CONNECTIONS = 64 };
 
 struct plugin {
     void *handle;
@@ -215,6 +215,18 @@ static void transfer_left(char **paths)
     start_and_wait(&plugin, paths[0]);
 }
 
+/* So many at once that libcurl begins as many connections as it may. What it does then has to be over when the last handler runs. */
+static void connections_begun(char **paths)
+{
+    require(atexit(close_late) == 0, "no handler");
+    open_plugin(&late, paths[0]);
+    for (int i = 0; i < CONNECTIONS; i++)
+        require(late.start() == 0, "no call");
+    puts("running");
+    fflush(stdout);
+    (void)getchar();
+}
+
 static atomic_int calls;
 
 static void *call_for_ever(void *data)
@@ -274,6 +286,7 @@ static const struct {
     { "client-left", client_left },
     { "freed-late", freed_late },
     { "transfer-left", transfer_left },
+    { "connections-begun", connections_begun },
     { "threads-calling", threads_calling },
     { "fork-then-exit", fork_then_exit },
 };
