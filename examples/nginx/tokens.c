@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokens.c - remembers for some seconds whose a verified token is, by its whole text.
- * The library remembers verified tokens as well, but under their SHA-256, which costs a tenth of what nginx needs for a request. Keep-alive
+ * The library remembers verified tokens as well, but only its own thread may ask it here, as what it does not remember may wait for keys. Keep-alive
  * clients send one token again and again, so a plain table in which a newer token takes an older one's place is enough. Only tokens whose
  * signature was checked get in: nobody fills it without an account. */
 #include "module.h"

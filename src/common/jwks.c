@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* jwks.c - reads a key set. A set mixes keys for many purposes, so one that we
  * cannot use is passed over; only a text that is no set at all is refused. Nothing
- * changes after parsing but the reference count, which is atomic. */
+ * changes after parsing but the reference count, which is atomic, and the one header
+ * that is remembered, which is written once. */
 #include "common/jwks.h"
 
 #include <stdatomic.h>

@@ -103,7 +103,8 @@ static int run_in_group(const char *group, int argc, char **argv)
 }
 
 /* A core file would hold every secret this process has. 1 byte, not 0: a kernel that pipes cores into a program takes 0 for that
- * program's to judge, and 1 for none (core(5)). The hard limit stays, for who must debug (prlimit). */
+ * program's to judge, and 1 for none (core(5)). The hard limit stays, for who must debug (prlimit), also
+ * one of 0, under which nothing can be set. */
 static void forbid_core(void)
 {
     struct rlimit core;
