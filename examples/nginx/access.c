@@ -264,6 +264,32 @@ static int is_same(const ngx_str_t *a, const ngx_str_t *b)
     return a->len == b->len && ngx_strncmp(a->data, b->data, a->len) == 0;
 }
 
+static int has_paid(const ngx_dreamapi_visit *visit, const ngx_str_t *meter)
+{
+    for (const ngx_dreamapi_paid *one = visit->paid; one != NULL; one = one->next) {
+        if (is_same(&one->meter, meter))
+            return 1;
+    }
+    return 0;
+}
+
+/* Notes what was paid before the visit becomes one of another meter. */
+static ngx_int_t change_meter(ngx_dreamapi_visit *visit, const ngx_str_t *meter)
+{
+    ngx_dreamapi_paid *one;
+
+    if (visit->is_admitted && !has_paid(visit, &visit->meter)) {
+        one = ngx_palloc(visit->request->pool, sizeof(*one));
+        if (one == NULL)
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        *one = (ngx_dreamapi_paid){ visit->meter, visit->paid };
+        visit->paid = one;
+    }
+    visit->meter = *meter;
+    visit->is_admitted = has_paid(visit, meter);
+    return NGX_OK;
+}
+
 /* Makes the visit one of this location: a request that was sent on from another one may have to pay here too. */
 static ngx_int_t arrive(ngx_http_request_t *r, ngx_dreamapi_visit **visit)
 {
@@ -278,10 +304,8 @@ static ngx_int_t arrive(ngx_http_request_t *r, ngx_dreamapi_visit **visit)
         return rc;
     if (*visit == NULL && (*visit = begin_visit(r)) == NULL)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    (*visit)->meter = conf->meter;
     (*visit)->units = units;
-    (*visit)->is_admitted = 0;
-    return NGX_OK;
+    return change_meter(*visit, &conf->meter);
 }
 
 ngx_int_t ngx_dreamapi_access(ngx_http_request_t *r)

@@ -59,6 +59,12 @@ typedef struct {
     ngx_msec_t pause_ms;
 } ngx_dreamapi_sleep;
 
+/* A meter that a request has paid before it was sent on to a location of another. */
+typedef struct ngx_dreamapi_paid {
+    ngx_str_t meter;
+    struct ngx_dreamapi_paid *next;
+} ngx_dreamapi_paid;
+
 /* One request, through all its internal redirections. Lives in the request's pool, and is kept small: a pool that needs a second piece
  * costs more than all that is done here. */
 typedef struct {
@@ -68,6 +74,7 @@ typedef struct {
     const char *plan;          /* of the last decision, as is the rest */
     int64_t remaining;
     ngx_str_t meter;
+    ngx_dreamapi_paid *paid; /* besides `meter`, mostly none */
     int64_t units;
     unsigned is_parked : 1;
     unsigned is_admitted : 1;

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.plain  # nginx has no sanitizer that the library could 
 IS_LONG = os.environ.get("DREAMAPI_LONG") == "1"
 LOAD_LIMIT = 200000 if IS_LONG else 6000
 CONNECTIONS = 16
-TIERS = [{"name": "free", "displayName": "Free", "price": 0, "limit": 3, "rateLimit": None},
+TIERS = [{"name": "free", "displayName": "Free", "price": 0, "limit": 3, "rateLimit": None, "meters": {"gems": {"limit": 5}}},
          {"name": "pro", "displayName": "Pro", "price": 2900, "limit": LOAD_LIMIT, "rateLimit": None},
          {"name": "busy", "displayName": "Busy", "price": 100, "limit": 1000, "rateLimit": 2}]
 LOCATIONS = """
@@ -37,7 +37,9 @@ LOCATIONS = """
         location = /api/dear { dreamapi_units $arg_units; }
         location = /api/paged { error_page 402 /upgrade; }
         location = /api/denied { deny all; }
+        location = /api/round { try_files /none @gems; }
     }
+    location @gems { dreamapi_meter gems; dreamapi_wait 5s; try_files /none /api/answer; }
     location = /upgrade { return 402 "upgrade"; }
     location /brief/ { dreamapi_meter on; dreamapi_wait 300ms; alias html/api/; }
 """
@@ -124,6 +126,10 @@ def test_a_request_counts_once_and_as_its_location_says(stage, server):
     assert ask(server, "/api/dear?units=2", token).headers["x-remaining"] == "0"
     assert ask(server, "/api/dear?units=1", token).status == 402
     assert ask(server, "/api/dear?units=x", token).status == 500
+    # By way of another meter, and back to the one that it has paid.
+    token = stage.token(stage.customer("dora"))
+    assert ask(server, "/api/round", token).headers["x-remaining"] == "4"  # gems, which were asked last
+    assert ask(server, "/api/answer", token).headers["x-remaining"] == "1"
 
 
 def test_what_is_leased_is_served_while_the_service_is_away_and_nothing_else_waits(stage, server):
