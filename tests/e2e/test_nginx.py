@@ -138,14 +138,14 @@ def test_what_is_leased_is_served_while_the_service_is_away_and_nothing_else_wai
     os.kill(stage.serve.pid, signal.SIGSTOP)
     try:
         assert ask(server, "/brief/answer", stage.token(eve)).status == 200
-        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        with concurrent.futures.ThreadPoolExecutor(24) as pool:
             began = time.monotonic()
-            waiting = [pool.submit(ask, server, "/brief/answer", other) for _ in range(8)]
+            waiting = [pool.submit(ask, server, "/brief/answer", other) for _ in range(24)]
             while not all(one.done() for one in waiting):
-                asked = time.monotonic()
                 assert ask(server, "/open").status == 200
-                assert time.monotonic() - asked < 0.25
-            assert {one.result().status for one in waiting} == {503} and time.monotonic() - began >= 0.3
+            took = time.monotonic() - began
+        # 0.3 s each: one after the other in two workers, they would take 3.6 s.
+        assert {one.result().status for one in waiting} == {503} and 0.3 <= took < 3
         assert waiting[0].result().json["error"] == "Metering unavailable" and waiting[0].result().headers["retry-after"]
     finally:
         os.kill(stage.serve.pid, signal.SIGCONT)
