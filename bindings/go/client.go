@@ -41,6 +41,7 @@ type core struct {
 	// the watcher told it of the end, so an address is never that of another call.
 	waiting map[*C.dreamapi_call]chan struct{}
 	early   map[*C.dreamapi_call]bool
+	meters  map[*openMeter]struct{}
 
 	done    *os.File      // readable while a call is done
 	watched chan struct{} // closed when the watcher ended
@@ -57,7 +58,7 @@ func New(options Options) (*Client, error) {
 	}
 	defer C.dreamapi_options_free(given)
 	c := &core{log: log, timeout: options.Timeout, waiting: map[*C.dreamapi_call]chan struct{}{}, early: map[*C.dreamapi_call]bool{},
-		watched: make(chan struct{}), closed: make(chan struct{})}
+		meters: map[*openMeter]struct{}{}, watched: make(chan struct{}), closed: make(chan struct{})}
 	if c.timeout == 0 {
 		c.timeout = defaultTimeout
 	}
@@ -159,8 +160,33 @@ func (c *core) isClosing() bool {
 	return c.isClosed
 }
 
-// Close cancels the calls in flight (they end with ErrCancelled), settles what meters spent (Options.CloseTimeout), closes the
-// connections and wipes the keys. It waits for methods under way in other goroutines to return. Closing again does nothing. It always
+// keep has the meter closed with the client; to be called between enter and leave.
+func (c *core) keep(meter *openMeter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.meters[meter] = struct{}{}
+}
+
+func (c *core) forget(meter *openMeter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.meters, meter)
+}
+
+// closeMeters is for when no further one can be opened. A meter that is left open holds the journal open, and the journal then looks
+// as after a kill.
+func (c *core) closeMeters() {
+	c.mu.Lock()
+	meters := c.meters
+	c.meters = nil
+	c.mu.Unlock()
+	for meter := range meters {
+		meter.close()
+	}
+}
+
+// Close cancels the calls in flight (they end with ErrCancelled), closes the client's meters, settles what they spent
+// (Options.CloseTimeout), closes the connections and wipes the keys. It waits for methods under way in other goroutines to return. Closing again does nothing. It always
 // returns nil.
 func (c *Client) Close() error {
 	c.core.close()
@@ -183,6 +209,7 @@ func (c *core) close() {
 	c.busy.Wait()
 	c.done.Close()
 	<-c.watched
+	c.closeMeters()
 	C.dreamapi_client_free(c.client)
 	c.deleteLog()
 	close(c.closed)

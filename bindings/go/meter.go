@@ -52,16 +52,23 @@ type MeterOptions struct {
 	CachedUnits int64
 }
 
-// Meter is one user's allowance on one meter of the plan. Close it when the user is gone; what it spent stays counted.
+// Meter is one user's allowance on one meter of the plan. Close it when the user is gone; what it spent stays counted. Closing the client
+// closes it, too.
 type Meter struct {
 	client *Client // kept: it drives the meter
-	meter  *C.dreamapi_meter
-	token  cgo.Handle // 0: none
-	// Nothing of it calls Go: there is neither a token function nor a log.
-	isQuiet bool
+	// What the client knows is apart, so that a meter that nobody knows any more can be collected.
+	*openMeter
+}
+
+// openMeter is what a meter and its client share.
+type openMeter struct {
 	// How many goroutines are inside, and closedMark once Close was called: the last one out closes the C meter.
 	users int64
-	plan  atomic.Pointer[planName]
+	meter *C.dreamapi_meter
+	token cgo.Handle // 0: none
+	// Nothing of it calls Go: there is neither a token function nor a log.
+	isQuiet bool
+	plan    atomic.Pointer[planName]
 }
 
 const closedMark = int64(1) << 62
@@ -89,7 +96,7 @@ func (c *Client) MeterOpen(userID string, options ...MeterOptions) (*Meter, erro
 		return nil, closedError()
 	}
 	defer c.leave()
-	meter := &Meter{client: c, isQuiet: given.Token == nil && c.log == 0}
+	meter := &Meter{c, &openMeter{isQuiet: given.Token == nil && c.log == 0}}
 	if given.Token != nil {
 		meter.token = cgo.NewHandle(given.Token)
 	}
@@ -100,6 +107,7 @@ func (c *Client) MeterOpen(userID string, options ...MeterOptions) (*Meter, erro
 		return nil, failure(&failed, nil)
 	}
 	meter.meter = opened
+	c.keep(meter.openMeter)
 	runtime.SetFinalizer(meter, func(meter *Meter) { meter.Close() })
 	return meter, nil
 }
@@ -117,7 +125,7 @@ func (o *MeterOptions) c(lent *lent) C.dreamapi_meter_params {
 	return params
 }
 
-func (m *Meter) deleteToken() {
+func (m *openMeter) deleteToken() {
 	if m.token != 0 {
 		m.token.Delete()
 	}
@@ -126,23 +134,29 @@ func (m *Meter) deleteToken() {
 // Close lets go of the meter: what its leases have left is handed back by the client. A use that is under way in another goroutine
 // ends as ever. Closing again does nothing. It always returns nil.
 func (m *Meter) Close() error {
+	runtime.SetFinalizer(m, nil)
+	m.client.forget(m.openMeter)
+	m.openMeter.close()
+	return nil
+}
+
+func (m *openMeter) close() {
 	for {
 		users := atomic.LoadInt64(&m.users)
 		if users >= closedMark {
-			return nil
+			return
 		}
 		if atomic.CompareAndSwapInt64(&m.users, users, users+closedMark) {
-			runtime.SetFinalizer(m, nil)
 			if users == 0 {
 				m.end()
 			}
-			return nil
+			return
 		}
 	}
 }
 
 // enter begins a use of the C meter; leave ends it. False after Close.
-func (m *Meter) enter() bool {
+func (m *openMeter) enter() bool {
 	if atomic.AddInt64(&m.users, 1) < closedMark {
 		return true
 	}
@@ -150,14 +164,14 @@ func (m *Meter) enter() bool {
 	return false
 }
 
-func (m *Meter) leave() {
+func (m *openMeter) leave() {
 	if atomic.AddInt64(&m.users, -1) == closedMark {
 		m.end()
 	}
 }
 
 // end happens once: a use that is refused after Close comes and goes too, and may be the last one out again.
-func (m *Meter) end() {
+func (m *openMeter) end() {
 	if atomic.CompareAndSwapInt64(&m.users, closedMark, closedMark+closedMark/2) {
 		C.dreamapi_meter_close(m.meter)
 		m.deleteToken()
@@ -231,9 +245,7 @@ func (d Decision) MaxOver() int64 { return d.raw.maxOver }
 func refusal(status C.dreamapi_status, decision *Decision) *Error {
 	failed := refused(status)
 	failed.RetryAfter, failed.Retriable = decision.RetryAfter(), decision.RetryAfter() >= 0
-	if status == C.DREAMAPI_LIMIT {
-		failed.Used, failed.Limit = decision.Used(), decision.Limit()
-	}
+	failed.Used, failed.Limit = decision.Used(), decision.Limit()
 	return failed
 }
 

@@ -4,7 +4,9 @@ package dreamapi_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -326,11 +328,45 @@ func TestObjectsOutliveTheirClientAndCollections(t *testing.T) {
 	close(stop)
 	all.Wait()
 	must(t, client.Close())
-	if _, err := meter.Use(1); err != nil && !errors.As(err, new(*dreamapi.Error)) {
-		t.Error(err)
+	_, err = meter.Use(1)
+	mustBe(t, err, dreamapi.ErrClosed)
+	must(t, meter.Close())
+	must(t, meter.Close())
+}
+
+func TestAClientThatClosesLeavesNoJournalOpen(t *testing.T) {
+	journal := filepath.Join(t.TempDir(), "usage.journal")
+	client := connect(t, dreamapi.Options{Journal: journal})
+	user := customer(t, client, "pro")
+	var meters []*dreamapi.Meter // never closed
+	for i := 0; i < 3; i++ {
+		meter, err := client.MeterOpen(user)
+		must(t, err)
+		_, err = meter.Use(1)
+		must(t, err)
+		meters = append(meters, meter)
 	}
-	must(t, meter.Close())
-	must(t, meter.Close())
+	if isClean(t, journal) {
+		t.Error("an open journal says that it is closed")
+	}
+	must(t, client.Close())
+	if !isClean(t, journal) {
+		t.Error("the journal is left open")
+	}
+	for _, meter := range meters {
+		_, err := meter.Use(1)
+		mustBe(t, err, dreamapi.ErrClosed)
+		_, err = meter.Reserve(1, time.Second)
+		mustBe(t, err, dreamapi.ErrClosed)
+	}
+}
+
+// isClean reads the header's word (docs/journal.md).
+func isClean(t *testing.T, journal string) bool {
+	t.Helper()
+	text, err := os.ReadFile(journal)
+	must(t, err)
+	return binary.LittleEndian.Uint32(text[20:]) != 0
 }
 
 func TestMetersCloseWhileTheyAreUsed(t *testing.T) {

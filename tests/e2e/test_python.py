@@ -10,12 +10,14 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import timeit
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+import crash
 import daemon
 import tenant
 import wire
@@ -134,6 +136,51 @@ def test_what_is_closed_says_so_and_closing_twice_is_fine(package, service):
         with pytest.raises(ValueError, match="closed"):
             call()
     assert meter.use().status == package.Status.INVALID
+
+
+def test_a_client_that_closes_lets_its_meters_go_and_leaves_no_journal_open(package, service, tmp_path):
+    running, made = service
+    client = package.Client(running.api, made["secretKey"], journal=tmp_path / "usage.journal")
+    ada = client.customer_create(email=unique("closing"), plan="pro")
+    meters = [client.open_meter(ada.id), client.open_meter(ada.id, policy=package.Policy.DENY)]
+    forgotten = client.open_meter(ada.id)
+    assert meters[0].use() and forgotten.use() and client.meter_stats().meters_open == 3
+    del forgotten
+    assert client.meter_stats().meters_open == 2
+    assert not crash.Header(tmp_path / "usage.journal").is_clean
+    client.close()
+    assert crash.Header(tmp_path / "usage.journal").is_clean
+    for meter in meters:
+        assert meter.use().status == meter.check().status == package.Status.INVALID
+        with pytest.raises(ValueError, match="closed"):
+            meter.reserve(1, 1.0)
+
+
+def test_a_use_under_way_ends_as_ever_when_its_client_closes(package, service, tmp_path):
+    """Threads that use meters while these are closed under them: each use is admitted and counted, or refused as of a closed meter."""
+    running, made = service
+    client = package.Client(running.api, made["secretKey"], journal=tmp_path / "usage.journal")
+    ada = client.customer_create(email=unique("under"), plan="pro")
+    meters, begun = [client.open_meter(ada.id) for _ in range(4)], threading.Barrier(5)
+
+    def use(meter):
+        admitted, decision = int(bool(meter.use())), None
+        begun.wait(30)
+        while admitted < 200 and (decision is None or decision):
+            decision = meter.use()
+            admitted += bool(decision)
+        return admitted, decision.status
+
+    with ThreadPoolExecutor(4) as pool:
+        using = [pool.submit(use, meter) for meter in meters]
+        begun.wait(30)
+        client.close()
+        done = [one.result(30) for one in using]
+    # Cancelled: it waited for units. Or the minute's uses were through before.
+    assert {status.name for _, status in done} <= {"OK", "INVALID", "CANCELLED", "UNAVAILABLE", "RATE_LIMITED"}, done
+    with package.Client(running.api, made["secretKey"], journal=tmp_path / "usage.journal") as later:
+        later.flush(5)
+        assert later.usage_get(ada.id).usage_count == sum(admitted for admitted, _ in done)
 
 
 def test_nothing_that_holds_a_connection_is_pickled(package, client):

@@ -8,12 +8,15 @@ import atexit
 import logging
 import os
 import weakref
-from typing import Any, Callable, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 from ._convert import Keep, milliseconds
 from ._errors import failure
 from ._ffi import ffi, lib
 from ._values import Status
+
+if TYPE_CHECKING:
+    from ._meter import Meter
 
 Answer = TypeVar("Answer")
 Owner = TypeVar("Owner", bound="Handle")
@@ -69,6 +72,7 @@ class Handle:
         signed and the secret is never sent. `token_verify` takes its keys from `jwks_url`, or from `token_keys` (a JWKS, or PEM).
         `logger` gets what the library has to tell, on its thread; no line holds a secret."""
         self._c: Any = ffi.NULL
+        self._meters: set[weakref.ref[Meter]] = set()
         keep, error, out = Keep(), ffi.new("dreamapi_error *"), ffi.new("dreamapi_client **")
         options = ffi.gc(lib.dreamapi_options_new(), lib.dreamapi_options_free)
         if options == ffi.NULL:
@@ -107,11 +111,26 @@ class Handle:
             raise ValueError("the client is closed")
         return self._c
 
+    def _keep(self, meter: Meter) -> Meter:
+        """Has the meter closed with this client, unless it is forgotten before."""
+        self._meters.add(weakref.ref(meter, self._meters.discard))
+        if self._c == ffi.NULL:  # closed by another thread meanwhile, which did not see this one
+            meter.close()
+        return meter
+
     def close(self) -> None:
-        """Ends the client: calls under way are cancelled, what meters spent is settled or stays in the journal. May be called twice."""
+        """Ends the client and closes its meters: calls under way are cancelled, what meters spent is settled or stays in the journal. May be
+        called twice. In a forked child the meters from before the fork stay open."""
         c_client, self._c = self._c, ffi.NULL
-        if c_client != ffi.NULL:
-            lib.dreamapi_client_free(c_client)
+        if c_client == ffi.NULL:
+            return
+        if self._pid == os.getpid():
+            # A meter that is left open holds the journal open, and the journal then looks as after a kill.
+            for reference in list(self._meters):
+                meter = reference()
+                if meter is not None:
+                    meter.close()
+        lib.dreamapi_client_free(c_client)
 
     def __del__(self) -> None:
         if getattr(self, "_c", ffi.NULL) != ffi.NULL:

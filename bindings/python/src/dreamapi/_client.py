@@ -78,7 +78,7 @@ class Local(Handle):
         params.user_token = keep.text(user_token)
         params.cached_units = cached_units
         check(lib.dreamapi_meter_open(self._open(), keep.text(user_id), params, out, error), error)
-        return Meter(out[0], self)
+        return self._keep(Meter(out[0], self))
 
     def use(self, user_id: str, units: int = 1, *, meter: str | None = None) -> Decision:
         """Meter.use for programs that keep no meters."""

@@ -134,7 +134,8 @@ class Meter:
     __slots__ = ("_c", "_client", "__weakref__")
 
     def __init__(self, c_meter: Any, client: Any) -> None:
-        self._c = c_meter
+        # The C meter ends with the last reference to it. A call holds one, so that a close from another thread waits for its end.
+        self._c = ffi.gc(c_meter, lib.dreamapi_meter_close)
         self._client = client
 
     def _open(self) -> Any:
@@ -163,18 +164,14 @@ class Meter:
         return Reservation(self, c_reservation)
 
     def close(self) -> None:
-        """What it spent stays counted; what its lease has left is handed back. May be called twice."""
-        c_meter, self._c = self._c, ffi.NULL
-        if c_meter != ffi.NULL:
-            lib.dreamapi_meter_close(c_meter)
+        """What it spent stays counted; what its lease has left is handed back. A use under way in another thread ends as ever. Closing the
+        client closes it, too. May be called twice."""
+        self._c = ffi.NULL
 
     def __enter__(self) -> Meter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
-
-    def __del__(self) -> None:
         self.close()
 
     def __reduce__(self) -> NoReturn:
