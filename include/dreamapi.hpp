@@ -137,9 +137,10 @@ public:
     std::int64_t units() const noexcept { return decision_.units; }
     /// The tier in force; "" when not known. Borrowed for the client's life.
     std::string_view plan() const noexcept { return detail::text(decision_.plan); }
-    /// Units in this period, or DREAMAPI_UNLIMITED.
+    /// Units in this period, or DREAMAPI_UNLIMITED; nothing when not known, as with the next two.
     std::optional<std::int64_t> limit() const noexcept { return detail::optional_number(decision_.limit, -1); }
     std::optional<std::int64_t> used() const noexcept { return detail::optional_number(decision_.used, -1); }
+    /// Units that may still be used, or DREAMAPI_UNLIMITED.
     std::optional<std::int64_t> remaining() const noexcept { return detail::optional_number(decision_.remaining, -1); }
     /// After this asking again may bring another answer.
     std::optional<std::chrono::milliseconds> retry_after() const noexcept { return time(decision_.retry_after_ms); }
