@@ -23,9 +23,9 @@ type Error struct {
 	Local bool
 	// How long to wait before trying again, as the server asked; -1 when it asked for nothing.
 	RetryAfter time.Duration
-	// With CodeTierLimit: units used in this period; -1 when unknown.
+	// Of a use that was refused, and with CodeTierLimit: units used in this period; -1 when unknown.
 	Used int64
-	// With CodeTierLimit: units the plan allows, or Unlimited; -1 when unknown.
+	// The same: units the plan allows, or Unlimited; -1 when unknown.
 	Limit int64
 	// The server's id of the request, for a support question.
 	RequestID string

@@ -118,7 +118,7 @@ func ExampleClient_Metered() {
 	}
 	// Output:
 	// 200
-	// 403
+	// 402
 }
 
 func ExampleVerifyWebhook() {

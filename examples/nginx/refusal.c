@@ -3,7 +3,7 @@
  * A location with an error_page for the status decides on the body itself. What is not the visitor's doing is 503, and fails closed. */
 #include "module.h"
 
-/* A retry_after_ms of -1: no Retry-After. A limit or use of -1: not in the body. */
+/* A retry_after_ms of -1: no Retry-After. A limit or use of -1: not in the body; no limit at all: null. */
 typedef struct {
     ngx_uint_t status;
     const char *error;
@@ -78,7 +78,9 @@ static ngx_int_t send_json(ngx_http_request_t *r, const refusal *why)
     if (text == NULL)
         return NGX_ERROR;
     end = ngx_sprintf(text, "{\"error\": \"%s\"", why->error);
-    if (why->limit >= 0)
+    if (why->limit == DREAMAPI_UNLIMITED)
+        end = ngx_sprintf(end, ", \"limit\": null");
+    else if (why->limit >= 0)
         end = ngx_sprintf(end, ", \"limit\": %L", why->limit);
     if (why->used >= 0)
         end = ngx_sprintf(end, ", \"used\": %L", why->used);
@@ -136,7 +138,7 @@ ngx_int_t ngx_dreamapi_refuse_use(ngx_http_request_t *r, dreamapi_status status,
                       dreamapi_status_name(status));
         break;
     }
-    if (why.retry_after_ms < 0 && why.status != 402 && why.status != NGX_HTTP_FORBIDDEN)
+    if (why.retry_after_ms <= 0 && why.status != 402 && why.status != NGX_HTTP_FORBIDDEN)
         why.retry_after_ms = 1000;
     return refuse(r, &why);
 }

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Python package under web servers: its example applications as their first lines say, under gunicorn and uvicorn, and gunicorn's
 workers on one journal, killed again and again."""
+import asyncio
 import concurrent.futures
 import http.client
+import json
 import os
 import pathlib
 import random
@@ -12,12 +14,15 @@ import subprocess
 import sys
 import threading
 import time
+import types
 import urllib.parse
 
 import pytest
 
+import crash
 import daemon
 import providers
+import refusals
 import shop
 
 pytestmark = pytest.mark.plain
@@ -105,20 +110,81 @@ def test_an_application_lets_in_who_has_units_left(stage, name):
     with Server(stage, stage.folder / f"{name}.journal", APPS[name]) as server:
         assert server.ask("/").status == 200
         nobody = server.ask("/api/answer")
-        assert nobody.status == 401 and nobody.headers["www-authenticate"] == "Bearer" and nobody.json["error"]
-        assert server.ask("/api/answer", "not.a.token").status == 401
+        refusals.assert_is(nobody, "nobody is signed in")
+        refusals.assert_is(server.ask("/api/answer", "not.a.token"), "the token is not good")
         assert server.ask("/api/answer", stage.token(ada, signed_by="rogue")).status in (401, 503)  # of a key that may yet be published
-        assert server.ask("/api/answer", providers.user_token(ada, "pk_live_of_another")).status == 403
-        assert server.ask("/api/answer", stage.token("user_none")).status == 403
+        refusals.assert_is(server.ask("/api/answer", providers.user_token(ada, "pk_live_of_another")), "the token is of another project")
+        refusals.assert_is(server.ask("/api/answer", stage.token("user_none")), "the user is no customer")
         answers = [server.ask("/api/answer", stage.token(ada)) for _ in range(5)]
         assert [answer.status for answer in answers] == [200, 200, 200, 402, 402]
         assert answers[0].json["user"] == ada and answers[0].json["answer"] == 42
-        assert answers[4].json["limit"] == 3 and answers[4].json["used"] == 3
+        assert answers[4].json == {"error": "Tier limit reached", "limit": 3, "used": 3}
         answers = [server.ask("/api/answer", stage.token(bob)) for _ in range(7)]  # a minute may end in between
         late = next(answer for answer in answers if answer.status != 200)
         assert late.status == 429 and 1 <= int(late.headers["retry-after"]) <= 60
         server.stop()
     assert stage.usage(ada)["usageCount"] == 3
+    assert crash.Header(stage.folder / f"{name}.journal").is_clean, "a clean stop leaves no journal open"
+
+
+def seconds(told):
+    return told["retryAfterMs"] / 1000 if "retryAfterMs" in told else None
+
+
+class Refused(types.SimpleNamespace):
+    def __bool__(self):
+        return False
+
+
+class Refusing:
+    """A client, and each meter of it, that gives a row's answer."""
+
+    def __init__(self, package, row):
+        self.package, self.row = package, row
+
+    def open_meter(self, user_id, **settings):
+        return self
+
+    def use(self, units):
+        told = self.row["use"]
+        limit = self.package.UNLIMITED if told.get("limit") == "unlimited" else told.get("limit")
+        return Refused(status=self.package.Status[told["status"]], reason=None, limit=limit, used=told.get("used"), retry_after=seconds(told))
+
+    def find_user(self, request):
+        if "token" not in self.row:
+            return None if "nobody" in self.row else "user_1"
+        from dreamapi._errors import failure
+        problem = failure(self.package.Status[self.row["token"]["status"]])
+        problem.retry_after = seconds(self.row["token"])
+        raise problem
+
+
+def over_wsgi(package, refusing):
+    import dreamapi.wsgi
+    said = []
+    app = dreamapi.wsgi.MeterMiddleware(None, lambda: refusing, user=refusing.find_user)
+    body = b"".join(app({}, lambda status, headers: said.extend((int(status.split()[0]), headers))))
+    return said[0], {name.lower(): value for name, value in said[1]}, json.loads(body)
+
+
+def over_asgi(package, refusing):
+    import dreamapi.asgi
+    said = []
+
+    async def send(message):
+        said.append(message)
+
+    app = dreamapi.asgi.MeterMiddleware(None, lambda: refusing, user=refusing.find_user)
+    asyncio.run(app({"type": "http", "headers": []}, None, send))
+    return said[0]["status"], {name.decode(): value.decode() for name, value in said[0]["headers"]}, json.loads(said[1]["body"])
+
+
+@pytest.mark.parametrize("over", [over_wsgi, over_asgi])
+def test_each_kind_of_refusal_is_answered_as_in_every_language(package, over):
+    """bindings/go/middleware_test.go and test_nginx.py hold Go and nginx to the same rows."""
+    for name, row in refusals.ROWS.items():
+        status, headers, body = over(package, Refusing(package, row))
+        assert (status, refusals.telling(headers), body) == refusals.expected(name), name
 
 
 def test_an_application_sells_more_to_who_is_signed_in(stage):

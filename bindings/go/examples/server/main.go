@@ -38,10 +38,22 @@ type shop struct {
 func (s *shop) routes() http.Handler {
 	metered := s.client.Metered(dreamapi.Metering{User: s.user})
 	routes := http.NewServeMux()
-	routes.HandleFunc("/sign-up", s.signUp)
-	routes.HandleFunc("/upgrade", s.upgrade)
+	routes.HandleFunc("/sign-up", post(s.signUp))
+	routes.HandleFunc("/upgrade", post(s.upgrade))
 	routes.Handle("/report", metered(http.HandlerFunc(report)))
 	return routes
+}
+
+// post answers what is no POST.
+func post(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			http.Error(w, "This address takes a POST.", http.StatusMethodNotAllowed)
+			return
+		}
+		serve(w, r)
+	}
 }
 
 // user is whose session a request belongs to.
@@ -83,17 +95,21 @@ func (s *shop) signUp(w http.ResponseWriter, r *http.Request) {
 // report is reached only by requests that the user's plan admitted.
 func report(w http.ResponseWriter, r *http.Request) {
 	decision, _ := dreamapi.DecisionOf(r.Context())
-	left := "no limit"
-	if decision.Remaining() != dreamapi.Unlimited {
-		left = fmt.Sprintf("%d left", decision.Remaining())
+	left := fmt.Sprintf("%d left", decision.Remaining())
+	switch decision.Remaining() {
+	case dreamapi.Unlimited:
+		left = "no limit"
+	case -1:
+		left = "units left: unknown"
 	}
 	fmt.Fprintf(w, "Here is your report. Plan %s, %s.\n", decision.Plan(), left)
 }
 
 func (s *shop) upgrade(w http.ResponseWriter, r *http.Request) {
 	userID, err := s.user(r)
-	if err != nil || r.Method != http.MethodPost {
-		http.Error(w, "Sign in, and POST.", http.StatusUnauthorized)
+	if err != nil {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		http.Error(w, "Sign in first.", http.StatusUnauthorized)
 		return
 	}
 	checkout, err := s.client.CheckoutCreate(r.Context(), dreamapi.CheckoutParams{UserID: userID, Tier: "pro"})

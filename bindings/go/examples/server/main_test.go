@@ -60,8 +60,8 @@ func TestTheServerMetersAndSells(t *testing.T) {
 		}
 	}
 	statuses = append(statuses, ask("GET", "/report", "stolen", "").StatusCode, ask("POST", "/upgrade", "stolen", "").StatusCode,
-		ask("POST", "/sign-up", "", "email=").StatusCode)
-	for i, expected := range []int{200, 200, 200, 403, 303, 401, 401, 400} {
+		ask("GET", "/upgrade", "stolen", "").StatusCode, ask("POST", "/sign-up", "", "email=").StatusCode)
+	for i, expected := range []int{200, 200, 200, 402, 303, 401, 401, 405, 400} {
 		if statuses[i] != expected {
 			t.Fatalf("%v", statuses)
 		}

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from ._client import Local
 from ._errors import AuthError, DreamAPIError, ForbiddenError, TokenRequiredError
+from ._ffi import lib
 from ._meter import Decision, Meter
 from ._values import Policy, Reason, Status
 
@@ -72,7 +73,7 @@ class Refusal:
     @property
     def body(self) -> bytes:
         told = {"error": self.error, "limit": self.limit, "used": self.used}
-        return json.dumps({name: value for name, value in told.items() if value is not None}).encode()
+        return json.dumps({name: None if value == lib.DREAMAPI_UNLIMITED else value for name, value in told.items() if value is not None}).encode()
 
     @property
     def headers(self) -> list[tuple[str, str]]:
@@ -94,12 +95,12 @@ REFUSALS = {
 
 
 def refused(decision: Decision) -> Refusal:
-    """Of a decision that does not allow. What is not the caller's doing is 503, and fails closed."""
+    """Of a decision that does not allow. What is not the caller's doing is 503, and fails closed. Go's Refuse and the nginx module answer the
+    same (tests/wire/refusals.json)."""
     status, error = REFUSALS.get(Status(decision.status) if decision.status in REFUSALS else Status.UNAVAILABLE, (503, "Metering unavailable"))
-    retry_after = decision.retry_after
     if status == 503:
         LOG.warning("a use could not be decided: %r, %r", decision.status, decision.reason)
-    return Refusal(status, error, 1.0 if retry_after is None and status in (429, 503) else retry_after, decision.limit, decision.used)
+    return Refusal(status, error, decision.retry_after or (1.0 if status in (429, 503) else None), decision.limit, decision.used)
 
 
 def refused_token(problem: DreamAPIError) -> Refusal:
