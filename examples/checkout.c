@@ -27,7 +27,8 @@ int main(int argc, char **argv)
     offer.tier = argv[2];
     /* The service puts the session's id in the place of the braces. Do not hand out anything on this page: the payment is
      * true once the service has heard of it, which shows as the user's plan (dreamapi_usage_get). */
-    offer.success_url = "http://localhost:5173/thanks?session={CHECKOUT_SESSION_ID}"; /* the service must allow the origin */
+    offer.success_url =
+        "http://localhost:5173/thanks?session={CHECKOUT_SESSION_ID}"; /* the service must allow the origin */
     offer.cancel_url = "http://localhost:5173/prices";
 
     /* A user who clicks twice, or a program that repeats this after a crash, gets the same page for the same order. */

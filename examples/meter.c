@@ -32,7 +32,8 @@ static long serve(dreamapi_meter *meter, long wanted)
     printf("served: %ld in %.0f ms, %.0f ns each\n", served, (seconds() - began) * 1e3,
            served > 0 ? (seconds() - began) * 1e9 / (double)served : 0.0);
     if (served < wanted)
-        printf("refused: plan %s, %lld of %lld used\n", decision.plan, (long long)decision.used, (long long)decision.limit);
+        printf("refused: plan %s, %lld of %lld used\n", decision.plan, (long long)decision.used,
+               (long long)decision.limit);
     return served;
 }
 
@@ -51,7 +52,9 @@ int main(int argc, char **argv)
     dreamapi_error error;
     dreamapi_status status;
     if (argc < 4 || argc > 5 || (argc == 5 && strcmp(argv[4], "kill") != 0)) {
-        fprintf(stderr, "usage: %s USER REQUESTS JOURNAL [kill]   (with DREAMAPI_BASE_URL and DREAMAPI_SECRET_KEY set)\n", argv[0]);
+        fprintf(stderr,
+                "usage: %s USER REQUESTS JOURNAL [kill]   (with DREAMAPI_BASE_URL and DREAMAPI_SECRET_KEY set)\n",
+                argv[0]);
         dreamapi_options_free(options);
         return 2;
     }

@@ -51,7 +51,7 @@ typedef struct dreamapi_call_options {
 /** Every field at its default. */
 #define DREAMAPI_CALL_OPTIONS_INIT                                                                                     \
     {                                                                                                                  \
-        sizeof(dreamapi_call_options), 0, NULL, NULL, NULL                                                                   \
+        sizeof(dreamapi_call_options), 0, NULL, NULL, NULL                                                             \
     }
 
 /** Waits until the call is finished, at most `timeout_ms` milliseconds (0: only looks; negative: as long as the call's own

@@ -13,7 +13,7 @@ static const struct {
     const char *ending;
     const char *type;
 } types[] = {
-    { ".png", "image/png" },   { ".jpg", "image/jpeg" },     { ".jpeg", "image/jpeg" }, { ".gif", "image/gif" },
+    { ".png", "image/png" },   { ".jpg", "image/jpeg" },    { ".jpeg", "image/jpeg" },     { ".gif", "image/gif" },
     { ".webp", "image/webp" }, { ".svg", "image/svg+xml" }, { ".pdf", "application/pdf" },
 };
 
@@ -87,7 +87,7 @@ static const cli_option options[] = {
 
 const cli_command cli_asset_commands[] = {
     { "assets upload", "Uploads a file that everybody may read; prints its address", "FILE", options,
-      CLI_TAKES_OUTPUT | CLI_TAKES_CALL | CLI_TAKES_KEY, "FILE may be \"-\". At most 10 MiB.\n\nExample:\n  dreamapi assets upload logo.png\n",
-      run },
+      CLI_TAKES_OUTPUT | CLI_TAKES_CALL | CLI_TAKES_KEY,
+      "FILE may be \"-\". At most 10 MiB.\n\nExample:\n  dreamapi assets upload logo.png\n", run },
     { NULL, NULL, NULL, NULL, 0, NULL, NULL },
 };

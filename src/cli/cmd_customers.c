@@ -29,7 +29,8 @@ static void show(cli_session *session, dreamapi_call *call)
 
 static dreamapi_status start_get(cli_session *session, dreamapi_call **out_call, dreamapi_error *error)
 {
-    return dreamapi_customer_get_start(session->client, session->arguments->operand, &session->options, out_call, error);
+    return dreamapi_customer_get_start(session->client, session->arguments->operand, &session->options, out_call,
+                                       error);
 }
 
 static dreamapi_status start_create(cli_session *session, dreamapi_call **out_call, dreamapi_error *error)
@@ -38,7 +39,8 @@ static dreamapi_status start_create(cli_session *session, dreamapi_call **out_ca
     const char *path = cli_value(session->arguments, "password-file");
 
     if (path && !(session->password = cli_file_read_secret(path))) {
-        *error = (dreamapi_error){ .status = DREAMAPI_INVALID, .message = "There is no password.", .retry_after_ms = -1 };
+        *error =
+            (dreamapi_error){ .status = DREAMAPI_INVALID, .message = "There is no password.", .retry_after_ms = -1 };
         return DREAMAPI_INVALID;
     }
     params.email = cli_value(session->arguments, "email");
@@ -54,12 +56,14 @@ static dreamapi_status start_update(cli_session *session, dreamapi_call **out_ca
     dreamapi_customer_update_params params = DREAMAPI_CUSTOMER_UPDATE_PARAMS_INIT;
 
     params.plan = cli_value(session->arguments, "plan");
-    return dreamapi_customer_update_start(session->client, session->arguments->operand, &params, &session->options, out_call, error);
+    return dreamapi_customer_update_start(session->client, session->arguments->operand, &params, &session->options,
+                                          out_call, error);
 }
 
 static dreamapi_status start_delete(cli_session *session, dreamapi_call **out_call, dreamapi_error *error)
 {
-    return dreamapi_customer_delete_start(session->client, session->arguments->operand, &session->options, out_call, error);
+    return dreamapi_customer_delete_start(session->client, session->arguments->operand, &session->options, out_call,
+                                          error);
 }
 
 static int run_get(const cli_arguments *arguments)
@@ -89,7 +93,8 @@ static int run_delete(const cli_arguments *arguments)
 /* ---- the list ---- */
 
 static const cli_column columns[] = {
-    { "ID", false }, { "EMAIL", false }, { "PLAN", false }, { "STATUS", false }, { "USED", true }, { "LIMIT", true }, { "CREATED", false },
+    { "ID", false },  { "EMAIL", false }, { "PLAN", false },    { "STATUS", false },
+    { "USED", true }, { "LIMIT", true },  { "CREATED", false },
 };
 
 static void add_row(cli_table *table, const dreamapi_customer *customer)

@@ -27,7 +27,10 @@ static int run(const cli_arguments *arguments)
 }
 
 const cli_command cli_health_commands[] = {
-    { "health", "Tells if the service is up, and what it offers beyond the contract", NULL, NULL, CLI_TAKES_OUTPUT | CLI_TAKES_CALL,
-      "Needs no key.\n\nExamples:\n  dreamapi health --base-url https://api.example.com\n  dreamapi health --json --timeout 2\n", run },
+    { "health", "Tells if the service is up, and what it offers beyond the contract", NULL, NULL,
+      CLI_TAKES_OUTPUT | CLI_TAKES_CALL,
+      "Needs no key.\n\nExamples:\n  dreamapi health --base-url https://api.example.com\n  dreamapi health --json "
+      "--timeout 2\n",
+      run },
     { NULL, NULL, NULL, NULL, 0, NULL, NULL },
 };

@@ -24,9 +24,10 @@ static int open_journal(cli_journal *journal, const char *path)
 
 static const char *state_of(const cli_journal *journal)
 {
-    return journal->is_live    ? "in use"
-           : journal->is_clean ? "closed"
-                               : "left open: its process was killed or ended without closing it, or the machine went down";
+    return journal->is_live ? "in use"
+           : journal->is_clean
+               ? "closed"
+               : "left open: its process was killed or ended without closing it, or the machine went down";
 }
 
 /* ---- show ---- */
@@ -37,8 +38,8 @@ static void show_head(const cli_journal *journal, bool is_json, bool is_tsv)
     char number[32];
 
     if (is_json) {
-        (void)printf("{\"record\":\"journal\",\"isLive\":%s,\"isClean\":%s,\"allocated\":%" PRIu64 ",\"used\":%" PRIu64 ",\"leasesDamaged\":%" PRIu32
-                     ",\"holder\":",
+        (void)printf("{\"record\":\"journal\",\"isLive\":%s,\"isClean\":%s,\"allocated\":%" PRIu64 ",\"used\":%" PRIu64
+                     ",\"leasesDamaged\":%" PRIu32 ",\"holder\":",
                      journal->is_live ? "true" : "false", journal->is_clean ? "true" : "false", journal->allocated,
                      (uint64_t)journal->used * 64, journal->leases_damaged);
         cli_json_text(stdout, journal->holder);
@@ -105,7 +106,8 @@ static void list_lease(listing *self, const cli_record *record)
         cli_advise("line %" PRIu32 ", lease: %s.", record->line, why);
     has_account = cli_record_read(self->journal, view.account, &account, why) && account.kind == CLI_RECORD_ACCOUNT;
     if (view.state[0] != '\0')
-        list_row(self, has_account ? &account : NULL, view.state, (const uint32_t[]){ view.granted, view.admitted, view.refunded });
+        list_row(self, has_account ? &account : NULL, view.state,
+                 (const uint32_t[]){ view.granted, view.admitted, view.refunded });
 }
 
 static void list_direct(listing *self, const cli_record *record)
@@ -138,13 +140,15 @@ static int list_records(listing *self)
     }
     if (self->table)
         cli_table_free(self->table);
-    return why[0] == '\0' ? CLI_EXIT_OK : cli_failed("line %" PRIu32 ": %s. Nothing behind it can be read.", record.line, why);
+    return why[0] == '\0' ? CLI_EXIT_OK
+                          : cli_failed("line %" PRIu32 ": %s. Nothing behind it can be read.", record.line, why);
 }
 
 static int run_show(const cli_arguments *arguments)
 {
     static const cli_column columns[] = {
-        { "USER", false }, { "METER", false }, { "STATE", false }, { "GRANTED", true }, { "ADMITTED", true }, { "REFUNDED", true },
+        { "USER", false },   { "METER", false },   { "STATE", false },
+        { "GRANTED", true }, { "ADMITTED", true }, { "REFUNDED", true },
     };
     bool is_json = cli_has(arguments, "json");
     bool is_tsv = cli_has(arguments, "tsv");
@@ -175,7 +179,8 @@ static unsigned long check_records(const cli_journal *journal, unsigned long *ou
     unsigned long problems = 0;
 
     for (*out_records = *out_open = 0; cli_record_next(journal, &record, why); ++*out_records) {
-        *out_open += record.kind == CLI_RECORD_LEASE || (record.kind == CLI_RECORD_REFUND && cli_refund_is_open(&record));
+        *out_open +=
+            record.kind == CLI_RECORD_LEASE || (record.kind == CLI_RECORD_REFUND && cli_refund_is_open(&record));
         /* While it is in use, or a change was cut short, records need not agree with each other. */
         if (journal->is_live || journal->is_changing || cli_record_check(journal, &record, why))
             continue;
@@ -202,7 +207,8 @@ static int run_check(const cli_arguments *arguments)
     if (journal.is_live)
         cli_advise("It is in use: each record was looked at for itself, and how they fit together was not.");
     else if (journal.is_changing)
-        cli_advise("A process was killed within a change: the next opening mends that. How records fit together was not looked at.");
+        cli_advise("A process was killed within a change: the next opening mends that. How records fit together was "
+                   "not looked at.");
     if (problems > 0)
         exit_status = cli_failed("%s is damaged.", arguments->operand);
     cli_journal_close(&journal);
@@ -219,17 +225,20 @@ static int flush(cli_session *session, long long timeout_ms)
     dreamapi_status status = DREAMAPI_TIMEOUT;
 
     /* A service that is out of reach for a moment is waited for, too. */
-    for (long long left_ms = timeout_ms; (status == DREAMAPI_TIMEOUT || status == DREAMAPI_UNAVAILABLE) && left_ms > 0; left_ms -= SLICE_MS) {
+    for (long long left_ms = timeout_ms; (status == DREAMAPI_TIMEOUT || status == DREAMAPI_UNAVAILABLE) && left_ms > 0;
+         left_ms -= SLICE_MS) {
         status = dreamapi_client_flush(session->client, left_ms < SLICE_MS ? left_ms : SLICE_MS, &error);
         if (dreamapi_client_meter_stats(session->client, &stats) == DREAMAPI_OK)
-            cli_progress_say("Settling: %lld leases, %lld units to report", (long long)(stats.leases_unsettled + stats.leases_active),
+            cli_progress_say("Settling: %lld leases, %lld units to report",
+                             (long long)(stats.leases_unsettled + stats.leases_active),
                              (long long)(stats.units_unreported + stats.units_owed));
     }
     cli_progress_end();
     if (status != DREAMAPI_OK)
         return cli_session_report(&error, NULL);
     if (dreamapi_client_meter_stats(session->client, &stats) == DREAMAPI_OK && stats.units_doubtful > 0)
-        cli_advise("Of %lld units nobody knows if they were counted; they are not sent again.", (long long)stats.units_doubtful);
+        cli_advise("Of %lld units nobody knows if they were counted; they are not sent again.",
+                   (long long)stats.units_doubtful);
     (void)printf("settled\n");
     return CLI_EXIT_OK;
 }
@@ -267,7 +276,8 @@ const cli_command cli_journal_commands[] = {
       "Example:\n  dreamapi journal check /var/lib/shop/usage.journal\n",
       run_check },
     { "journal settle", "Reports what a journal still holds to the service", "FILE", NULL, CLI_TAKES_CALL,
-      "For a journal whose program does not come back. One that is in use is left alone. --timeout is 60 unless given.\n\n"
+      "For a journal whose program does not come back. One that is in use is left alone. --timeout is 60 unless "
+      "given.\n\n"
       "Example:\n  dreamapi journal settle /var/lib/shop/usage.journal\n",
       run_settle },
     { NULL, NULL, NULL, NULL, 0, NULL, NULL },

@@ -80,9 +80,10 @@ static const cli_option portal_options[] = {
 
 const cli_command cli_payment_commands[] = {
     { "checkout create", "Makes a page where a user pays for a tier; prints its address", "[USER_ID]", checkout_options,
-      CLI_TAKES_OUTPUT | CLI_TAKES_CALL | CLI_TAKES_KEY | CLI_TAKES_TOKEN, "Example:\n  dreamapi checkout create user_1 --tier pro\n",
-      run_checkout },
-    { "portal create", "Makes a page where a user manages what they pay for; prints its address", "[USER_ID]", portal_options,
-      CLI_TAKES_OUTPUT | CLI_TAKES_CALL | CLI_TAKES_KEY | CLI_TAKES_TOKEN, "Example:\n  dreamapi portal create user_1\n", run_portal },
+      CLI_TAKES_OUTPUT | CLI_TAKES_CALL | CLI_TAKES_KEY | CLI_TAKES_TOKEN,
+      "Example:\n  dreamapi checkout create user_1 --tier pro\n", run_checkout },
+    { "portal create", "Makes a page where a user manages what they pay for; prints its address", "[USER_ID]",
+      portal_options, CLI_TAKES_OUTPUT | CLI_TAKES_CALL | CLI_TAKES_KEY | CLI_TAKES_TOKEN,
+      "Example:\n  dreamapi portal create user_1\n", run_portal },
     { NULL, NULL, NULL, NULL, 0, NULL, NULL },
 };

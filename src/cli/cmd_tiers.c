@@ -13,7 +13,8 @@ static dreamapi_status start_list(cli_session *session, dreamapi_call **out_call
 static void show_list(cli_session *session, dreamapi_call *call)
 {
     static const cli_column columns[] = {
-        { "ID", false }, { "NAME", false }, { "PRICE", true }, { "LIMIT", true }, { "BILLING", false }, { "TRIAL DAYS", true },
+        { "ID", false },   { "NAME", false },    { "PRICE", true },
+        { "LIMIT", true }, { "BILLING", false }, { "TRIAL DAYS", true },
     };
     cli_table *table = cli_session_table(session, columns, sizeof columns / sizeof columns[0]);
     dreamapi_tiers *tiers = NULL;
@@ -64,7 +65,8 @@ static int check(cli_session *session, const dreamapi_tier_check_params *params)
 
     if (!params->plan && !cli_session_has_user(session))
         return CLI_EXIT_USAGE;
-    if (dreamapi_tier_check(session->client, session->arguments->operand, params, &session->options, &verdict, &error) != DREAMAPI_OK)
+    if (dreamapi_tier_check(session->client, session->arguments->operand, params, &session->options, &verdict, &error)
+        != DREAMAPI_OK)
         return cli_session_report(&error, NULL);
     show_verdict(session, &verdict);
     return verdict.allowed ? CLI_EXIT_OK : CLI_EXIT_REFUSED;
@@ -100,7 +102,8 @@ const cli_command cli_tier_commands[] = {
       "Examples:\n  dreamapi tiers list\n  dreamapi tiers list --tsv | cut -f 1,4\n", run_list },
     { "tiers check", "Asks if a user's plan is good enough", "[USER_ID]", check_options,
       CLI_TAKES_OUTPUT | CLI_TAKES_CALL | CLI_TAKES_TOKEN,
-      "Ends with 0 for yes and with 3 for no.\n\nExamples:\n  dreamapi tiers check user_1 --min-plan pro && echo \"may export\"\n"
+      "Ends with 0 for yes and with 3 for no.\n\nExamples:\n  dreamapi tiers check user_1 --min-plan pro && echo \"may "
+      "export\"\n"
       "  dreamapi tiers check --plan pro --feature api\n",
       run_check },
     { NULL, NULL, NULL, NULL, 0, NULL, NULL },

@@ -83,8 +83,10 @@ static const cli_option options[] = {
 };
 
 const cli_command cli_token_commands[] = {
-    { "tokens verify", "Verifies an end user's token and shows what it says", "[FILE]", options, CLI_TAKES_OUTPUT | CLI_TAKES_CALL,
-      "FILE (\"-\": standard input; without one DREAMAPI_USER_TOKEN) has the token in its first line. Ends with 5 if it is\n"
+    { "tokens verify", "Verifies an end user's token and shows what it says", "[FILE]", options,
+      CLI_TAKES_OUTPUT | CLI_TAKES_CALL,
+      "FILE (\"-\": standard input; without one DREAMAPI_USER_TOKEN) has the token in its first line. Ends with 5 if "
+      "it is\n"
       "not good. --json prints its payload.\n\n"
       "Example:\n  dreamapi tokens verify token.txt --keys-file jwks.json --publishable-key pk_live_1\n",
       run },

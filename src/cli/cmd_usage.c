@@ -36,7 +36,8 @@ static int run_get(const cli_arguments *arguments)
 
 static dreamapi_status start_track(cli_session *session, dreamapi_call **out_call, dreamapi_error *error)
 {
-    return dreamapi_usage_track_start(session->client, session->arguments->operand, NULL, &session->options, out_call, error);
+    return dreamapi_usage_track_start(session->client, session->arguments->operand, NULL, &session->options, out_call,
+                                      error);
 }
 
 static int run_track(const cli_arguments *arguments)
@@ -58,7 +59,8 @@ static dreamapi_status start_history(cli_session *session, dreamapi_call **out_c
 static void show_events(const cli_session *session, const dreamapi_history *history)
 {
     static const cli_column columns[] = {
-        { "TIME", false }, { "USER", false }, { "EVENT", false }, { "PLAN", false }, { "STATUS", false }, { "AMOUNT", true },
+        { "TIME", false }, { "USER", false },   { "EVENT", false },
+        { "PLAN", false }, { "STATUS", false }, { "AMOUNT", true },
     };
     cli_table *table = cli_session_table(session, columns, sizeof columns / sizeof columns[0]);
 
@@ -112,15 +114,18 @@ static const cli_option history_options[] = {
 };
 
 const cli_command cli_usage_commands[] = {
-    { "usage get", "Shows what a user used in this period", "[USER_ID]", NULL, CLI_TAKES_OUTPUT | CLI_TAKES_CALL | CLI_TAKES_TOKEN,
+    { "usage get", "Shows what a user used in this period", "[USER_ID]", NULL,
+      CLI_TAKES_OUTPUT | CLI_TAKES_CALL | CLI_TAKES_TOKEN,
       "Examples:\n  dreamapi usage get user_1\n  dreamapi usage get user_1 --json\n", run_get },
     { "usage track", "Counts one unit, if the user's plan allows it", "[USER_ID]", NULL,
       CLI_TAKES_OUTPUT | CLI_TAKES_CALL | CLI_TAKES_KEY | CLI_TAKES_TOKEN,
-      "Ends with 3 when the limit or the rate refuses it.\n\nExample:\n  dreamapi usage track user_1 --idempotency-key job-17\n", run_track },
+      "Ends with 3 when the limit or the rate refuses it.\n\nExample:\n  dreamapi usage track user_1 --idempotency-key "
+      "job-17\n",
+      run_track },
     { "usage batch", "Reports usage afterwards, each event once", "FILE", NULL, CLI_TAKES_OUTPUT | CLI_TAKES_CALL,
       CLI_USAGE_BATCH_NOTES, cli_usage_batch_run },
     { "usage history", "Shows usage by day, of a user or of the whole project", "[USER_ID]", history_options,
-      CLI_TAKES_OUTPUT | CLI_TAKES_CALL, "Examples:\n  dreamapi usage history user_1 --from 2026-11-01\n  dreamapi usage history --tsv\n",
-      run_history },
+      CLI_TAKES_OUTPUT | CLI_TAKES_CALL,
+      "Examples:\n  dreamapi usage history user_1 --from 2026-11-01\n  dreamapi usage history --tsv\n", run_history },
     { NULL, NULL, NULL, NULL, 0, NULL, NULL },
 };

@@ -56,7 +56,8 @@ static bool read_line(batch *self, int *out_status)
     }
     self->line++;
     if (size > MOST_LINE || strlen(self->text) != (size_t)size || strchr(self->text, '"')) {
-        *out_status = refuse_line(self, size > MOST_LINE ? "it is too long" : "it has a quote or a NUL, which no field may have");
+        *out_status =
+            refuse_line(self, size > MOST_LINE ? "it is too long" : "it has a quote or a NUL, which no field may have");
         return false;
     }
     self->text[strcspn(self->text, "\r\n")] = '\0';
@@ -107,11 +108,21 @@ static int add_event(batch *self)
         if (column == self->columns)
             return refuse_line(self, "it has more fields than there are columns");
         switch ((enum field)self->fields[column]) {
-        case FIELD_ID: event->id = value; break;
-        case FIELD_USER: event->user_id = value; break;
-        case FIELD_METER: event->meter = value[0] != '\0' ? value : NULL; break;
-        case FIELD_UNITS: is_good = read_count(value, &event->units) && (event->units > 0 || value[0] == '\0'); break;
-        case FIELD_AT: is_good = read_count(value, &event->at_ms); break;
+        case FIELD_ID:
+            event->id = value;
+            break;
+        case FIELD_USER:
+            event->user_id = value;
+            break;
+        case FIELD_METER:
+            event->meter = value[0] != '\0' ? value : NULL;
+            break;
+        case FIELD_UNITS:
+            is_good = read_count(value, &event->units) && (event->units > 0 || value[0] == '\0');
+            break;
+        case FIELD_AT:
+            is_good = read_count(value, &event->at_ms);
+            break;
         }
         if (!is_good)
             return refuse_line(self, "units are whole numbers from 1 on, and at is milliseconds since 1970");
@@ -164,7 +175,8 @@ static int send_events(batch *self)
 
     if (self->count == 0)
         return CLI_EXIT_OK;
-    status = dreamapi_usage_batch_start(self->session->client, self->events, self->count, &self->session->options, &call, &error);
+    status = dreamapi_usage_batch_start(self->session->client, self->events, self->count, &self->session->options,
+                                        &call, &error);
     exit_status = cli_session_wait(call, status, &error);
     if (exit_status == CLI_EXIT_OK) {
         (void)dreamapi_usage_outcomes_result(call, &outcomes, NULL);
@@ -200,8 +212,8 @@ static int send_file(batch *self)
     if (trouble != CLI_EXIT_OK)
         return trouble;
     if (!self->session->is_json)
-        (void)printf("%lld counted, %lld counted before, %lld over their limit, %lld wrong\n", self->applied, self->duplicate,
-                     self->limited, self->wrong);
+        (void)printf("%lld counted, %lld counted before, %lld over their limit, %lld wrong\n", self->applied,
+                     self->duplicate, self->limited, self->wrong);
     return self->wrong > 0 ? CLI_EXIT_FAILED : self->limited > 0 ? CLI_EXIT_REFUSED : CLI_EXIT_OK;
 }
 

@@ -59,11 +59,16 @@ static int judge(const dreamapi_webhook_params *params)
     }
     (void)cli_failed("%s", error.message);
     switch (status) {
-    case DREAMAPI_INVALID: return CLI_EXIT_USAGE;
+    case DREAMAPI_INVALID:
+        return CLI_EXIT_USAGE;
     case DREAMAPI_PROTOCOL:
-    case DREAMAPI_AUTH: return CLI_EXIT_AUTH;
-    case DREAMAPI_TIMEOUT: cli_advise("An old recording needs a larger --tolerance."); return CLI_EXIT_AUTH;
-    default: return CLI_EXIT_FAILED;
+    case DREAMAPI_AUTH:
+        return CLI_EXIT_AUTH;
+    case DREAMAPI_TIMEOUT:
+        cli_advise("An old recording needs a larger --tolerance.");
+        return CLI_EXIT_AUTH;
+    default:
+        return CLI_EXIT_FAILED;
     }
 }
 
@@ -105,7 +110,8 @@ static const cli_option options[] = {
 const cli_command cli_webhook_commands[] = {
     { "webhooks verify", "Tells if a webhook is genuine", "[FILE]", options, 0,
       "FILE has the raw body (default: standard input). Ends with 5 if it is not genuine, or too old.\n\n"
-      "Example:\n  dreamapi webhooks verify body.json --scheme stripe --secret-env STRIPE_WEBHOOK_SECRET --signature \"$SIGNATURE\"\n",
+      "Example:\n  dreamapi webhooks verify body.json --scheme stripe --secret-env STRIPE_WEBHOOK_SECRET --signature "
+      "\"$SIGNATURE\"\n",
       run },
     { NULL, NULL, NULL, NULL, 0, NULL, NULL },
 };

@@ -104,7 +104,8 @@ static bool take_option(cli_arguments *out, const cli_option *option, const char
 static bool take_operand(cli_arguments *out, const char *word, char error[ERROR_SIZE])
 {
     if (!out->command->operand || out->operand) {
-        (void)snprintf(error, ERROR_SIZE, "%s does not know what to do with \"%.*s\".", out->command->name, SHOWN, word);
+        (void)snprintf(error, ERROR_SIZE, "%s does not know what to do with \"%.*s\".", out->command->name, SHOWN,
+                       word);
         return false;
     }
     if (word[0] == '\0') {
@@ -127,8 +128,8 @@ static cli_reading take_word(cli_arguments *out, int count, char **words, int *i
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         return CLI_READING_HELP;
     if (!option) {
-        (void)snprintf(error, ERROR_SIZE, "%s has no option %.*s; \"dreamapi %s --help\" lists them.", out->command->name,
-                       size < SHOWN ? (int)size : SHOWN, word, out->command->name);
+        (void)snprintf(error, ERROR_SIZE, "%s has no option %.*s; \"dreamapi %s --help\" lists them.",
+                       out->command->name, size < SHOWN ? (int)size : SHOWN, word, out->command->name);
         return CLI_READING_BAD;
     }
     if (option->value && !value && *io_at + 1 < count)
@@ -228,8 +229,8 @@ void cli_command_print_help(const cli_command *command, FILE *out)
 {
     const cli_option *tables[TABLES];
 
-    (void)fprintf(out, "Usage: dreamapi %s [options]%s%s\n\n%s.\n\nOptions:\n", command->name, command->operand ? " " : "",
-                  command->operand ? command->operand : "", command->summary);
+    (void)fprintf(out, "Usage: dreamapi %s [options]%s%s\n\n%s.\n\nOptions:\n", command->name,
+                  command->operand ? " " : "", command->operand ? command->operand : "", command->summary);
     list_tables(command, tables);
     for (size_t i = 0; i < TABLES; i++) {
         for (const cli_option *option = tables[i]; option && option->name; option++) {

@@ -44,7 +44,7 @@ typedef struct cli_arguments {
     const char *operand; /* NULL: not given */
     struct {
         const char *name;
-        const char *value; /* "" of a flag */
+        const char *value;  /* "" of a flag */
     } given[CLI_GIVEN_MAX]; /* options in their order */
     size_t given_count;
 } cli_arguments;

@@ -18,7 +18,7 @@ enum {
     FAN_LINES = 16,
     LEASE_LINES = 4,
     DIRECT_LINES = 2,
-    USERS_BYTE = 9,   /* locked, shared, by everyone who has it open */
+    USERS_BYTE = 9, /* locked, shared, by everyone who has it open */
     IDENTITY_AT = 80,
     IDENTITY_BYTES = 200,
     LISTED_MAX = 1 << 20 /* reservations of one lease: more is a circle */
@@ -101,8 +101,10 @@ static bool read_header(cli_journal *journal, char why[CLI_JOURNAL_WHY_SIZE])
 {
     unsigned char header[HEADER_BYTES];
 
-    if (journal->size < LEAST_BYTES || !read_at(journal, 0, header, sizeof header) || memcmp(header, "DREAMJNL", 8) != 0)
-        return REFUSE("it is no journal%s", journal->size < LEAST_BYTES ? ": too short for one" : ": it does not begin as one");
+    if (journal->size < LEAST_BYTES || !read_at(journal, 0, header, sizeof header)
+        || memcmp(header, "DREAMJNL", 8) != 0)
+        return REFUSE("it is no journal%s",
+                      journal->size < LEAST_BYTES ? ": too short for one" : ": it does not begin as one");
     if (u32(header + 8) != 1)
         return REFUSE("it is of version %u; this program reads version 1", u32(header + 8));
     if (u32(header + 12) != LINE)
@@ -113,10 +115,11 @@ static bool read_header(cli_journal *journal, char why[CLI_JOURNAL_WHY_SIZE])
     journal->is_changing = u32(header + 72) != 0;
     journal->leases_damaged = u32(header + 76);
     if (journal->allocated > journal->size)
-        return REFUSE("it was truncated: %llu bytes were allocated, and there are %llu", (unsigned long long)journal->allocated,
-                      (unsigned long long)journal->size);
+        return REFUSE("it was truncated: %llu bytes were allocated, and there are %llu",
+                      (unsigned long long)journal->allocated, (unsigned long long)journal->size);
     if (journal->used < FIRST_LINE || (uint64_t)journal->used * LINE > journal->allocated)
-        return REFUSE("the header says that %u lines are used, of %llu", journal->used, (unsigned long long)journal->allocated / LINE);
+        return REFUSE("the header says that %u lines are used, of %llu", journal->used,
+                      (unsigned long long)journal->allocated / LINE);
     return read_identity(journal, header, why);
 }
 
@@ -147,7 +150,8 @@ void cli_journal_close(cli_journal *journal)
 
 const char *cli_record_name(cli_record_kind kind)
 {
-    static const char *const names[] = { "nothing", "account", "lease", "fan", "reservation", "settled", "refund", "text", "free", "direct" };
+    static const char *const names[] = { "nothing", "account", "lease", "fan",  "reservation",
+                                         "settled", "refund",  "text",  "free", "direct" };
 
     return (unsigned)kind < sizeof names / sizeof names[0] ? names[kind] : "unknown";
 }
@@ -157,8 +161,8 @@ static bool is_account(const cli_record *record, size_t size)
     size_t user_size = u16(record->bytes + 88);
     size_t meter_size = u16(record->bytes + 90);
 
-    return size > 92 && user_size > 0 && 92 + user_size + meter_size + 2 <= size && record->bytes[92 + user_size] == '\0'
-           && record->bytes[92 + user_size + 1 + meter_size] == '\0';
+    return size > 92 && user_size > 0 && 92 + user_size + meter_size + 2 <= size
+           && record->bytes[92 + user_size] == '\0' && record->bytes[92 + user_size + 1 + meter_size] == '\0';
 }
 
 static bool is_text(const cli_record *record, size_t size)
@@ -171,16 +175,23 @@ static bool is_text(const cli_record *record, size_t size)
 static bool has_lines_of_kind(const cli_record *record)
 {
     switch (record->kind) {
-    case CLI_RECORD_LEASE: return record->lines == LEASE_LINES;
-    case CLI_RECORD_FAN: return record->lines == FAN_LINES;
-    case CLI_RECORD_DIRECT: return record->lines == DIRECT_LINES;
-    case CLI_RECORD_FREE: return record->lines == 1 || record->lines == LEASE_LINES || record->lines == FAN_LINES;
+    case CLI_RECORD_LEASE:
+        return record->lines == LEASE_LINES;
+    case CLI_RECORD_FAN:
+        return record->lines == FAN_LINES;
+    case CLI_RECORD_DIRECT:
+        return record->lines == DIRECT_LINES;
+    case CLI_RECORD_FREE:
+        return record->lines == 1 || record->lines == LEASE_LINES || record->lines == FAN_LINES;
     case CLI_RECORD_RESERVATION:
     case CLI_RECORD_SETTLED:
-    case CLI_RECORD_REFUND: return record->lines == 1;
+    case CLI_RECORD_REFUND:
+        return record->lines == 1;
     case CLI_RECORD_ACCOUNT:
-    case CLI_RECORD_TEXT: return record->lines <= CLI_RECORD_BYTES / LINE;
-    default: return false;
+    case CLI_RECORD_TEXT:
+        return record->lines <= CLI_RECORD_BYTES / LINE;
+    default:
+        return false;
     }
 }
 
@@ -258,7 +269,8 @@ void cli_direct_view_of(const cli_record *direct, cli_direct_view *out)
 
 /* ---- leases ---- */
 
-static bool add_fan(const cli_journal *journal, const cli_record *lease, uint64_t *io_sum, char why[CLI_JOURNAL_WHY_SIZE])
+static bool add_fan(const cli_journal *journal, const cli_record *lease, uint64_t *io_sum,
+                    char why[CLI_JOURNAL_WHY_SIZE])
 {
     uint32_t line = u32(lease->bytes + 4);
     cli_record fan;
@@ -272,7 +284,8 @@ static bool add_fan(const cli_journal *journal, const cli_record *lease, uint64_
     return true;
 }
 
-static bool add_reservations(const cli_journal *journal, const cli_record *lease, uint64_t *io_sum, char why[CLI_JOURNAL_WHY_SIZE])
+static bool add_reservations(const cli_journal *journal, const cli_record *lease, uint64_t *io_sum,
+                             char why[CLI_JOURNAL_WHY_SIZE])
 {
     uint32_t line = u32(lease->bytes + 180);
     cli_record reservation;
@@ -288,7 +301,8 @@ static bool add_reservations(const cli_journal *journal, const cli_record *lease
     return true;
 }
 
-bool cli_lease_view_of(const cli_journal *journal, const cli_record *lease, cli_lease_view *out, char why[CLI_JOURNAL_WHY_SIZE])
+bool cli_lease_view_of(const cli_journal *journal, const cli_record *lease, cli_lease_view *out,
+                       char why[CLI_JOURNAL_WHY_SIZE])
 {
     static const char *const states[] = { "", "pending", "active", "sealed" };
     uint32_t state = u32(lease->bytes + 124);
@@ -323,13 +337,15 @@ bool cli_record_check(const cli_journal *journal, const cli_record *record, char
     cli_record other;
 
     switch (record->kind) {
-    case CLI_RECORD_LEASE: return check_lease(journal, record, why);
+    case CLI_RECORD_LEASE:
+        return check_lease(journal, record, why);
     case CLI_RECORD_DIRECT:
     case CLI_RECORD_SETTLED:
         return is_at(journal, u32(record->bytes + 4), CLI_RECORD_ACCOUNT, &other)
                || REFUSE("its account should be in line %u and is not", u32(record->bytes + 4));
     case CLI_RECORD_REFUND:
         return u32(record->bytes + 40) <= 2 || REFUSE("it has the state %u; they are 1 and 2", u32(record->bytes + 40));
-    default: return true;
+    default:
+        return true;
     }
 }

@@ -67,7 +67,8 @@ typedef struct cli_lease_view {
     bool is_unproven;
 } cli_lease_view;
 /* False where the shares' list makes no sense. */
-bool cli_lease_view_of(const cli_journal *journal, const cli_record *lease, cli_lease_view *out, char why[CLI_JOURNAL_WHY_SIZE]);
+bool cli_lease_view_of(const cli_journal *journal, const cli_record *lease, cli_lease_view *out,
+                       char why[CLI_JOURNAL_WHY_SIZE]);
 
 typedef struct cli_direct_view {
     uint32_t account;

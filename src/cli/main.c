@@ -8,8 +8,9 @@
 #include "terminal.h"
 
 static const cli_command *const groups[] = {
-    cli_health_commands,    cli_customer_commands,  cli_usage_commands, cli_tier_commands,  cli_product_commands, cli_payment_commands,
-    cli_dashboard_commands, cli_asset_commands,     cli_token_commands, cli_webhook_commands, cli_journal_commands,
+    cli_health_commands,  cli_customer_commands, cli_usage_commands,     cli_tier_commands,
+    cli_product_commands, cli_payment_commands,  cli_dashboard_commands, cli_asset_commands,
+    cli_token_commands,   cli_webhook_commands,  cli_journal_commands,
 };
 enum { GROUPS = sizeof groups / sizeof groups[0], SHOWN = 60 };
 
@@ -78,10 +79,14 @@ static int run(const cli_command *command, int count, char **words)
     char error[256];
 
     switch (cli_arguments_read(command, count, words, &arguments, error)) {
-    case CLI_READING_OK: return command->run(&arguments);
-    case CLI_READING_HELP: cli_command_print_help(command, stdout); return CLI_EXIT_OK;
+    case CLI_READING_OK:
+        return command->run(&arguments);
+    case CLI_READING_HELP:
+        cli_command_print_help(command, stdout);
+        return CLI_EXIT_OK;
     case CLI_READING_BAD:
-    default: return cli_misused("%s", error);
+    default:
+        return cli_misused("%s", error);
     }
 }
 
@@ -109,7 +114,8 @@ static int run_words(int count, char **words)
     if (count > 1 && is_help(words[1]))
         return print_help(words[0], stdout);
     if (count > 1)
-        return cli_misused("%s has no command \"%.*s\"; \"dreamapi %s --help\" lists them.", words[0], SHOWN, words[1], words[0]);
+        return cli_misused("%s has no command \"%.*s\"; \"dreamapi %s --help\" lists them.", words[0], SHOWN, words[1],
+                           words[0]);
     return cli_misused("%s needs a command; \"dreamapi %s --help\" lists them.", words[0], words[0]);
 }
 

@@ -58,7 +58,8 @@ static int make_client(cli_session *session, dreamapi_options *options, const cl
     int exit_status;
 
     if (set_options(options, session, settings) != DREAMAPI_OK)
-        return cli_misused("A value of --base-url, --ca-file, --publishable-key or of the keys' source cannot be used.");
+        return cli_misused(
+            "A value of --base-url, --ca-file, --publishable-key or of the keys' source cannot be used.");
     exit_status = set_secret_key(options, session->arguments);
     if (exit_status != CLI_EXIT_OK)
         return exit_status;
@@ -148,14 +149,16 @@ static const struct {
     const char *advice; /* NULL: the message says it all */
 } outcomes[] = {
     { DREAMAPI_INVALID, CLI_EXIT_USAGE, NULL },
-    { DREAMAPI_AUTH, CLI_EXIT_AUTH, "Is the key in DREAMAPI_SECRET_KEY or --secret-key-file the present one, and of this service?" },
+    { DREAMAPI_AUTH, CLI_EXIT_AUTH,
+      "Is the key in DREAMAPI_SECRET_KEY or --secret-key-file the present one, and of this service?" },
     { DREAMAPI_FORBIDDEN, CLI_EXIT_AUTH, "The key is good, but not for this: is it of the right project and mode?" },
     { DREAMAPI_NOT_FOUND, CLI_EXIT_NOT_FOUND,
       "Is the id or the name right, and the key of the same project and mode?" },
     { DREAMAPI_LIMIT, CLI_EXIT_REFUSED, "Nothing was counted. A larger plan or the next period lifts the limit." },
     { DREAMAPI_RATE_LIMITED, CLI_EXIT_REFUSED, "Nothing was counted. Try again later." },
     { DREAMAPI_TIMEOUT, CLI_EXIT_UNAVAILABLE, "Try again, or allow more time with --timeout." },
-    { DREAMAPI_UNAVAILABLE, CLI_EXIT_UNAVAILABLE, "Is --base-url (DREAMAPI_BASE_URL) right, and the service up? Else try again later." },
+    { DREAMAPI_UNAVAILABLE, CLI_EXIT_UNAVAILABLE,
+      "Is --base-url (DREAMAPI_BASE_URL) right, and the service up? Else try again later." },
     { DREAMAPI_OUTCOME_UNKNOWN, CLI_EXIT_UNKNOWN, "It may have been done. Look before you repeat it." },
     { DREAMAPI_UNSUPPORTED, CLI_EXIT_FAILED, "\"dreamapi health\" lists what the service offers." },
     { DREAMAPI_TOKEN_REQUIRED, CLI_EXIT_AUTH,
@@ -199,7 +202,8 @@ int cli_session_wait(dreamapi_call *call, dreamapi_status status, dreamapi_error
 {
     if (status == DREAMAPI_OK)
         status = dreamapi_call_wait(call, -1, error);
-    return status == DREAMAPI_OK ? CLI_EXIT_OK : cli_session_report(error, call ? dreamapi_call_idempotency_key(call) : NULL);
+    return status == DREAMAPI_OK ? CLI_EXIT_OK
+                                 : cli_session_report(error, call ? dreamapi_call_idempotency_key(call) : NULL);
 }
 
 int cli_session_run(const cli_arguments *arguments, const cli_single *single)
@@ -252,7 +256,8 @@ bool cli_session_has_user(const cli_session *session)
     if (user_id && session->user_token)
         (void)cli_misused("A user id and --user-token-file exclude each other.");
     else if (!user_id && !session->user_token)
-        (void)cli_misused("%s needs a USER_ID, or the user's token with --user-token-file.", session->arguments->command->name);
+        (void)cli_misused("%s needs a USER_ID, or the user's token with --user-token-file.",
+                          session->arguments->command->name);
     else
         return true;
     return false;

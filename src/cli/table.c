@@ -94,7 +94,9 @@ static void print_cell(const cli_table *table, size_t column, const char *text)
     bool is_number = table->columns[column].is_number;
 
     (void)fprintf(table->out, "%*s%s%*s%s", is_number ? space : 0, "", text, is_number || is_last ? 0 : space, "",
-                  is_last ? "" : table->is_tsv ? "\t" : "  ");
+                  is_last         ? ""
+                  : table->is_tsv ? "\t"
+                                  : "  ");
 }
 
 static void print_head(cli_table *table)

@@ -80,12 +80,12 @@ static void say(const char *before, const char *format, va_list values)
     free(harmless);
 }
 
-#define SAY(before, format)          \
-    do {                             \
-        va_list values;              \
-        va_start(values, format);    \
-        say(before, format, values); \
-        va_end(values);              \
+#define SAY(before, format)                                                                                            \
+    do {                                                                                                               \
+        va_list values;                                                                                                \
+        va_start(values, format);                                                                                      \
+        say(before, format, values);                                                                                   \
+        va_end(values);                                                                                                \
     } while (0)
 
 static const char *name_of_program(void)

@@ -31,7 +31,11 @@ static int32_t next_code(const unsigned char **io_at)
 {
     static const int32_t least[] = { 0, 0x80, 0x800, 0x10000 };
     const unsigned char *at = *io_at;
-    int more = *at < 0x80 ? 0 : *at >= 0xC2 && *at < 0xE0 ? 1 : *at >= 0xE0 && *at < 0xF0 ? 2 : *at >= 0xF0 && *at < 0xF5 ? 3 : -1;
+    int more = *at < 0x80                  ? 0
+               : *at >= 0xC2 && *at < 0xE0 ? 1
+               : *at >= 0xE0 && *at < 0xF0 ? 2
+               : *at >= 0xF0 && *at < 0xF5 ? 3
+                                           : -1;
     int32_t code = more <= 0 ? *at : *at & (0x3F >> more);
 
     *io_at = at + 1;

@@ -42,24 +42,24 @@
     X(recovering_grants_nothing)                                                                                       \
     X(recovering_admits_nothing)                                                                                       \
     /* The holder: grants. */                                                                                          \
-    X(request_ids_are_random)   /* never a counter, which a reboot would set back */                                   \
-    X(grant_installed_once)     /* from pending; any other answer to it is dropped */                                  \
-    X(only_active_is_spent)     /* a grant that is lost or over by now is handed back */                               \
-    X(old_grant_is_not_spent)   /* of a request from an earlier run */                                                 \
-    X(ends_from_before_try)     /* not from when the answer came */                                                    \
+    X(request_ids_are_random) /* never a counter, which a reboot would set back */                                     \
+    X(grant_installed_once)   /* from pending; any other answer to it is dropped */                                    \
+    X(only_active_is_spent)   /* a grant that is lost or over by now is handed back */                                 \
+    X(old_grant_is_not_spent) /* of a request from an earlier run */                                                   \
+    X(ends_from_before_try)   /* not from when the answer came */                                                      \
     /* The holder: ends. */                                                                                            \
-    X(reboot_is_unproven)       /* unless the journal was closed cleanly */                                            \
-    X(open_clears_clean)        /* before the first admission */                                                       \
-    X(sealing_is_for_good)      /* what is found at open is only settled */                                            \
-    X(copy_is_a_stranger)       /* a foreign copy has a holder's id of its own and is unproven */                      \
-    X(flush_waits_for_wishes)   /* a request without an answer may have been granted */                                \
-    X(restore_resends)          /* settled leases and refunds are said again to a new epoch */                         \
-    X(reservation_pins)         /* no final while a reservation is open */                                             \
-    X(final_closes_refunds)     /* from then on refunds are events */                                                  \
-    X(refund_is_consumed)       /* a decision is refunded once */                                                      \
+    X(reboot_is_unproven)     /* unless the journal was closed cleanly */                                              \
+    X(open_clears_clean)      /* before the first admission */                                                         \
+    X(sealing_is_for_good)    /* what is found at open is only settled */                                              \
+    X(copy_is_a_stranger)     /* a foreign copy has a holder's id of its own and is unproven */                        \
+    X(flush_waits_for_wishes) /* a request without an answer may have been granted */                                  \
+    X(restore_resends)        /* settled leases and refunds are said again to a new epoch */                           \
+    X(reservation_pins)       /* no final while a reservation is open */                                               \
+    X(final_closes_refunds)   /* from then on refunds are events */                                                    \
+    X(refund_is_consumed)     /* a decision is refunded once */                                                        \
     /* The holder: the rate. */                                                                                        \
-    X(edge_counts_twice)        /* where the window may be this or the next */                                         \
-    X(edge_from_before_try)     /* not from when the answer came */
+    X(edge_counts_twice)    /* where the window may be this or the next */                                             \
+    X(edge_from_before_try) /* not from when the answer came */
 
 enum dream_rule {
 #define DREAM_RULE_ENUM(name) DREAM_RULE_##name,

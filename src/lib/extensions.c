@@ -11,12 +11,9 @@ static const struct {
     const char *name;
     unsigned flag;
 } known[] = {
-    { "idempotency", DREAM_EXTENSION_IDEMPOTENCY },
-    { "server-side", DREAM_EXTENSION_SERVER_SIDE },
-    { "customer-list", DREAM_EXTENSION_CUSTOMER_LIST },
-    { "usage-batch", DREAM_EXTENSION_USAGE_BATCH },
-    { "usage-history", DREAM_EXTENSION_USAGE_HISTORY },
-    { "leases", DREAM_EXTENSION_LEASES },
+    { "idempotency", DREAM_EXTENSION_IDEMPOTENCY },     { "server-side", DREAM_EXTENSION_SERVER_SIDE },
+    { "customer-list", DREAM_EXTENSION_CUSTOMER_LIST }, { "usage-batch", DREAM_EXTENSION_USAGE_BATCH },
+    { "usage-history", DREAM_EXTENSION_USAGE_HISTORY }, { "leases", DREAM_EXTENSION_LEASES },
     { "signatures", DREAM_EXTENSION_SIGNATURES },
 };
 

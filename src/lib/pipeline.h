@@ -11,7 +11,7 @@ void dream_pipeline_admit(dreamapi_call *call);  /* a new call */
 void dream_pipeline_cancel(dreamapi_call *call); /* in any phase, finished included */
 void dream_pipeline_timer(dreamapi_client *client, dream_timer *timer);
 void dream_pipeline_ended(dreamapi_client *client, dreamapi_exchange *exchange);
-void dream_pipeline_work(dreamapi_client *client); /* lets calls without a request try again */
+void dream_pipeline_work(dreamapi_client *client);  /* lets calls without a request try again */
 void dream_pipeline_close(dreamapi_client *client); /* ends everything */
 
 #endif

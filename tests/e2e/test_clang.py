@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the other compiler says of the public headers: ./dev check brings it. gcc's part is in tests/unit/lib and tests/abi."""
+"""What the other compiler says of the public headers, and its formatter of all C: ./dev check brings them. gcc's part is in tests/unit/lib
+and tests/abi."""
 
 import os
 import subprocess
@@ -30,3 +31,11 @@ def test_every_header_compiles_alone_under_clang():
 @pytest.mark.long
 def test_the_binary_interface_is_the_same_under_clang():
     run(daemon.ROOT / "tests/abi/abi.py", "check", CC="clang")
+
+
+@pytest.mark.long
+def test_the_c_is_laid_out_as_the_formatter_has_it():
+    """By Debian 12's version: others break some lines elsewhere."""
+    files = sorted(path for folder in ("include", "src", "tests", "examples") for path in (daemon.ROOT / folder).rglob("*.[ch]"))
+    done = subprocess.run(["clang-format", "--dry-run", "--Werror", *files], cwd=daemon.ROOT, capture_output=True, text=True, timeout=300)
+    assert len(files) > 100 and done.returncode == 0, done.stderr

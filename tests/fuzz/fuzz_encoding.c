@@ -44,7 +44,8 @@ static void try_percent(const char *text, size_t size)
         FUZZ_CHECK(encoded.size == 0 || !strpbrk(encoded.data, "&=+ \r\n/?#"));
         if (bytes.size == 0 || memchr(bytes.data, '\0', bytes.size) == NULL) {
             FUZZ_CHECK(dream_percent_decode(&again, dream_buffer_str(&encoded), encoded.size, false));
-            FUZZ_CHECK(again.size == bytes.size && (again.size == 0 || memcmp(again.data, bytes.data, again.size) == 0));
+            FUZZ_CHECK(again.size == bytes.size
+                       && (again.size == 0 || memcmp(again.data, bytes.data, again.size) == 0));
         }
     }
     dream_buffer_clear(&bytes);

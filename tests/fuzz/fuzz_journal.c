@@ -130,14 +130,21 @@ static uint64_t shown_by(const unsigned char *bytes)
             break;
         switch (dream_tag_kind(tag)) {
         case DREAM_TAG_LEASE:
-        case DREAM_TAG_RESERVATION: units += units_of(record, 1); break;
-        case DREAM_TAG_FAN: units += units_of(record, count); break;
-        case DREAM_TAG_SETTLED: units += ((const dream_settled *)(const void *)record)->admitted; break;
+        case DREAM_TAG_RESERVATION:
+            units += units_of(record, 1);
+            break;
+        case DREAM_TAG_FAN:
+            units += units_of(record, count);
+            break;
+        case DREAM_TAG_SETTLED:
+            units += ((const dream_settled *)(const void *)record)->admitted;
+            break;
         case DREAM_TAG_DIRECT:
             units += dream_direct_waiting((const dream_direct *)(const void *)record);
             units += dream_direct_reporting((const dream_direct *)(const void *)record);
             break;
-        default: break;
+        default:
+            break;
         }
     }
     return units;

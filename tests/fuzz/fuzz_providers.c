@@ -53,7 +53,8 @@ static void hear_url(void *context, const dreamd_upstream_answer *answer, const 
     hear(answer, url != NULL);
 }
 
-static void hear_lines(void *context, const dreamd_upstream_answer *answer, const dreamd_stripe_line *lines, size_t count)
+static void hear_lines(void *context, const dreamd_upstream_answer *answer, const dreamd_stripe_line *lines,
+                       size_t count)
 {
     (void)context;
     hear(answer, lines != NULL);

@@ -44,7 +44,8 @@ static void check_base(const dream_buffer *base, const dream_http_signature *sig
         lines++;
     FUZZ_CHECK(lines == signature->component_count);
     FUZZ_CHECK(base->size >= signature->input_size
-               && memcmp(base->data + base->size - signature->input_size, signature->input, signature->input_size) == 0);
+               && memcmp(base->data + base->size - signature->input_size, signature->input, signature->input_size)
+                      == 0);
 }
 
 /* False: the base cannot be made of this request. */
@@ -67,10 +68,12 @@ static void try_changed(dream_http_signature *signature, message *m)
     char input[DREAM_SIGNATURE_MAX_HEADER + 1];
 
     changed.method = dream_slice_of("PUT");
-    FUZZ_CHECK(!dream_signature_covers(signature, "@method") || dream_signature_verify(signature, &changed, key) != NULL);
+    FUZZ_CHECK(!dream_signature_covers(signature, "@method")
+               || dream_signature_verify(signature, &changed, key) != NULL);
     changed = m->request;
     changed.path = dream_slice_of("no path");
-    FUZZ_CHECK(dream_slice_is(m->request.path, "no path") || !dream_signature_covers(signature, "@path") || dream_signature_verify(signature, &changed, key) != NULL);
+    FUZZ_CHECK(dream_slice_is(m->request.path, "no path") || !dream_signature_covers(signature, "@path")
+               || dream_signature_verify(signature, &changed, key) != NULL);
     memcpy(input, signature->input, sizeof(input));
     signature->input[signature->input_size - 1] ^= 1;
     FUZZ_CHECK(dream_signature_verify(signature, &m->request, key) != NULL);

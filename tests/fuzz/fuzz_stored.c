@@ -31,8 +31,9 @@ static dreamd_db_status write_rows(dreamd_db *db, void *arg)
 static void check_pages(void)
 {
     static const char track[] = "{\"userId\":\"user_1\"}";
-    static const char acquire[] = "{\"holder\":\"00000000-0000-4000-8000-000000000001\",\"acquire\":[{\"requestId\":\"r\",\"userId\":"
-                                  "\"user_1\",\"meter\":\"tokens\",\"want\":1}]}";
+    static const char acquire[] =
+        "{\"holder\":\"00000000-0000-4000-8000-000000000001\",\"acquire\":[{\"requestId\":\"r\",\"userId\":"
+        "\"user_1\",\"meter\":\"tokens\",\"want\":1}]}";
     static const served_request pages[] = {
         { "GET", "/api/tiers", NULL, "", 0 },
         { "GET", "/api/products", NULL, "", 0 },

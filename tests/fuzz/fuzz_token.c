@@ -40,8 +40,8 @@ static dream_jwks *set_of(const dream_rsa_key *key)
 /* New ones in each run: inputs hold no signature of theirs. */
 static void make_keys(void)
 {
-    static const char vector[] = "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"py-key\",\"n\":\"" VECTOR_MODULUS "\",\"e\":\"" VECTOR_EXPONENT
-                                 "\"}]}";
+    static const char vector[] =
+        "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"py-key\",\"n\":\"" VECTOR_MODULUS "\",\"e\":\"" VECTOR_EXPONENT "\"}]}";
     dream_rsa_key *stranger;
 
     if (signer != NULL)
@@ -131,7 +131,9 @@ static char *make_token(char *text)
     dream_buffer_char(&token, '.');
     if (rest != NULL)
         dream_base64url_encode(&token, rest, strlen(rest));
-    sign(&token, strstr(header, "512") ? DREAM_RSA_SHA512 : strstr(header, "384") ? DREAM_RSA_SHA384 : DREAM_RSA_SHA256);
+    sign(&token, strstr(header, "512")   ? DREAM_RSA_SHA512
+                 : strstr(header, "384") ? DREAM_RSA_SHA384
+                                         : DREAM_RSA_SHA256);
     return dream_buffer_take(&token);
 }
 

@@ -43,7 +43,8 @@ static void try_as_sent(const webhook *w)
     FUZZ_CHECK(!dream_svix_signature_verify(&w->svix, other, w->body, w->size, NOW_S, DREAM_WEBHOOK_TOLERANCE_S));
     /* Header texts as secrets: those are a developer's to paste. */
     if (w->svix.signature != NULL)
-        (void)dream_svix_signature_verify(&w->svix, w->svix.signature, w->body, w->size, NOW_S, DREAM_WEBHOOK_TOLERANCE_S);
+        (void)dream_svix_signature_verify(&w->svix, w->svix.signature, w->body, w->size, NOW_S,
+                                          DREAM_WEBHOOK_TOLERANCE_S);
 }
 
 static void try_signed(const webhook *w)
@@ -57,8 +58,8 @@ static void try_signed(const webhook *w)
     if (w->svix.id == NULL || w->svix.id[0] == '\0' || strlen(w->svix.id) > ID_MAX)
         return;
     FUZZ_CHECK(dream_svix_signature_make(&made, w->svix.id, secret, w->body, w->size, NOW_S));
-    FUZZ_CHECK(dream_svix_signature_verify(&(dream_svix_headers){ w->svix.id, "1700000000", made.data }, secret, w->body, w->size,
-                                           NOW_S, DREAM_WEBHOOK_TOLERANCE_S));
+    FUZZ_CHECK(dream_svix_signature_verify(&(dream_svix_headers){ w->svix.id, "1700000000", made.data }, secret,
+                                           w->body, w->size, NOW_S, DREAM_WEBHOOK_TOLERANCE_S));
     dream_buffer_clear(&made);
 }
 

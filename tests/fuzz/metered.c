@@ -84,7 +84,8 @@ uint64_t metered_most_claimed(const metered *m)
         cJSON *request = body == NULL ? NULL : dream_json_parse(body, strlen(body), NULL);
         uint64_t claimed;
         FUZZ_CHECK(body == NULL || request != NULL);
-        claimed = sum_of(dream_json_get(request, "settle"), "admitted") + sum_of(dream_json_get(request, "events"), "units");
+        claimed =
+            sum_of(dream_json_get(request, "settle"), "admitted") + sum_of(dream_json_get(request, "events"), "units");
         most = claimed > most ? claimed : most;
         cJSON_Delete(request);
     }

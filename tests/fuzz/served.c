@@ -148,13 +148,14 @@ static bool may_exceed_limit(dreamd_db *db)
 {
     bool is_found = false;
 
-    FUZZ_CHECK(dreamd_row_exists(db,
-                                 "SELECT 1 FROM usage_counts c WHERE used + held + lost - written_off > highest_limit AND "
-                                 "used + held + lost - written_off - COALESCE((SELECT SUM(granted) FROM leases l WHERE "
-                                 "l.plan = '' AND l.user_id = c.user_id AND l.meter = c.meter AND "
-                                 "l.period_start_day = c.period_start_day), 0) > highest_limit",
-                                 DREAMD_NO_PARAMS, &is_found)
-               == DREAMD_DB_OK);
+    FUZZ_CHECK(
+        dreamd_row_exists(db,
+                          "SELECT 1 FROM usage_counts c WHERE used + held + lost - written_off > highest_limit AND "
+                          "used + held + lost - written_off - COALESCE((SELECT SUM(granted) FROM leases l WHERE "
+                          "l.plan = '' AND l.user_id = c.user_id AND l.meter = c.meter AND "
+                          "l.period_start_day = c.period_start_day), 0) > highest_limit",
+                          DREAMD_NO_PARAMS, &is_found)
+        == DREAMD_DB_OK);
     return !is_found;
 }
 

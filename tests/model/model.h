@@ -22,8 +22,8 @@
 
 enum {
     METERS = 2,
-    ACCOUNTS = 6, /* of three users, each with as many meters; what is called a user here is an account */
-    ALLOWED = 6,  /* units beyond any lease, where a meter allows them */
+    ACCOUNTS = 6,  /* of three users, each with as many meters; what is called a user here is an account */
+    ALLOWED = 6,   /* units beyond any lease, where a meter allows them */
     MACHINES = 4,  /* one journal each */
     PROCESSES = 2, /* of a machine: clients on its journal */
     DECISIONS = 24,
@@ -89,8 +89,8 @@ typedef struct truth {
     truth_period periods[ACCOUNTS * PERIODS_MAX];
     size_t period_count;
     int64_t window;             /* the server's running minute */
-    int64_t calls[ACCOUNTS];       /* in it */
-    int64_t max_rate[ACCOUNTS];    /* the highest rate of late */
+    int64_t calls[ACCOUNTS];    /* in it */
+    int64_t max_rate[ACCOUNTS]; /* the highest rate of late */
     int64_t rate_quiet_from_ms; /* from then on the rate can be promised again */
     bool was_restored;
     bool had_clock_steps;

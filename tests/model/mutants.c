@@ -102,7 +102,8 @@ bool mutants_run(const char *name, uint64_t most_seeds, int steps, mutants_run_s
         if (!is_chosen(rule, name))
             continue;
         count++;
-        is_ok = hunt(rule, why_unseen(rule) && most_seeds > MOST_UNSEEN ? MOST_UNSEEN : most_seeds, steps, run) && is_ok;
+        is_ok =
+            hunt(rule, why_unseen(rule) && most_seeds > MOST_UNSEEN ? MOST_UNSEEN : most_seeds, steps, run) && is_ok;
     }
     (void)printf("1..%d\n", count);
     return is_ok && count > 0;

@@ -460,7 +460,7 @@ static dreamd_db_status write_off(dreamd_db *db, void *arg)
 {
     errand *e = arg;
     dreamd_lease_write_off wanted = { &e->m->server.project, e->name, account_meter(e->user), INT64_MAX,
-                                      server_now(e->m), "model" };
+                                      server_now(e->m),      "model" };
 
     return dreamd_lease_write_off_lost(db, &wanted, &e->number);
 }

@@ -133,11 +133,12 @@ static void check_limit(model *m, const truth_period *period, int64_t limit, int
     int64_t net = net_in(m, period) + more;
 
     if (limit != DREAMD_UNLIMITED && net > limit + period->written_off + period->uncovered)
-        model_fail(m,
-                   "I1: account %d has %lld units in the period from day %d (%lld of them being granted), with a limit of "
-                   "%lld, %lld written off, %lld never reported",
-                   period->user, (long long)net, (int)period->start_day, (long long)more, (long long)limit,
-                   (long long)period->written_off, (long long)period->uncovered);
+        model_fail(
+            m,
+            "I1: account %d has %lld units in the period from day %d (%lld of them being granted), with a limit of "
+            "%lld, %lld written off, %lld never reported",
+            period->user, (long long)net, (int)period->start_day, (long long)more, (long long)limit,
+            (long long)period->written_off, (long long)period->uncovered);
 }
 
 /* By the end of the wait, everybody who could report did; what is missing then is the bound that a restore has. */
@@ -388,8 +389,8 @@ void truth_admitted(model *m, int machine, int user, const dreamapi_decision *de
     lease_text(decision, id);
     lease = truth_find(m, id);
     if (decision->source != DREAMAPI_SOURCE_LEASE || !lease || lease->user != user) {
-        model_fail(m, "units of account %d were admitted from nowhere (source %d, lease %s)", user, (int)decision->source,
-                   id);
+        model_fail(m, "units of account %d were admitted from nowhere (source %d, lease %s)", user,
+                   (int)decision->source, id);
         return;
     }
     if (lease->machine != machine)

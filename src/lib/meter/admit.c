@@ -166,7 +166,7 @@ static void describe_account(const dream_metering *metering, const dream_account
 static INLINE void begin_decision(dreamapi_decision *out, int64_t units)
 {
     PUT(out, allowed, source, ((pair){ INTS(0, DREAMAPI_REASON_NONE), INTS(DREAMAPI_SOURCE_NONE, 0) }));
-    PUT(out, units, plan, ((pair){ units, (intptr_t)"" }));
+    PUT(out, units, plan, ((pair){ units, (intptr_t) "" }));
     PUT(out, limit, used, ((pair){ -1, -1 }));
     PUT(out, remaining, retry_after_ms, ((pair){ -1, -1 }));
     PUT(out, age_ms, max_over, ((pair){ -1, 0 }));
@@ -192,7 +192,8 @@ static dreamapi_reason trouble_reason(const dream_metering *metering, dreamapi_s
 
     *out_status = status_of_reason[DREAMAPI_REASON_EMPTY];
     switch (trouble) {
-    case DREAMAPI_OK: return DREAMAPI_REASON_EMPTY;
+    case DREAMAPI_OK:
+        return DREAMAPI_REASON_EMPTY;
     case DREAMAPI_AUTH:
     case DREAMAPI_FORBIDDEN:
     case DREAMAPI_SUBSCRIPTION_EXPIRED:
@@ -200,8 +201,12 @@ static dreamapi_reason trouble_reason(const dream_metering *metering, dreamapi_s
     case DREAMAPI_UNSUPPORTED:
     case DREAMAPI_TLS:
     case DREAMAPI_CONFLICT:
-    case DREAMAPI_JOURNAL: *out_status = trouble; return DREAMAPI_REASON_REFUSED;
-    default: *out_status = DREAMAPI_UNAVAILABLE; return DREAMAPI_REASON_UNAVAILABLE;
+    case DREAMAPI_JOURNAL:
+        *out_status = trouble;
+        return DREAMAPI_REASON_REFUSED;
+    default:
+        *out_status = DREAMAPI_UNAVAILABLE;
+        return DREAMAPI_REASON_UNAVAILABLE;
     }
 }
 
@@ -228,8 +233,8 @@ typedef struct admission {
     uint32_t units;
     int64_t now_ns;
     dreamapi_decision *out;
-    bool is_wanted; /* the agent has something new to do */
-    dream_slow slow; /* what the lease said last */
+    bool is_wanted;                    /* the agent has something new to do */
+    dream_slow slow;                   /* what the lease said last */
     dreamapi_reservation *reservation; /* NULL: spend at once */
     int64_t hold_ns;
 } admission;
@@ -446,7 +451,8 @@ static dreamapi_status NOINLINE admit_with_care(const dreamapi_meter *meter, int
 {
     dreamapi_decision own;
     dreamapi_decision *out = decision == NULL ? &own : decision;
-    admission a = { meter, meter->metering, meter->account, (uint32_t)units, now_ns, out, false, DREAM_SLOW_OVER, NULL, 0 };
+    admission a = { meter, meter->metering, meter->account, (uint32_t)units, now_ns, out, false, DREAM_SLOW_OVER, NULL,
+                    0 };
 
     begin_decision(out, units);
     if (dream_client_is_foreign(meter->metering->client) && !dream_metering_adopt(meter->metering))
@@ -549,9 +555,12 @@ static INLINE dreamapi_status admit(const dreamapi_meter *meter, int64_t units, 
     if (!aim(meter, &from))
         return admit_otherwise(meter, units, now_ns, decision);
     switch (try_to_spend(meter, &from, units, now_ns, decision)) {
-    case DREAM_SPENT: return DREAMAPI_OK;
-    case DREAM_SPENT_CLASH: return admit_after_clash(meter, units, now_ns, decision);
-    case DREAM_SPENT_SLOW: break;
+    case DREAM_SPENT:
+        return DREAMAPI_OK;
+    case DREAM_SPENT_CLASH:
+        return admit_after_clash(meter, units, now_ns, decision);
+    case DREAM_SPENT_SLOW:
+        break;
     }
     return admit_otherwise(meter, units, now_ns, decision);
 }
@@ -583,8 +592,8 @@ dreamapi_status dream_admit_reserve(const dreamapi_meter *meter, int64_t units, 
 {
     dreamapi_decision own;
     dreamapi_decision *out = decision == NULL ? &own : decision;
-    admission a = { meter, meter->metering, meter->account, (uint32_t)units, dream_metering_now_ns(meter->metering), out,
-                    false, DREAM_SLOW_OVER, out_reservation, hold_ms * NS_PER_MS };
+    admission a = { meter, meter->metering, meter->account,  (uint32_t)units, dream_metering_now_ns(meter->metering),
+                    out,   false,           DREAM_SLOW_OVER, out_reservation, hold_ms * NS_PER_MS };
 
     begin_decision(out, units);
     if (dream_client_is_foreign(meter->metering->client) && !dream_metering_adopt(meter->metering))
@@ -611,8 +620,8 @@ static bool has_units(const dreamapi_meter *meter, int64_t units, int64_t now_ns
         /* Line 0: nothing was counted that could be refunded. */
         of = (spending){ 0, spent_of(lease), units, now_ns };
         read_lease(meter->base, lease, &of, &told);
-        is_there = now_ns < atomic_load(&lease->ends_at_ns)
-                   && dream_lease_spare(metering->journal, lease) >= (uint32_t)units;
+        is_there =
+            now_ns < atomic_load(&lease->ends_at_ns) && dream_lease_spare(metering->journal, lease) >= (uint32_t)units;
     } while (atomic_load(&meter->account->current) != line);
     if (!is_there)
         return false;

@@ -100,8 +100,8 @@ bool dream_agent_want(dream_metering *metering, dream_account *account, uint32_t
 
     if (account->want < units)
         account->want = units;
-    if ((atomic_load(&account->flags) & DREAM_ACCOUNT_ASKED) != 0
-        || now_ns < account->next_try_ns || !is_unasked(metering, pending, now_ns)
+    if ((atomic_load(&account->flags) & DREAM_ACCOUNT_ASKED) != 0 || now_ns < account->next_try_ns
+        || !is_unasked(metering, pending, now_ns)
         || !dream_lines_add(&metering->wanted, dream_journal_line(metering->journal, account)))
         return false;
     atomic_fetch_or(&account->flags, DREAM_ACCOUNT_ASKED);
@@ -395,9 +395,15 @@ static void sweep_active(builder *b, dream_lease *lease)
 static void sweep_lease(builder *b, dream_lease *lease)
 {
     switch ((dream_lease_state)atomic_load(&lease->state)) {
-    case DREAM_LEASE_PENDING: sweep_pending(b, lease); break;
-    case DREAM_LEASE_ACTIVE: sweep_active(b, lease); break;
-    case DREAM_LEASE_SEALED: settle(b, lease); break;
+    case DREAM_LEASE_PENDING:
+        sweep_pending(b, lease);
+        break;
+    case DREAM_LEASE_ACTIVE:
+        sweep_active(b, lease);
+        break;
+    case DREAM_LEASE_SEALED:
+        settle(b, lease);
+        break;
     }
 }
 
@@ -484,11 +490,20 @@ static void sweep_record(builder *b, dream_line line)
     void *record = at(b->metering, line);
 
     switch (dream_tag_kind(*(const uint32_t *)record)) {
-    case DREAM_TAG_ACCOUNT: sweep_account(b, record); break;
-    case DREAM_TAG_LEASE: sweep_lease(b, record); break;
-    case DREAM_TAG_SETTLED: sweep_settled(b, line, record); break;
-    case DREAM_TAG_REFUND: sweep_refund(b, line, record); break;
-    default: break;
+    case DREAM_TAG_ACCOUNT:
+        sweep_account(b, record);
+        break;
+    case DREAM_TAG_LEASE:
+        sweep_lease(b, record);
+        break;
+    case DREAM_TAG_SETTLED:
+        sweep_settled(b, line, record);
+        break;
+    case DREAM_TAG_REFUND:
+        sweep_refund(b, line, record);
+        break;
+    default:
+        break;
     }
 }
 
@@ -572,8 +587,12 @@ static void write_item(const dream_metering *metering, dream_request *request, c
 
     switch (item->kind) {
     case DREAM_ITEM_SETTLE:
-    case DREAM_ITEM_RESEND: write_settle(metering, request, item); break;
-    case DREAM_ITEM_REFUND: dream_lease_request_refund(request, refund->id, refund->lease_id, refund->units); break;
+    case DREAM_ITEM_RESEND:
+        write_settle(metering, request, item);
+        break;
+    case DREAM_ITEM_REFUND:
+        dream_lease_request_refund(request, refund->id, refund->lease_id, refund->units);
+        break;
     case DREAM_ITEM_ACQUIRE:
         account = at(metering, lease->account);
         dream_lease_request_acquire(request, lease->request_id, dream_account_user(account),

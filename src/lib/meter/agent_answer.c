@@ -195,7 +195,8 @@ static dream_line plan_line(dream_metering *metering, const char *plan)
         return 0;
     for (line = 0; (line = dream_journal_next(journal, line)) != 0;) {
         record = at(metering, line);
-        if (dream_tag_kind(record->tag) == DREAM_TAG_TEXT && record->size == size && memcmp(record->text, plan, size) == 0)
+        if (dream_tag_kind(record->tag) == DREAM_TAG_TEXT && record->size == size
+            && memcmp(record->text, plan, size) == 0)
             return line;
     }
     line = dream_journal_take_new(journal, DREAM_TAG_TEXT, sizeof(*record) + size + 1);
@@ -271,9 +272,9 @@ static dreamapi_reason reason_of(const char *error)
         const char *error;
         dreamapi_reason reason;
     } reasons[] = {
-        { "limit_reached", DREAMAPI_REASON_LIMIT },    { "held", DREAMAPI_REASON_HELD },
-        { "rate_limited", DREAMAPI_REASON_RATE },      { "not_found", DREAMAPI_REASON_NO_CUSTOMER },
-        { "deleted", DREAMAPI_REASON_NO_CUSTOMER },    { "recovering", DREAMAPI_REASON_UNAVAILABLE },
+        { "limit_reached", DREAMAPI_REASON_LIMIT },     { "held", DREAMAPI_REASON_HELD },
+        { "rate_limited", DREAMAPI_REASON_RATE },       { "not_found", DREAMAPI_REASON_NO_CUSTOMER },
+        { "deleted", DREAMAPI_REASON_NO_CUSTOMER },     { "recovering", DREAMAPI_REASON_UNAVAILABLE },
         { "unavailable", DREAMAPI_REASON_UNAVAILABLE },
     };
 
@@ -467,8 +468,8 @@ static void book_recalls(booking *b)
             continue;
         for (dream_line line = 0; (line = dream_journal_next(b->metering->journal, line)) != 0;) {
             dream_lease *lease = at(b->metering, line);
-            if (dream_tag_kind(lease->main.tag) != DREAM_TAG_LEASE
-                || atomic_load(&lease->state) != DREAM_LEASE_ACTIVE || memcmp(lease->lease_id, id, sizeof(id)) != 0)
+            if (dream_tag_kind(lease->main.tag) != DREAM_TAG_LEASE || atomic_load(&lease->state) != DREAM_LEASE_ACTIVE
+                || memcmp(lease->lease_id, id, sizeof(id)) != 0)
                 continue;
             end_for_good(b, lease);
             (void)dream_lines_add(&b->metering->ended, line);
@@ -550,7 +551,8 @@ static void back_off(dream_metering *metering, int64_t retry_after_ms)
     if (wait_ms < retry_after_ms)
         wait_ms = retry_after_ms;
     metering->failures++;
-    metering->not_before_ns = dream_metering_now_ns(metering) + (wait_ms < BACKOFF_MAX_MS ? wait_ms : BACKOFF_MAX_MS) * NS_PER_MS;
+    metering->not_before_ns =
+        dream_metering_now_ns(metering) + (wait_ms < BACKOFF_MAX_MS ? wait_ms : BACKOFF_MAX_MS) * NS_PER_MS;
 }
 
 void dream_agent_failed(dream_metering *metering, const dreamapi_error *error)

@@ -439,7 +439,10 @@ dreamapi_status dream_direct_check(const dreamapi_meter *meter, int64_t units, i
         out->reason = DREAMAPI_REASON_LIMIT;
         return DREAMAPI_LIMIT;
     }
-    if (out->limit < 0 || (is_cached && dream_direct_unconfirmed(direct) + dream_account_owed(meter->account) + units > meter->params->cached_units)) {
+    if (out->limit < 0
+        || (is_cached
+            && dream_direct_unconfirmed(direct) + dream_account_owed(meter->account) + units
+                   > meter->params->cached_units)) {
         out->reason = DREAMAPI_REASON_EMPTY;
         return DREAMAPI_TIMEOUT;
     }

@@ -82,7 +82,8 @@ bool dream_direct_owe(const dreamapi_meter *meter, uint32_t units)
         return false;
     direct = dream_direct_of(metering->journal, account);
     if (direct != NULL
-        && dream_account_owed(account) + dream_direct_unconfirmed(direct) + units <= (int64_t)meter->params->allow_units) {
+        && dream_account_owed(account) + dream_direct_unconfirmed(direct) + units
+               <= (int64_t)meter->params->allow_units) {
         is_within = true;
         atomic_fetch_add(&account->debt, units);
         DREAM_POINT(debt_owed);

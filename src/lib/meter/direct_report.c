@@ -903,10 +903,14 @@ static dreamapi_status hindrance(const dream_metering *metering, const void *rec
         || now_ns >= atomic_load(&account->denied_until_ns))
         return DREAMAPI_PENDING;
     switch ((dreamapi_reason)atomic_load(&account->denied_reason)) {
-    case DREAMAPI_REASON_LIMIT: return DREAMAPI_LIMIT;
-    case DREAMAPI_REASON_NO_CUSTOMER: return DREAMAPI_NOT_FOUND;
-    case DREAMAPI_REASON_REFUSED: return DREAMAPI_FORBIDDEN;
-    default: return DREAMAPI_PENDING; /* passes by itself */
+    case DREAMAPI_REASON_LIMIT:
+        return DREAMAPI_LIMIT;
+    case DREAMAPI_REASON_NO_CUSTOMER:
+        return DREAMAPI_NOT_FOUND;
+    case DREAMAPI_REASON_REFUSED:
+        return DREAMAPI_FORBIDDEN;
+    default:
+        return DREAMAPI_PENDING; /* passes by itself */
     }
 }
 

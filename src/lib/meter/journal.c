@@ -261,10 +261,14 @@ static dream_line *free_list(dream_journal *journal, uint32_t lines)
     dream_journal_header *header = dream_journal_header_of(journal);
 
     switch (lines) {
-    case 1: return &header->free_line;
-    case 4: return &header->free_lease;
-    case DREAM_FAN: return &header->free_fan;
-    default: return NULL;
+    case 1:
+        return &header->free_line;
+    case 4:
+        return &header->free_lease;
+    case DREAM_FAN:
+        return &header->free_fan;
+    default:
+        return NULL;
     }
 }
 
@@ -291,9 +295,11 @@ static void clear_record(unsigned char *record, dream_tag kind, uint32_t lines, 
     uint64_t old;
 
     for (size_t i = 1; i < (size_t)lines * DREAM_LINE / sizeof(uint64_t); i++) {
-        bool is_share_word = i % (DREAM_LINE / sizeof(uint64_t)) == WORD && i / (DREAM_LINE / sizeof(uint64_t)) < shares;
+        bool is_share_word =
+            i % (DREAM_LINE / sizeof(uint64_t)) == WORD && i / (DREAM_LINE / sizeof(uint64_t)) < shares;
         old = is_share_word && !is_new ? atomic_load(&words[i]) : 0;
-        atomic_store_explicit(&words[i], is_share_word ? DREAM_SEALED | (dream_word_next_generation(old) & DREAM_GENERATIONS) : 0,
+        atomic_store_explicit(&words[i],
+                              is_share_word ? DREAM_SEALED | (dream_word_next_generation(old) & DREAM_GENERATIONS) : 0,
                               memory_order_relaxed);
     }
 }
@@ -427,7 +433,9 @@ static void read_id(const char *path, unsigned char out[16])
     if (fd >= 0)
         (void)close(fd);
     for (ssize_t i = 0; i < size && digits < 32; i++) {
-        int value = text[i] >= '0' && text[i] <= '9' ? text[i] - '0' : text[i] >= 'a' && text[i] <= 'f' ? text[i] - 'a' + 10 : -1;
+        int value = text[i] >= '0' && text[i] <= '9'   ? text[i] - '0'
+                    : text[i] >= 'a' && text[i] <= 'f' ? text[i] - 'a' + 10
+                                                       : -1;
         if (value < 0)
             continue;
         out[digits / 2] = (unsigned char)(out[digits / 2] << 4 | value);
@@ -501,9 +509,10 @@ static dreamapi_status check_header(const dream_journal *journal, off_t size, dr
     if ((size_t)size < FIRST_BYTES || memcmp(header->magic, magic, sizeof(magic)) != 0)
         return refuse(journal, error, "is no journal: move the file away or name another one");
     if (header->version != VERSION)
-        return refuse(journal, error, header->version > VERSION
-                                          ? "was made by a newer version of this library: use that one to settle it"
-                                          : "was made by an older version of this library: use that one to settle it");
+        return refuse(journal, error,
+                      header->version > VERSION
+                          ? "was made by a newer version of this library: use that one to settle it"
+                          : "was made by an older version of this library: use that one to settle it");
     identity = dream_journal_identity(journal);
     if (header->line_size != DREAM_LINE || identity->crc != crc_of(identity)
         || atomic_load(&header->allocated) > (uint64_t)size
@@ -524,11 +533,10 @@ static dreamapi_status take_over(dream_journal *journal, dreamapi_error *error)
 
     if (!describe_here(journal, &here))
         return refuse(journal, error, "cannot be read");
-    recovery.is_same_boot =
-        memcmp(identity.boot, here.boot, sizeof(here.boot)) == 0 || !DREAM_RULE(reboot_is_unproven);
+    recovery.is_same_boot = memcmp(identity.boot, here.boot, sizeof(here.boot)) == 0 || !DREAM_RULE(reboot_is_unproven);
     recovery.is_copy = DREAM_RULE(copy_is_a_stranger)
                        && (identity.device != here.device || identity.inode != here.inode
-                       || memcmp(identity.machine, here.machine, sizeof(here.machine)) != 0);
+                           || memcmp(identity.machine, here.machine, sizeof(here.machine)) != 0);
     recovery.is_clean = atomic_load(&header->is_clean) != 0;
     memcpy(here.holder, identity.holder, sizeof(here.holder));
     memcpy(here.project, identity.project, sizeof(here.project));
@@ -650,7 +658,8 @@ dreamapi_status dream_journal_open(const char *path, const dream_settings *setti
         free(journal);
         return dream_error_nomem(error);
     }
-    status = path != NULL && (journal->path = strdup(path)) == NULL ? dream_error_nomem(error) : open_file(journal, error);
+    status =
+        path != NULL && (journal->path = strdup(path)) == NULL ? dream_error_nomem(error) : open_file(journal, error);
     if (status == DREAMAPI_OK)
         status = enter(journal, error);
     if (status == DREAMAPI_OK && !list_open(journal))

@@ -37,8 +37,8 @@ typedef struct dream_journal_header {
     char magic[8];
     uint32_t version;
     uint32_t line_size;
-    _Atomic uint32_t identity; /* 0 or 1: the slot in force */
-    _Atomic uint32_t is_clean; /* closed by its last user, with everything synced */
+    _Atomic uint32_t identity;  /* 0 or 1: the slot in force */
+    _Atomic uint32_t is_clean;  /* closed by its last user, with everything synced */
     _Atomic uint64_t allocated; /* bytes */
     _Atomic uint32_t used;      /* lines; records from line 64 up to here */
     _Atomic uint32_t events;    /* futex: changes with each grant and refusal */

@@ -66,18 +66,25 @@ static bool is_sound(const dream_journal *journal, dream_line line, uint32_t use
         return false;
     switch (dream_tag_kind(*tag)) {
     case DREAM_TAG_ACCOUNT:
-        return (size_t)lines * DREAM_LINE > sizeof(dream_account) && is_sound_account((const dream_account *)tag, lines);
-    case DREAM_TAG_LEASE: return lines == sizeof(dream_lease) / DREAM_LINE;
-    case DREAM_TAG_DIRECT: return lines == sizeof(dream_direct) / DREAM_LINE;
-    case DREAM_TAG_FAN: return lines == DREAM_FAN;
+        return (size_t)lines * DREAM_LINE > sizeof(dream_account)
+               && is_sound_account((const dream_account *)tag, lines);
+    case DREAM_TAG_LEASE:
+        return lines == sizeof(dream_lease) / DREAM_LINE;
+    case DREAM_TAG_DIRECT:
+        return lines == sizeof(dream_direct) / DREAM_LINE;
+    case DREAM_TAG_FAN:
+        return lines == DREAM_FAN;
     case DREAM_TAG_RESERVATION:
     case DREAM_TAG_SETTLED:
-    case DREAM_TAG_REFUND: return lines == 1;
+    case DREAM_TAG_REFUND:
+        return lines == 1;
     case DREAM_TAG_TEXT:
         return text->size < (size_t)lines * DREAM_LINE - offsetof(dream_text_record, text)
                && text->text[text->size] == '\0';
-    case DREAM_TAG_FREE: return lines == 1 || lines == sizeof(dream_lease) / DREAM_LINE || lines == DREAM_FAN;
-    case DREAM_TAG_NONE: break;
+    case DREAM_TAG_FREE:
+        return lines == 1 || lines == sizeof(dream_lease) / DREAM_LINE || lines == DREAM_FAN;
+    case DREAM_TAG_NONE:
+        break;
     }
     return false;
 }
@@ -177,8 +184,10 @@ static void mend_changes(const recovery_walk *walk, dream_lease *lease)
 /* If the lease was opened, its count began with the units of the debt that it pays. */
 static void finish_debt(const recovery_walk *walk, const dream_lease *lease)
 {
-    if (atomic_load(&lease->state) != DREAM_LEASE_PENDING && dream_word_units(atomic_load(&lease->main.word)) >= lease->debt_paid)
-        dream_account_lower_debt(dream_journal_at(walk->journal, lease->account), lease->debt_paid, lease->debt_generation);
+    if (atomic_load(&lease->state) != DREAM_LEASE_PENDING
+        && dream_word_units(atomic_load(&lease->main.word)) >= lease->debt_paid)
+        dream_account_lower_debt(dream_journal_at(walk->journal, lease->account), lease->debt_paid,
+                                 lease->debt_generation);
 }
 
 #ifdef DREAM_MUTABLE_RULES
@@ -214,9 +223,10 @@ static void recover_lease(recovery_walk *walk, dream_lease *lease)
         lease->main.tag = dream_tag_make(DREAM_TAG_FREE, sizeof(*lease) / DREAM_LINE);
         return;
     }
-    if (fan != 0 && (!is_kind(walk, fan, DREAM_TAG_FAN)
-                     || ((dream_share *)dream_journal_at(walk->journal, fan))->lease
-                            != dream_journal_line(walk->journal, lease)))
+    if (fan != 0
+        && (!is_kind(walk, fan, DREAM_TAG_FAN)
+            || ((dream_share *)dream_journal_at(walk->journal, fan))->lease
+                   != dream_journal_line(walk->journal, lease)))
         atomic_store(&lease->main.lease, 0);
     mend_changes(walk, lease);
     mend_reservations(walk, lease);
@@ -300,12 +310,23 @@ static void recover_record(recovery_walk *walk, dream_line line)
     void *record = dream_journal_at(walk->journal, line);
 
     switch (dream_tag_kind(*(uint32_t *)record)) {
-    case DREAM_TAG_ACCOUNT: recover_account(walk, record); break;
-    case DREAM_TAG_DIRECT: recover_direct(walk, line); break;
-    case DREAM_TAG_LEASE: recover_lease(walk, record); break;
-    case DREAM_TAG_SETTLED: recover_settled(walk, line); break;
-    case DREAM_TAG_REFUND: recover_refund(walk, record); break;
-    default: break;
+    case DREAM_TAG_ACCOUNT:
+        recover_account(walk, record);
+        break;
+    case DREAM_TAG_DIRECT:
+        recover_direct(walk, line);
+        break;
+    case DREAM_TAG_LEASE:
+        recover_lease(walk, record);
+        break;
+    case DREAM_TAG_SETTLED:
+        recover_settled(walk, line);
+        break;
+    case DREAM_TAG_REFUND:
+        recover_refund(walk, record);
+        break;
+    default:
+        break;
     }
 }
 
@@ -316,9 +337,8 @@ static void collect_free(recovery_walk *walk, dream_line line)
     dream_share *share = (dream_share *)tag;
     dream_tag kind = dream_tag_kind(*tag);
     bool is_part = kind == DREAM_TAG_FAN || kind == DREAM_TAG_RESERVATION;
-    dream_lease *lease = is_part && is_kind(walk, share->lease, DREAM_TAG_LEASE)
-                             ? dream_journal_at(walk->journal, share->lease)
-                             : NULL;
+    dream_lease *lease =
+        is_part && is_kind(walk, share->lease, DREAM_TAG_LEASE) ? dream_journal_at(walk->journal, share->lease) : NULL;
     bool is_used = kind == DREAM_TAG_FAN && lease != NULL && atomic_load(&lease->main.lease) == line;
 
     for (dream_line at = kind == DREAM_TAG_RESERVATION && lease != NULL ? atomic_load(&lease->reservations) : 0;
@@ -343,7 +363,8 @@ static void forget_lists(dream_journal *journal)
 
 bool dream_recover(dream_journal *journal, const dream_recovery *recovery)
 {
-    recovery_walk walk = { journal, recovery, NULL, NULL, !recovery->is_copy && (recovery->is_same_boot || recovery->is_clean) };
+    recovery_walk walk = { journal, recovery, NULL, NULL,
+                           !recovery->is_copy && (recovery->is_same_boot || recovery->is_clean) };
     bool is_sound = find_starts(&walk);
 
     if (is_sound) {
@@ -385,11 +406,20 @@ static void mend_record(recovery_walk *walk, dream_line line)
     void *record = dream_journal_at(walk->journal, line);
 
     switch (dream_tag_kind(*(uint32_t *)record)) {
-    case DREAM_TAG_LEASE: mend_lease(walk, record); break;
-    case DREAM_TAG_DIRECT: mend_direct(walk, line); break;
-    case DREAM_TAG_SETTLED: recover_settled(walk, line); break;
-    case DREAM_TAG_REFUND: recover_refund(walk, record); break;
-    default: break;
+    case DREAM_TAG_LEASE:
+        mend_lease(walk, record);
+        break;
+    case DREAM_TAG_DIRECT:
+        mend_direct(walk, line);
+        break;
+    case DREAM_TAG_SETTLED:
+        recover_settled(walk, line);
+        break;
+    case DREAM_TAG_REFUND:
+        recover_refund(walk, record);
+        break;
+    default:
+        break;
     }
 }
 
@@ -414,9 +444,11 @@ bool dream_recover_has_debts(const dream_journal *journal)
     for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;) {
         const void *record = dream_journal_at(journal, line);
         switch (dream_tag_kind(*(const uint32_t *)record)) {
-        case DREAM_TAG_LEASE: return true;
+        case DREAM_TAG_LEASE:
+            return true;
         case DREAM_TAG_ACCOUNT:
-            if ((uint32_t)atomic_load(&((const dream_account *)record)->debt) != 0) /* above it is how often it was lowered */
+            if ((uint32_t)atomic_load(&((const dream_account *)record)->debt)
+                != 0) /* above it is how often it was lowered */
                 return true;
             break;
         case DREAM_TAG_DIRECT:
@@ -427,7 +459,8 @@ bool dream_recover_has_debts(const dream_journal *journal)
             if (((const dream_refund *)record)->state == 1)
                 return true;
             break;
-        default: break;
+        default:
+            break;
         }
     }
     return false;

@@ -114,7 +114,8 @@ dream_tally dream_lease_tally(const dream_journal *journal, const dream_lease *l
     dream_tally sum = { 0, 0 };
 
     for_shares(journal, lease, add_share, &sum);
-    for (dream_line line = atomic_load(&lease->reservations); line != 0; line = atomic_load(&share_at(journal, line)->next))
+    for (dream_line line = atomic_load(&lease->reservations); line != 0;
+         line = atomic_load(&share_at(journal, line)->next))
         sum.admitted += dream_word_units(atomic_load(&share_at(journal, line)->word));
     return sum;
 }
@@ -427,7 +428,8 @@ void dream_lease_install(dream_lease *lease, const dream_grant *grant, dream_acc
     lease->edge_ns = grant->edge_ns;
     lease->edge_width_ms = grant->edge_width_ms;
     lease->rate_turns = lease->turning = 0;
-    lease->refill_at_ns = grant->granted_at_ns + (grant->ends_at_ns - grant->granted_at_ns) / REFILL_PART * (REFILL_PART - 1);
+    lease->refill_at_ns =
+        grant->granted_at_ns + (grant->ends_at_ns - grant->granted_at_ns) / REFILL_PART * (REFILL_PART - 1);
     atomic_store(&share->call_step, grant->window_ms != 0);
     atomic_store(&share->calls_quota, lease->rate_calls);
     atomic_store(&share->quota, grant->granted);
@@ -533,7 +535,8 @@ int64_t dream_lease_overdue_at_ns(const dream_journal *journal, const dream_leas
 {
     int64_t first_ns = INT64_MAX;
 
-    for (dream_line line = atomic_load(&lease->reservations); line != 0; line = atomic_load(&share_at(journal, line)->next)) {
+    for (dream_line line = atomic_load(&lease->reservations); line != 0;
+         line = atomic_load(&share_at(journal, line)->next)) {
         const dream_share *reservation = share_at(journal, line);
         if (atomic_load(&reservation->word) == 0 && reservation->until_ns < first_ns)
             first_ns = reservation->until_ns;

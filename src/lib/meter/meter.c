@@ -189,8 +189,13 @@ void dreamapi_meter_close(dreamapi_meter *meter)
 static dreamapi_status refuse_argument(dreamapi_decision *decision)
 {
     if (decision != NULL)
-        *decision = (dreamapi_decision){ .reason = DREAMAPI_REASON_REFUSED, .plan = "", .limit = -1, .used = -1,
-                                         .remaining = -1, .retry_after_ms = -1, .age_ms = -1 };
+        *decision = (dreamapi_decision){ .reason = DREAMAPI_REASON_REFUSED,
+                                         .plan = "",
+                                         .limit = -1,
+                                         .used = -1,
+                                         .remaining = -1,
+                                         .retry_after_ms = -1,
+                                         .age_ms = -1 };
     return DREAMAPI_INVALID;
 }
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "common/timefmt.h"
 #include "common/rule.h"
+#include "common/timefmt.h"
 #include "lib/engine.h"
 #include "lib/error.h"
 
@@ -77,8 +77,7 @@ bool dream_metering_adopt(dream_metering *metering)
     dreamapi_client *own = NULL;
 
     pthread_mutex_lock(&adopting);
-    if (dream_client_is_foreign(metering->client)
-        && dream_client_clone(metering->client, &own) == DREAMAPI_OK) {
+    if (dream_client_is_foreign(metering->client) && dream_client_clone(metering->client, &own) == DREAMAPI_OK) {
         metering->wanted.count = metering->ended.count = 0;
         metering->request = NULL;
         metering->is_leader = false;
@@ -143,8 +142,8 @@ static dreamapi_status flush(dream_metering *metering, int64_t timeout_ms, bool 
     while (!dream_agent_is_settled(metering)) {
         uint32_t seen = dream_journal_events(metering->journal);
         /* A server that is out of reach does not get back within a close; the journal has it all. */
-        bool is_hopeless = is_closing && metering->journal->path != NULL
-                           && atomic_load(&metering->requests_failed) > failed + 2;
+        bool is_hopeless =
+            is_closing && metering->journal->path != NULL && atomic_load(&metering->requests_failed) > failed + 2;
         if (left_ms <= 0 || is_hopeless || dream_direct_is_stuck(metering, &stuck))
             break;
         if (!atomic_load(&metering->is_flushing)) {
@@ -183,10 +182,11 @@ dreamapi_status dreamapi_client_flush(dreamapi_client *client, int64_t timeout_m
     if (status == DREAMAPI_OK)
         dream_error_clear(error);
     else
-        (void)dream_error_set(error, status,
-                              status == DREAMAPI_UNSUPPORTED
-                                  ? "the journal has leases to settle, and the server announces none (or no secret key is set)"
-                                  : "not everything could be settled; the journal has the rest");
+        (void)dream_error_set(
+            error, status,
+            status == DREAMAPI_UNSUPPORTED
+                ? "the journal has leases to settle, and the server announces none (or no secret key is set)"
+                : "not everything could be settled; the journal has the rest");
     return status;
 }
 
@@ -262,14 +262,17 @@ static void count_record(dream_metering *metering, dream_line line, int64_t now_
     if (dream_tag_kind(lease->main.tag) != DREAM_TAG_LEASE)
         return;
     switch ((dream_lease_state)atomic_load(&lease->state)) {
-    case DREAM_LEASE_ACTIVE: out->leases_active++; break;
+    case DREAM_LEASE_ACTIVE:
+        out->leases_active++;
+        break;
     case DREAM_LEASE_SEALED:
         out->leases_unsettled++;
         lag_ms = (now_ns - lease->ends_at_ns) / NS_PER_MS;
         if (lag_ms > out->settle_lag_ms)
             out->settle_lag_ms = lag_ms;
         break;
-    case DREAM_LEASE_PENDING: break;
+    case DREAM_LEASE_PENDING:
+        break;
     }
 }
 
@@ -297,7 +300,8 @@ dreamapi_status dreamapi_client_meter_stats(dreamapi_client *client, dreamapi_me
         return DREAMAPI_JOURNAL;
     now_ns = dream_metering_now_ns(metering);
     out_stats->journal_bytes = (int64_t)atomic_load(&dream_journal_header_of(metering->journal)->allocated);
-    out_stats->journal_used_bytes = (int64_t)atomic_load(&dream_journal_header_of(metering->journal)->used) * DREAM_LINE;
+    out_stats->journal_used_bytes =
+        (int64_t)atomic_load(&dream_journal_header_of(metering->journal)->used) * DREAM_LINE;
     out_stats->leases_damaged = atomic_load(&dream_journal_header_of(metering->journal)->leases_damaged);
     for (dream_line line = 0; (line = dream_journal_next(metering->journal, line)) != 0;)
         count_record(metering, line, now_ns, out_stats);

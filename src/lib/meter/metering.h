@@ -43,15 +43,15 @@ typedef struct dream_metering {
     _Atomic bool is_wanted; /* the driver has something to do */
     _Atomic bool is_flushing;
     _Atomic bool has_refunds; /* new ones, or debts to ask for later, for the sweep to find */
-    _Atomic bool is_closed; /* the client is gone: units at hand may be spent, no more will come */
+    _Atomic bool is_closed;   /* the client is gone: units at hand may be spent, no more will come */
 
     /* What users' threads go by when no unit is at hand. */
-    _Atomic int trouble;       /* dreamapi_status of the last request that failed; DREAMAPI_OK after one that did not */
-    dream_direct_book direct;  /* what is done where the server has no leases */
+    _Atomic int trouble;      /* dreamapi_status of the last request that failed; DREAMAPI_OK after one that did not */
+    dream_direct_book direct; /* what is done where the server has no leases */
 
     /* The driver's. */
     dream_agent_request *request; /* under way; NULL: none */
-    bool is_leader; /* of the processes that share the journal: the one that minds what time brings */
+    bool is_leader;               /* of the processes that share the journal: the one that minds what time brings */
     int64_t next_sweep_ns;
     int64_t not_before_ns; /* after a failure */
     unsigned failures;

@@ -90,7 +90,7 @@ typedef enum dream_point {
 #define DREAM_POINT_CODE(name) DREAM_POINT_##name,
     DREAM_POINTS(DREAM_POINT_CODE)
 #undef DREAM_POINT_CODE
-    DREAM_POINT_COUNT
+        DREAM_POINT_COUNT
 } dream_point;
 
 #ifdef DREAM_KILL_POINTS

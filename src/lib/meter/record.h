@@ -126,7 +126,7 @@ typedef struct dream_lease {
     /* line 4 */
     _Atomic uint64_t fold_from; /* the main word before a fold */
     dream_line fold_share;      /* whose count is being moved; 0: none */
-    uint32_t reported; /* admitted, as last reported */
+    uint32_t reported;          /* admitted, as last reported */
     uint32_t wanted;
     uint32_t window_ms;  /* 0: no rate */
     uint32_t rate_calls; /* granted calls a window */
@@ -135,7 +135,8 @@ typedef struct dream_lease {
     uint32_t rate_turns;      /* two a window: even in it, odd where it may be this or the next */
     uint32_t debt_paid;       /* units of the account's debt that the count began with */
     uint32_t debt_generation; /* of the debt before it was lowered by them */
-    uint32_t turning; /* of the rate's window: bit 31, rate_turns, in the low bits the main word's generation, each before it */
+    uint32_t
+        turning; /* of the rate's window: bit 31, rate_turns, in the low bits the main word's generation, each before it */
     int64_t refill_at_ns; /* when the next one should be asked for; INT64_MAX once it was */
 } dream_lease;
 
@@ -155,8 +156,9 @@ typedef struct dream_account {
     _Atomic int64_t used;
     _Atomic int64_t left;
     _Atomic int64_t answered_at_ns;
-    _Atomic uint64_t debt; /* units admitted beyond any grant and not billed yet; above them, how often it was lowered */
-    int64_t next_try_ns;   /* the server is not asked before */
+    _Atomic uint64_t
+        debt;            /* units admitted beyond any grant and not billed yet; above them, how often it was lowered */
+    int64_t next_try_ns; /* the server is not asked before */
     /* line 2 */
     _Atomic int64_t denied_until_ns;
     _Atomic dream_line current; /* the lease that is spent */
@@ -203,7 +205,7 @@ typedef struct dream_refund {
 typedef struct dream_direct {
     uint32_t tag;
     dream_line account;
-    _Atomic uint64_t units; /* low half: to be reported; high half: in a report that may have been sent */
+    _Atomic uint64_t units;    /* low half: to be reported; high half: in a report that may have been sent */
     _Atomic uint32_t doubtful; /* of reports whose outcome nobody knows; never sent again */
     uint32_t flags;
     unsigned char id[16];
@@ -212,11 +214,11 @@ typedef struct dream_direct {
     uint64_t owner_start;
     int64_t at_ms; /* wall time */
     /* line 2 */
-    int64_t next_ns; /* no report is begun before */
-    int64_t counted; /* the server's count, as the last report that it counted was told */
+    int64_t next_ns;          /* no report is begun before */
+    int64_t counted;          /* the server's count, as the last report that it counted was told */
     _Atomic uint32_t refusal; /* dreamapi_status of the last report, if the server refused it */
-    uint32_t is_guessed; /* the account's numbers were changed here since the server told them */
-    uint64_t next_units;    /* while it is changing: what it and the debt come to (direct_change.c) */
+    uint32_t is_guessed;      /* the account's numbers were changed here since the server told them */
+    uint64_t next_units;      /* while it is changing: what it and the debt come to (direct_change.c) */
     uint32_t next_doubtful;
     uint32_t debt_taken;
     uint32_t debt_generation;

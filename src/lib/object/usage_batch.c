@@ -134,7 +134,8 @@ dreamapi_status dreamapi_usage_outcomes_result(dreamapi_call *call, dreamapi_usa
                                                dreamapi_error *error)
 {
     void *object = NULL;
-    dreamapi_status status = dream_call_take(call, &dream_noun_usage_outcomes, out_outcomes == NULL ? NULL : &object, error);
+    dreamapi_status status =
+        dream_call_take(call, &dream_noun_usage_outcomes, out_outcomes == NULL ? NULL : &object, error);
 
     if (out_outcomes != NULL)
         *out_outcomes = object;

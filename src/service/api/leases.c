@@ -425,7 +425,8 @@ static cJSON *answer_json(const struct leases *leases)
                                  set_grant };
     cJSON *body = cJSON_CreateObject();
     bool is_ok = dream_json_set_int(body, "storeEpoch", leases->epoch.store_epoch)
-                 && dream_json_set_string(body, "project", leases->project_id) && set_list(body, &settled) && set_list(body, &refunded) && set_list(body, &grants) && set_recall(body, leases);
+                 && dream_json_set_string(body, "project", leases->project_id) && set_list(body, &settled)
+                 && set_list(body, &refunded) && set_list(body, &grants) && set_recall(body, leases);
 
     if (is_ok)
         return body;

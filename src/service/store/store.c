@@ -23,10 +23,10 @@
 #include "service/store/migrations.h"
 
 enum {
-    QUEUE_MAX = 8192, /* works waiting; about a second's worth. More would only time out in the queue */
-    BATCH_MAX = 256,  /* works a commit; bounds how long the first one waits for the last */
-    READERS_MAX = 8,  /* connections; reads are short, so more would only contend */
-    TRIES_MAX = 3,    /* of a transaction that found the database busy; each has waited for the busy timeout */
+    QUEUE_MAX = 8192,    /* works waiting; about a second's worth. More would only time out in the queue */
+    BATCH_MAX = 256,     /* works a commit; bounds how long the first one waits for the last */
+    READERS_MAX = 8,     /* connections; reads are short, so more would only contend */
+    TRIES_MAX = 3,       /* of a transaction that found the database busy; each has waited for the busy timeout */
     CAREFUL_BATCHES = 64 /* run with savepoints from the start after a work failed */
 };
 

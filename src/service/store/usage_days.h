@@ -14,7 +14,8 @@ typedef struct dreamd_period {
     const char *meter;
     int32_t start_day;
     int32_t end_day;
-    dreamd_totals_gathered *gathered; /* where added units are gathered for the project's sums; NULL: they are written at once */
+    dreamd_totals_gathered
+        *gathered; /* where added units are gathered for the project's sums; NULL: they are written at once */
 } dreamd_period;
 
 /* Adds units under `day`, or under the period's nearest day if it is outside. Below 0: takes them from that day, and what it

@@ -15,7 +15,9 @@ static const cli_option options[] = {
     { "item", "NAME", "again and again", true },
     { NULL, NULL, NULL, false },
 };
-static const cli_command command = { "list", "Lists", "[FILE]", options, CLI_TAKES_OUTPUT | CLI_TAKES_CALL, NULL, NULL };
+static const cli_command command = {
+    "list", "Lists", "[FILE]", options, CLI_TAKES_OUTPUT | CLI_TAKES_CALL, NULL, NULL
+};
 
 struct line {
     const char *words[5];
@@ -53,9 +55,10 @@ static void test_command__takes_both_spellings_and_any_order(void **state)
 static void test_command__refuses_each_mistake_with_its_reason(void **state)
 {
     static const struct line lines[] = {
-        { { "--plan" }, "needs a value" },     { { "--plan=" }, "needs a value" },   { { "--all=1" }, "takes no value" },
-        { { "--all", "--all" }, "twice" },     { { "--pla", "x" }, "no option --pla;" }, { { "-x" }, "no option -x;" },
-        { { "a", "b" }, "what to do with" },   { { "" }, "is empty" },
+        { { "--plan" }, "needs a value" },        { { "--plan=" }, "needs a value" },
+        { { "--all=1" }, "takes no value" },      { { "--all", "--all" }, "twice" },
+        { { "--pla", "x" }, "no option --pla;" }, { { "-x" }, "no option -x;" },
+        { { "a", "b" }, "what to do with" },      { { "" }, "is empty" },
     };
     cli_arguments arguments;
     char error[256];
@@ -71,10 +74,12 @@ static void test_command__a_dash_is_an_operand_and_help_wins(void **state)
     cli_arguments arguments;
     char error[256];
     (void)state;
-    assert_int_equal(read_line(&(const struct line){ { "-", "--item", "a", "--item=b" }, NULL }, &arguments, error), CLI_READING_OK);
+    assert_int_equal(read_line(&(const struct line){ { "-", "--item", "a", "--item=b" }, NULL }, &arguments, error),
+                     CLI_READING_OK);
     assert_string_equal(arguments.operand, "-");
     assert_int_equal(arguments.given_count, 2);
-    assert_int_equal(read_line(&(const struct line){ { "--all", "--help" }, NULL }, &arguments, error), CLI_READING_HELP);
+    assert_int_equal(read_line(&(const struct line){ { "--all", "--help" }, NULL }, &arguments, error),
+                     CLI_READING_HELP);
 }
 
 static void test_command__seconds_have_decimals_and_bounds(void **state)
@@ -82,9 +87,10 @@ static void test_command__seconds_have_decimals_and_bounds(void **state)
     static const struct {
         const char *text;
         long long ms; /* 0: refused */
-    } rows[] = { { "--timeout=10", 10000 }, { "--timeout=0.5", 500 },   { "--timeout=1.025", 1025 }, { "--timeout=86400", 86400000 },
-                 { "--timeout=0", 0 },      { "--timeout=86401", 0 },   { "--timeout=1.", 0 },       { "--timeout=1.0005", 0 },
-                 { "--timeout=-1", 0 },     { "--timeout=1s", 0 },      { "--timeout=.5", 0 },       { "--timeout=99999999999999999999", 0 } };
+    } rows[] = { { "--timeout=10", 10000 },       { "--timeout=0.5", 500 },  { "--timeout=1.025", 1025 },
+                 { "--timeout=86400", 86400000 }, { "--timeout=0", 0 },      { "--timeout=86401", 0 },
+                 { "--timeout=1.", 0 },           { "--timeout=1.0005", 0 }, { "--timeout=-1", 0 },
+                 { "--timeout=1s", 0 },           { "--timeout=.5", 0 },     { "--timeout=99999999999999999999", 0 } };
     cli_arguments arguments;
     char error[256];
     (void)state;

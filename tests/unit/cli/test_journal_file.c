@@ -15,7 +15,16 @@
 
 #include "lib/meter/journal.h"
 
-enum { FILE_BYTES = 64 * 1024, ACCOUNT_AT = 64, LEASE_AT = 66, FAN_AT = 70, RESERVATION_AT = 86, DIRECT_AT = 87, END_AT = 89, ROUNDS = 800 };
+enum {
+    FILE_BYTES = 64 * 1024,
+    ACCOUNT_AT = 64,
+    LEASE_AT = 66,
+    FAN_AT = 70,
+    RESERVATION_AT = 86,
+    DIRECT_AT = 87,
+    END_AT = 89,
+    ROUNDS = 800
+};
 
 static _Alignas(64) unsigned char image[FILE_BYTES];
 static char path[] = "/tmp/cli-journal-XXXXXX";

@@ -18,9 +18,16 @@ static void test_text__what_could_drive_a_terminal_is_escaped(void **state)
         { NULL, "-" },
         { "Ada \xC3\xA9 \xE6\x97\xA5 \xF0\x9F\x98\x80", "Ada \xC3\xA9 \xE6\x97\xA5 \xF0\x9F\x98\x80" },
         { "a\x1B[2J\tb\x7F", "a\\x1B[2J\\x09b\\x7F" },
-        { "\xC2\x9B" "1m", "\\xC2\\x9B1m" },
-        { "\x9B" "1m", "\\x9B1m" },
-        { "\xE2\x80\xAE" "abc", "\\xE2\\x80\\xAE" "abc" },
+        { "\xC2\x9B"
+          "1m",
+          "\\xC2\\x9B1m" },
+        { "\x9B"
+          "1m",
+          "\\x9B1m" },
+        { "\xE2\x80\xAE"
+          "abc",
+          "\\xE2\\x80\\xAE"
+          "abc" },
         { "\xC0\x9B", "\\xC0\\x9B" },
         { "\xED\xA0\x80", "\\xED\\xA0\\x80" },
         { "end\xE2\x80", "end\\xE2\\x80" },

@@ -15,7 +15,7 @@
 
 #define ALL_EXTENSIONS "{\"status\":\"ok\",\"extensions\":[\"idempotency\",\"server-side\"]}"
 #define EVERY_EXTENSION                                                                                                \
-    "{\"status\":\"ok\",\"extensions\":[\"idempotency\",\"server-side\",\"customer-list\",\"usage-batch\","                \
+    "{\"status\":\"ok\",\"extensions\":[\"idempotency\",\"server-side\",\"customer-list\",\"usage-batch\","            \
     "\"usage-history\",\"leases\"]}"
 #define SERVER_SIDE_ONLY "{\"status\":\"ok\",\"extensions\":[\"server-side\"]}"
 #define CUSTOMER "{\"success\":true,\"customer\":{\"id\":\"user_1\",\"email\":\"a@example.test\",\"plan\":\"free\"}}"

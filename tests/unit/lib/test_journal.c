@@ -20,8 +20,8 @@
 
 #include "common/crypto.h"
 #include "lib/meter/accounts.h"
-#include "lib/meter/journal_recover.h"
 #include "lib/meter/direct.h"
+#include "lib/meter/journal_recover.h"
 #include "lib/meter/lease.h"
 
 enum { SOON_S = 60, FIRST_BYTES = 64 * 1024, NOBODY = 65534 };
@@ -538,7 +538,8 @@ static void test_journal__a_change_that_a_kill_cut_short_doubles_nothing(void **
         o = open_it(s);
         assert_int_equal(atomic_load(&direct_of(&o, "user_1")->doubtful), 3);
         assert_int_equal(dream_direct_reporting(direct_of(&o, "user_1")), 0);
-        assert_int_equal(dream_direct_waiting(direct_of(&o, "user_1")) + dream_account_owed(account_of(&o, "user_1")), 6);
+        assert_int_equal(dream_direct_waiting(direct_of(&o, "user_1")) + dream_account_owed(account_of(&o, "user_1")),
+                         6);
         close_it(&o);
     }
 }

@@ -836,8 +836,9 @@ static void killed_in_a_turn(rate_run *run, int64_t at_ns, bool is_restarted, bo
            | (uint32_t)((atomic_load(&before.main.word) & DREAM_GENERATIONS) >> 52);
     assert_true(call_at(run, at_ns, false));
     run->count--;
-    atomic_store(&lease->main.word, is_restarted ? dream_word_next_generation(atomic_load(&before.main.word)) & ~DREAM_CALLS
-                                                 : atomic_load(&before.main.word));
+    atomic_store(&lease->main.word, is_restarted
+                                        ? dream_word_next_generation(atomic_load(&before.main.word)) & ~DREAM_CALLS
+                                        : atomic_load(&before.main.word));
     lease->rate_turns = before.rate_turns + (is_counted ? 1 : 0);
     lease->turning = mark;
     lock(run->s);

@@ -158,10 +158,10 @@ static void use_tokens(dreamapi_client *client, dreamapi_test_transport *transpo
     dreamapi_call *call = NULL;
 
     for (int i = 0; i < 2; i++) {
-        dreamapi_test_transport_add_simple(
-            transport, "/jwks.json", 200,
-            "{\"keys\":[" VECTOR_EC_JWK ",{\"kty\":\"RSA\",\"kid\":\"py-key\",\"e\":\"AQAB\",\"n\":\"" VECTOR_MODULUS
-            "\"}]}");
+        dreamapi_test_transport_add_simple(transport, "/jwks.json", 200,
+                                           "{\"keys\":[" VECTOR_EC_JWK
+                                           ",{\"kty\":\"RSA\",\"kid\":\"py-key\",\"e\":\"AQAB\",\"n\":\"" VECTOR_MODULUS
+                                           "\"}]}");
         assert_true(is_orderly_for_token(dreamapi_token_verify(client, VECTOR_JWT, NULL, NULL, &token, NULL)));
         dreamapi_token_free(token);
     }

@@ -40,7 +40,7 @@ const char *stage_call_body(int index);
 
 /* Asks and waits. `header` may be NULL; further ones follow after a newline. */
 stage_answer stage_ask(const char *method, const char *path, const char *header, const char *body);
-const char *stage_api_url(void); /* for what stage_ask cannot send; until the end */
+const char *stage_api_url(void);               /* for what stage_ask cannot send; until the end */
 stage_answer stage_deliver(const char *event); /* as Stripe would, signed */
 
 #endif

@@ -92,7 +92,9 @@ static void test_rule__recovering_admits_nothing(void **state)
 
 static int64_t write_off(const store_case *self, int64_t most, int64_t now_ms)
 {
-    const dreamd_lease_write_off wanted = { &self->project, "user_a", DREAMD_DEFAULT_METER, most, now_ms, "operator:ada" };
+    const dreamd_lease_write_off wanted = {
+        &self->project, "user_a", DREAMD_DEFAULT_METER, most, now_ms, "operator:ada"
+    };
     int64_t units = -1;
     assert_ok(dreamd_lease_write_off_lost(self->db, &wanted, &units));
     return units;

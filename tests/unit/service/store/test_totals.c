@@ -63,7 +63,8 @@ static void test_gathered__sums_are_written_by_the_flush(void **state)
     assert_true(dreamd_totals_gather(&gathered, "default", today, today + 29, 2));
     assert_true(dreamd_totals_gather(&gathered, "default", today, today + 29, 3));
     assert_true(dreamd_totals_gather(&gathered, "tokens", today, today + 29, 70));
-    assert_false(dreamd_totals_gather(&gathered, "tokens", today, today + 29, DREAM_JSON_MAX_INT)); /* too much for one */
+    assert_false(
+        dreamd_totals_gather(&gathered, "tokens", today, today + 29, DREAM_JSON_MAX_INT)); /* too much for one */
     assert_ok(dreamd_totals_usage(self->db, &self->project, today, &used));
     assert_int_equal(used, 0);
     assert_ok(dreamd_totals_flush(self->db, &self->project, &gathered));
