@@ -66,7 +66,8 @@ DREAMAPI_API dreamapi_status dreamapi_options_set_threads(dreamapi_options *opti
 DREAMAPI_API dreamapi_status dreamapi_options_set_max_response_size(dreamapi_options *options, size_t bytes);
 /** How often a call may be tried again where that is safe: 0 to 100; 4 unless set. */
 DREAMAPI_API dreamapi_status dreamapi_options_set_max_retries(dreamapi_options *options, int retries);
-/** A PEM file of certificates to trust instead of the system's. The file is read when connecting. */
+/** A PEM file of certificates to trust instead of the system's, which are those of libcurl's own file (Debian: ca-certificates.crt).
+ * Either is read when connecting, and kept for up to a day by libcurl 7.87 and later. */
 DREAMAPI_API dreamapi_status dreamapi_options_set_ca_file(dreamapi_options *options, const char *path);
 /** A proxy, as in "http://proxy.example:3128". Not set: https_proxy and its kin from the environment count for https.
  * Loopback addresses are never reached through a proxy. */

@@ -171,7 +171,7 @@ static CURLcode set_route(dream_curl_work *work, const dream_curl_setup *setup)
     SET(CURLOPT_URL, url);
     if (setup->ca_file != NULL) {
         SET(CURLOPT_CAINFO, setup->ca_file);
-        SET(CURLOPT_CAPATH, NULL); /* the system's folder would be trusted beside it */
+        SET(CURLOPT_CAPATH, NULL); /* libcurl's folder would be trusted beside it */
     }
     if (setup->proxy != NULL)
         SET(CURLOPT_PROXY, setup->proxy);

@@ -26,7 +26,7 @@ typedef struct dream_curl_work {
 
 /* What all transfers of a client share; borrowed. */
 typedef struct dream_curl_setup {
-    const char *ca_file;
+    const char *ca_file; /* whom to trust, and nobody else; NULL: as libcurl was built */
     const char *proxy;
     curl_opensocket_callback open_socket;
     curl_closesocket_callback close_socket;

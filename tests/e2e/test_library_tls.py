@@ -2,6 +2,7 @@
 """The library talks to `serve --tls-cert` with an authority of its own, and to nobody else who stands there: what it refuses gets no
 request. Peers that get TLS wrong in other ways are tests/faults/test_tls.c."""
 
+import re
 import subprocess
 
 import pytest
@@ -52,15 +53,17 @@ def test_a_certificate_that_does_not_do_gets_no_request(lib, place, what):
     assert (status, is_sent) == (STATUS["DREAMAPI_TLS"], False), text
 
 
-def test_beside_the_ca_file_the_system_is_not_asked(place):
-    """libcurl has a folder of authorities besides its file of them, in which OpenSSL looks for whoever the file does not know."""
+def test_one_file_says_whom_to_trust(place):
+    """libcurl has a folder of authorities besides its file of them, in which OpenSSL looks for whoever the file does not know. That would trust
+    more than a ca_file says; and beside a folder libcurl reads the system's file again for each connection."""
     folder, _, authority = place
     certificate, key = authority.issue("server")
     looked_at = folder / "trace"
     with daemon.Daemon(folder, "--db", folder / "t.db", "--free-ports", "--tls-cert", certificate, "--tls-key", key) as serve:
-        for words, is_asked in ((["--ca-file", authority.issue("other")[0]], False), ([], True)):
+        for words, is_systems in ((["--ca-file", authority.issue("other")[0]], False), ([], True)):
             run = subprocess.run(["strace", "-f", "-qq", "-o", looked_at, "-e", "trace=%file", daemon.build_dir() / "src/cli/dreamapi", "health",
                                   "--base-url", serve.api, *words], env=daemon.environment({"DREAMAPI_SECRET_KEY": "sk_test_tls"}),
                                  capture_output=True, text=True, timeout=60)
             assert run.returncode != 0 and "certificate" in run.stderr, run
-            assert ("/etc/ssl/certs/" in looked_at.read_text()) == is_asked
+            files = re.findall(r'"/etc/ssl/certs/([^"]*)"', looked_at.read_text())
+            assert set(files) == ({"ca-certificates.crt"} if is_systems else set()), files
