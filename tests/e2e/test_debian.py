@@ -56,7 +56,7 @@ def test_each_installed_file_is_in_exactly_one_package(tmp_path):
     for path in prefix.rglob("*"):
         if path.is_dir():
             continue
-        inner = pathlib.PurePath("usr", re.sub(r"^lib/", "lib/TRIPLET/", path.relative_to(prefix).as_posix()))
+        inner = pathlib.PurePath("usr", re.sub(r"^lib/([a-z0-9_]+-linux-gnu[a-z0-9]*/)?", "lib/TRIPLET/", path.relative_to(prefix).as_posix()))
         here = [(package, pattern) for package, all_of_it in patterns.items() for pattern in all_of_it
                 if any(part.match(pattern) for part in (inner, *inner.parents))]
         matched.update(here)
