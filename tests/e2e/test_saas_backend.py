@@ -126,7 +126,7 @@ def test_who_is_too_fast_is_told_when_to_come_again(up, backend):
     assert late.status == 429 and 1 <= int(late.headers["retry-after"]) <= 60 and late.json["upgrade"] == "/upgrade"
 
 
-def test_the_upgrade_is_the_next_plan_and_for_who_pays_the_portal(up, backend):
+def test_the_upgrade_is_the_next_plan(up, backend):
     user = up.customer("buyer")
     page = backend.ask("POST", "/upgrade", up.token(user))
     assert page.status == 201 and page.json["tier"] == "pro" and page.json["url"].startswith("http://")
