@@ -52,8 +52,7 @@ int main(int argc, char **argv)
     dreamapi_error error;
     dreamapi_status status;
     if (argc < 4 || argc > 5 || (argc == 5 && strcmp(argv[4], "kill") != 0)) {
-        fprintf(stderr,
-                "usage: %s USER REQUESTS JOURNAL [kill]   (with DREAMAPI_BASE_URL and DREAMAPI_SECRET_KEY set)\n",
+        fprintf(stderr, "usage: %s USER REQUESTS JOURNAL [kill]   (DREAMAPI_BASE_URL and DREAMAPI_SECRET_KEY set)\n",
                 argv[0]);
         dreamapi_options_free(options);
         return 2;
