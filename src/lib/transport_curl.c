@@ -306,23 +306,16 @@ static bool has_multi(struct transport *transport)
     return false;
 }
 
-/* The file of the system's authorities, if libcurl has one. Beside its folder of them, which holds the same ones one by one, libcurl
- * would read the file again for each connection: 23 ms of processor time. */
-static const char *system_authorities(void)
-{
-    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
-    const char *file = info->age >= CURLVERSION_SEVENTH ? info->cainfo : NULL;
-
-    return file != NULL && access(file, R_OK) == 0 ? file : NULL;
-}
-
 static bool set_up(struct transport *transport, const dreamapi_transport_settings *settings)
 {
     if (settings->ca_file != NULL && (transport->ca_file = strdup(settings->ca_file)) == NULL)
         return false;
     if (settings->proxy != NULL && (transport->proxy = strdup(settings->proxy)) == NULL)
         return false;
-    transport->setup.ca_file = transport->ca_file != NULL ? transport->ca_file : system_authorities();
+    /* Unless told otherwise, the system's file, if libcurl was built with one: beside its folder, which holds the same authorities one by
+     * one, libcurl would read the file again for each connection, 23 ms of processor time. */
+    transport->setup.ca_file =
+        transport->ca_file != NULL ? transport->ca_file : curl_version_info(CURLVERSION_NOW)->cainfo;
     transport->setup.proxy = transport->proxy;
     transport->setup.open_socket = open_socket;
     transport->setup.close_socket = close_socket;
