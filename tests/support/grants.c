@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/instant.h"
+
 /* Any id in 32 hex digits will do, as long as no other lease has it: the request's own is one. */
 static void add_lease(cJSON *grant, const cJSON *wish, const grants *settings)
 {
@@ -84,13 +86,6 @@ static char *answer_leases(const char *body, size_t size, const grants *settings
 
 /* ---- the transport ---- */
 
-static dreamapi_status open_instance(void *user_data, const dreamapi_transport_settings *settings, void **out_instance)
-{
-    (void)settings;
-    *out_instance = user_data;
-    return DREAMAPI_OK;
-}
-
 static dreamapi_status start(void *instance, dreamapi_exchange *exchange)
 {
     static const char health[] = "{\"status\":\"ok\",\"extensions\":[\"idempotency\",\"server-side\",\"leases\"]}";
@@ -107,43 +102,7 @@ static dreamapi_status start(void *instance, dreamapi_exchange *exchange)
     return DREAMAPI_OK;
 }
 
-static int cancel(void *instance, dreamapi_exchange *exchange)
-{
-    (void)instance, (void)exchange;
-    return 1;
-}
-
-static void perform(void *instance)
-{
-    (void)instance;
-}
-
-static int no_fd(void *instance)
-{
-    (void)instance;
-    return -1;
-}
-
-static int64_t never(void *instance)
-{
-    (void)instance;
-    return -1;
-}
-
-static void destroy(void *instance)
-{
-    (void)instance;
-}
-
 dreamapi_transport grants_transport(grants *settings)
 {
-    return (dreamapi_transport){ .struct_size = sizeof(dreamapi_transport),
-                                 .user_data = settings,
-                                 .open = open_instance,
-                                 .start = start,
-                                 .cancel = cancel,
-                                 .perform = perform,
-                                 .fd = no_fd,
-                                 .timeout_ms = never,
-                                 .destroy = destroy };
+    return instant_transport(settings, start);
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/instant.h"
+
 const char stage_base_url[] = "https://api.example.test/prefix";
 const char stage_secret_key[] = "sk_live_scripted";
 
@@ -164,13 +166,6 @@ static void keep(wire_stage *stage, const dreamapi_exchange *exchange, const cha
     asked->at_ms = dreamapi_test_clock_monotonic_ms(stage->clock);
 }
 
-static dreamapi_status open_instance(void *user_data, const dreamapi_transport_settings *settings, void **out_instance)
-{
-    (void)settings;
-    *out_instance = user_data;
-    return DREAMAPI_OK;
-}
-
 static dreamapi_status start(void *instance, dreamapi_exchange *exchange)
 {
     wire_stage *stage = instance;
@@ -191,29 +186,6 @@ static dreamapi_status start(void *instance, dreamapi_exchange *exchange)
     return DREAMAPI_OK;
 }
 
-static int cancel(void *instance, dreamapi_exchange *exchange)
-{
-    (void)instance, (void)exchange;
-    return 1;
-}
-
-static void do_nothing(void *instance)
-{
-    (void)instance;
-}
-
-static int no_fd(void *instance)
-{
-    (void)instance;
-    return -1;
-}
-
-static int64_t never(void *instance)
-{
-    (void)instance;
-    return -1;
-}
-
 void stage_open(wire_stage *stage, const cJSON *row, const cJSON *answers)
 {
     memset(stage, 0, sizeof(*stage));
@@ -221,15 +193,7 @@ void stage_open(wire_stage *stage, const cJSON *row, const cJSON *answers)
     stage->answers = answers;
     stage->clock = dreamapi_test_clock_new(1700000000000);
     wire_must(stage->clock == NULL ? DREAMAPI_NOMEM : DREAMAPI_OK);
-    stage->transport = (dreamapi_transport){ .struct_size = sizeof(dreamapi_transport),
-                                             .user_data = stage,
-                                             .open = open_instance,
-                                             .start = start,
-                                             .cancel = cancel,
-                                             .perform = do_nothing,
-                                             .fd = no_fd,
-                                             .timeout_ms = never,
-                                             .destroy = do_nothing };
+    stage->transport = instant_transport(stage, start);
 }
 
 void stage_close(wire_stage *stage)

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "fixture.h"
+#include "support/instant.h"
 
 /* Real time: what must happen soon is waited for this long, and then the test fails. */
 enum { SOON_MS = 10000, THREADS = 4, CALLS_A_THREAD = 50 };
@@ -352,13 +353,6 @@ static dreamapi_status end_in_start(void *instance, dreamapi_exchange *exchange)
     return DREAMAPI_OK;
 }
 
-static dreamapi_status open_hasty(void *data, const dreamapi_transport_settings *settings, void **out)
-{
-    assert_true(settings->struct_size >= sizeof(*settings));
-    *out = data;
-    return DREAMAPI_OK;
-}
-
 static int count_cancel(void *instance, dreamapi_exchange *exchange)
 {
     (void)exchange;
@@ -366,30 +360,13 @@ static int count_cancel(void *instance, dreamapi_exchange *exchange)
     return 1;
 }
 
-static void nothing(void *instance)
-{
-    (void)instance;
-}
-
-static int no_fd(void *instance)
-{
-    (void)instance;
-    return -1;
-}
-
-static int64_t no_timeout(void *instance)
-{
-    (void)instance;
-    return -1;
-}
-
 static void test_call__cancelled_after_its_exchange_ended_unseen(void **state)
 {
     fixture *f = *state;
     struct hasty hasty = { NULL, 0 };
-    dreamapi_transport transport = { sizeof(transport), &hasty, open_hasty, end_in_start, count_cancel,
-                                     nothing,           no_fd,  no_timeout, nothing,      NULL };
+    dreamapi_transport transport = instant_transport(&hasty, end_in_start);
 
+    transport.cancel = count_cancel;
     dreamapi_options_set_transport(f->options, &transport);
     fixture_make_client(f);
     hasty.call = start_get(f);
