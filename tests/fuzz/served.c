@@ -19,6 +19,17 @@ enum { INPUTS_A_STAGE = 256, PATIENCE_MS = 20000 };
 static int inputs;
 static bool is_up;
 
+/* The service's clock starts on a day in the middle of a month, whenever this runs: the periods that seeds name stay open. */
+int64_t __real_dream_wall_ms(void);
+int64_t __wrap_dream_wall_ms(void);
+
+static int64_t clock_shift_ms;
+
+int64_t __wrap_dream_wall_ms(void)
+{
+    return __real_dream_wall_ms() + clock_shift_ms;
+}
+
 static dreamd_db_status put_tier(dreamd_db *db, const char *name, int64_t limit, const char *mode)
 {
     dreamd_tier tier = DREAMD_TIER_INIT;
@@ -61,8 +72,10 @@ void served_begin(void)
 
     if (inputs++ % INPUTS_A_STAGE != 0)
         return;
-    if (inputs == 1)
+    if (inputs == 1) {
         (void)atexit(end);
+        clock_shift_ms = SERVED_BEGINS_MS - __real_dream_wall_ms();
+    }
     end();
     dreamd_log_set_level(DREAMD_LOG_ERROR);
     FUZZ_CHECK(stage_begin(fill) == 0);

@@ -9,6 +9,8 @@
 #include "common/buffer.h"
 #include "unit/service/stage.h"
 
+/* When it is served: 2026-11-15, 12:00 UTC. */
+#define SERVED_BEGINS_MS INT64_C(1794744000000)
 #define SERVED_CLERK_SECRET "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 typedef struct served_request {
