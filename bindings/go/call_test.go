@@ -201,6 +201,21 @@ func TestADeadlineEndsTheCall(t *testing.T) {
 	mustBe(t, err, dreamapi.ErrTimeout)
 }
 
+func TestNoCallEndsBeforeItsContext(t *testing.T) {
+	server, _ := stuck(t)
+	client := server.client(t, dreamapi.Options{})
+	for i := 0; i < 40; i++ {
+		deadline := time.Now().Add(2*time.Millisecond + time.Duration(i)*25*time.Microsecond)
+		ctx, cancel := context.WithDeadline(background, deadline)
+		_, err := client.CustomerGet(ctx, "user_1")
+		mustBe(t, err, context.DeadlineExceeded)
+		if early := time.Until(deadline); early > 0 {
+			t.Fatalf("%v before the deadline", early)
+		}
+		cancel()
+	}
+}
+
 func TestCancellingTheContextCancelsTheCallInFlight(t *testing.T) {
 	server, arrived := stuck(t)
 	client := server.client(t, dreamapi.Options{})

@@ -263,8 +263,8 @@ func isOver(ctx context.Context) bool {
 
 func causeOf(ctx context.Context, code Code) error {
 	deadline, hasDeadline := ctx.Deadline()
-	if ctx.Err() == nil && code == CodeTimeout && hasDeadline && time.Until(deadline) < time.Second {
-		return context.DeadlineExceeded // C's clock was a moment ahead
+	if ctx.Err() == nil && code == CodeTimeout && hasDeadline && time.Until(deadline) <= 0 {
+		return context.DeadlineExceeded // the context's own timer is a moment late
 	}
 	return ctx.Err()
 }
@@ -284,13 +284,13 @@ func callOptionsOf(ctx context.Context, lent *lent, options []CallOption) (C.dre
 		return given, contextError(err)
 	}
 	if deadline, hasDeadline := ctx.Deadline(); hasDeadline {
-		left := milliseconds(time.Until(deadline))
-		if left < 1 {
+		left := time.Until(deadline)
+		if left <= 0 {
 			return given, contextError(context.DeadlineExceeded)
 		}
-		if left < C.DREAMAPI_MAX_TIMEOUT_MS {
-			given.timeout_ms = left
-		} else {
+		// C's clock has whole milliseconds: with one more its deadline is never before the context's.
+		given.timeout_ms = milliseconds(left) + 1
+		if given.timeout_ms > C.DREAMAPI_MAX_TIMEOUT_MS {
 			given.timeout_ms = C.DREAMAPI_MAX_TIMEOUT_MS
 		}
 	}
