@@ -27,8 +27,10 @@ static dreamapi_status go_meter_open(dreamapi_client *client, const char *user_i
 import "C"
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/cgo"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -240,6 +242,28 @@ func (d Decision) Age() time.Duration { return span(C.int64_t(d.raw.ageMs)) }
 // MaxOver is the most units, over all processes of this journal, that can have been admitted beyond what the server granted or counted. 0
 // with a lease.
 func (d Decision) MaxOver() int64 { return d.raw.maxOver }
+
+// String is a sentence for people: "allowed on pro, 99 left" or "refused: limit, again in 3600 s", without what is not known.
+func (d Decision) String() string {
+	var text strings.Builder
+	if !d.Allowed() {
+		fmt.Fprintf(&text, "refused: %s", d.Reason())
+		if again := d.RetryAfter(); again >= 0 {
+			fmt.Fprintf(&text, ", again in %d s", (again+time.Second-1)/time.Second)
+		}
+		return text.String()
+	}
+	text.WriteString("allowed")
+	if d.plan != "" {
+		text.WriteString(" on " + d.plan)
+	}
+	if left := d.Remaining(); left == Unlimited {
+		text.WriteString(", no limit")
+	} else if left >= 0 {
+		fmt.Fprintf(&text, ", %d left", left)
+	}
+	return text.String()
+}
 
 // refusal is the error beside a decision that says no.
 func refusal(status C.dreamapi_status, decision *Decision) *Error {

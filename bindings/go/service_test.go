@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -233,6 +234,25 @@ func TestPoliciesAndMetersOfOtherNames(t *testing.T) {
 	mustBe(t, err, dreamapi.ErrTierLimit)
 	_, err = client.Use("user_unknown", "", 1)
 	mustBe(t, err, dreamapi.ErrNotFound)
+}
+
+func TestADecisionReadsAsASentence(t *testing.T) {
+	client := connect(t)
+	told := func(user string, units int64) string {
+		decision, _ := client.Use(user, "", units)
+		return decision.String()
+	}
+	free := customer(t, client, "free")
+	for _, row := range [][2]string{
+		{told(free, 1), `allowed on free, \d+ left`},
+		{told(free, 1000000), `refused: limit, again in \d+ s`},
+		{told(customer(t, client, "endless"), 1), `allowed on endless, no limit`},
+		{told("user_unknown", 1), `refused: no_customer, again in \d+ s`},
+	} {
+		if !regexp.MustCompile("^" + row[1] + "$").MatchString(row[0]) {
+			t.Errorf("%q is not %q", row[0], row[1])
+		}
+	}
 }
 
 func TestTierChecks(t *testing.T) {

@@ -84,6 +84,18 @@ def test_a_meter_admits_exactly_the_limit_and_says_so(package, client):
     assert client.usage_get(ada.id).usage_count == 5
 
 
+def test_a_decision_reads_as_a_sentence_without_what_is_not_known(package, client):
+    told = {}
+    for plan in ("free", "max"):
+        with client.open_meter(client.customer_create(email=unique(plan), plan=plan).id) as meter:
+            told[plan] = str(meter.use())
+            refused = meter.use(6)
+            told[plan + " 6"] = str(refused)
+    assert told["free"] == "allowed on free, 4 left" and told["max"] == told["max 6"] == "allowed on max, no limit"
+    assert re.fullmatch(r"refused: limit, again in \d+ s", told["free 6"]), told
+    assert str(meter.use()) == "refused: refused"
+
+
 def test_a_refund_gives_back_and_a_reservation_bills_what_was_taken(package, client):
     ada = client.customer_create(email=unique("refund"), plan="pro")
     with client.open_meter(ada.id) as meter:
@@ -356,7 +368,7 @@ def test_the_guides_blocks_run_in_order(package, service, monkeypatch, tmp_path,
     assert b"Authentication" in b"".join(answered)
     names["client"].close()
     out = capsys.readouterr().out
-    assert len(blocks) >= 8 and "served on pro with 99 left" in out and "not from Stripe" in out, out
+    assert len(blocks) >= 8 and "served: allowed on pro, 99 left" in out and "not from Stripe" in out, out
 
 
 @pytest.mark.long
@@ -370,7 +382,7 @@ def test_a_clean_environment_installs_the_package_and_runs_its_readme(python_sou
         run = subprocess.run([tmp_path / "venv/bin/python", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300,
                              cwd=tmp_path, env={**environment, "DREAMAPI_BASE_URL": running.api, "DREAMAPI_SECRET_KEY": made["secretKey"]})
         assert run.returncode == 0, run.stdout
-    assert re.fullmatch(r"served, \d+ left\n", run.stdout), run.stdout
+    assert re.fullmatch(r"served: allowed on free, 4 left\n", run.stdout), run.stdout
 
 
 def test_the_package_and_a_users_program_pass_a_strict_type_check(package_path, tmp_path):

@@ -2,6 +2,7 @@
 """Meters: may this user do this now? Answered in the process, exactly; see docs/meters.md."""
 from __future__ import annotations
 
+import math
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -91,6 +92,15 @@ class Decision:
                 problem.retry_after, problem.used, problem.limit = self.retry_after, self.used, self.limit
             raise problem
         return self
+
+    def __str__(self) -> str:
+        """A sentence for people: "allowed on pro, 99 left" or "refused: limit, again in 3600 s", without what is not known."""
+        if not self:
+            again = f", again in {math.ceil(self.retry_after)} s" if self.retry_after is not None else ""
+            return f"refused: {self.reason.name.lower() if isinstance(self.reason, Reason) else self.reason}{again}"
+        left = self.remaining
+        counted = "" if left is None else ", no limit" if left == lib.DREAMAPI_UNLIMITED else f", {left} left"
+        return "allowed" + (f" on {self.plan}" if self.plan else "") + counted
 
     def __repr__(self) -> str:
         return f"<Decision allowed={self.allowed} reason={self.reason!r} source={self.source!r} used={self.used} limit={self.limit}>"
