@@ -12,6 +12,7 @@ import urllib.request
 import pytest
 
 import daemon
+import pages
 import tenant
 
 FOLDER = daemon.ROOT / "examples"
@@ -29,7 +30,6 @@ ARGUMENTS = {"asset": (__file__, "text/plain"), "async_poll": (), "cart": ("ada@
              "health": ("http://127.0.0.1:1",), "meter": ("user_1", "1", "/nonexistent/usage.journal"),
              "no_threads": ("user_1", "1"), "portal": ("user_1", "http://localhost/"), "product": (),
              "quickstart": ("ada@example.com", "pro"), "tier": (), "usage": ("user_1", "1")}
-CARD = {"email": "ada@example.com", "card_number": "4242 4242 4242 4242", "exp": "12/40", "cvc": "123"}
 
 
 def bare_run(name, *arguments):
@@ -64,16 +64,10 @@ class Stage:
         assert answer.status == 201, answer
         return answer.json["customer"]["id"]
 
-    def pay(self, url):
-        parts = urllib.parse.urlsplit(url)
-        answer = daemon.ask(f"{parts.scheme}://{parts.netloc}", "POST", f"{parts.path}?{parts.query}" if parts.query else parts.path,
-                            {"Content-Type": "application/x-www-form-urlencoded"}, urllib.parse.urlencode(CARD))
-        assert answer.status == 303, answer
-
     def paying_user(self, name):
         """A user on plan pro, as soon as the service has heard of the payment."""
         user = self.new_user(name)
-        self.pay(self.run("checkout", user, "pro", "order-" + name).removeprefix("pay at: ").strip())
+        pages.pays(self.run("checkout", user, "pro", "order-" + name).removeprefix("pay at: ").strip())
         with self.backend() as backend:
             daemon.wait_for("the upgrade", lambda: backend.usage(user)["plan"] == "pro")
         return user

@@ -3,6 +3,7 @@
 refusals, webhooks, and an end that loses nothing and comes in time."""
 
 import concurrent.futures
+import contextlib
 import http.client
 import os
 import re
@@ -15,6 +16,7 @@ import time
 import pytest
 
 import daemon
+import pages
 import readme
 import tenant
 import wire
@@ -23,6 +25,7 @@ FOLDER = readme.EXAMPLES / "saas-backend"
 PROGRAM = daemon.build_dir() / "examples" / "saas-backend"
 WEBHOOK_SECRET = "whsec_example"
 BUSY = {"name": "busy", "displayName": "Busy", "price": 0, "limit": 1000, "rateLimit": 2}
+TEAM = {"name": "team", "displayName": "Team", "price": 9900, "limit": "unlimited", "rateLimit": None}
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +134,20 @@ def test_the_upgrade_is_the_next_plan(up, backend):
     page = backend.ask("POST", "/upgrade", up.token(user))
     assert page.status == 201 and page.json["tier"] == "pro" and page.json["url"].startswith("http://")
     assert backend.ask("POST", "/upgrade").status == 401
+
+
+def test_who_pays_already_changes_plans_on_the_portal(tmp_path):
+    up = readme.Up(tmp_path, more=[TEAM])
+    with contextlib.closing(up), Backend(up, tmp_path) as backend:
+        user = up.customer("payer")
+        token = up.token(user)
+        pages.pays(backend.ask("POST", "/upgrade", token).json["url"])
+        daemon.wait_for("the upgrade", lambda: up.ask("GET", "/api/usage?userId=" + user).json["plan"] == "pro")
+        page = backend.ask("POST", "/upgrade", token)
+        assert page.status == 201 and "tier" not in page.json, page
+        portal = pages.open_page(page.json["url"])
+        assert portal.status == 200 and "Pro" in portal.text
+        backend.stop()
 
 
 def test_who_may_pay_for_a_plan_that_is_sold_no_longer_gets_the_portal(up, backend):

@@ -13,10 +13,10 @@ import urllib.parse
 import pytest
 
 import daemon
+import pages
 import providers
 import tenant
 
-CARD = {"email": "ada@example.com", "card_number": "4242 4242 4242 4242", "exp": "12/34", "cvc": "123"}
 PARTS = {"api", "platform", "connect", "signup", "dashboard", "admin", "sandbox"}
 
 
@@ -34,14 +34,6 @@ def sandbox_instances(urls):
     return [urls["sandbox"][service][mode] for service in ("stripe", "clerkPlatform", "clerkEndUser") for mode in ("live", "test")]
 
 
-def ask_url(url, method="GET", form=None):
-    """Opens an address as a browser would, without following where it sends."""
-    parts = urllib.parse.urlsplit(url)
-    path = parts.path + ("?" + parts.query if parts.query else "")
-    headers = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
-    return daemon.ask(url, method, path or "/", headers, urllib.parse.urlencode(form) if form else None)
-
-
 def new_customer(backend, name):
     made = backend.ask("POST", "/api/customers", {"email": f"{name}@example.com"})
     assert made.status == 201, made
@@ -52,10 +44,6 @@ def checkout_url(backend, user_id):
     made = backend.ask("POST", "/api/create-checkout", {"userId": user_id, "tier": "pro"})
     assert made.status == 200, made
     return made.json["url"]
-
-
-def pay(url, **changes):
-    return ask_url(url, "POST", {**CARD, **changes})
 
 
 # The line, and several at once.
@@ -291,12 +279,12 @@ def test_a_payment_on_the_sandbox_page_upgrades_and_keeps_the_count(sandboxed):
             assert backend.track(user_id).json["usage"] == {"count": count, "limit": 5, "plan": "free", "held": 0, "lost": 0}
         assert backend.track(user_id).status == 403
         url = checkout_url(backend, user_id)
-        page = ask_url(url)
+        page = pages.open_page(url)
         assert page.status == 200 and page.headers["content-type"].startswith("text/html")
-        for field in CARD:
+        for field in pages.CARD:
             assert f'name="{field}"' in page.text
         assert "<script" not in page.text
-        assert pay(url).status in (302, 303)
+        pages.pays(url)
         daemon.wait_for("the upgrade", lambda: backend.usage(user_id)["plan"] == "pro")
         usage = backend.usage(user_id)
         assert (usage["usageCount"], usage["limit"], usage["remaining"]) == (5, 100, 95)
@@ -310,9 +298,9 @@ def test_a_card_that_is_declined_upgrades_nothing(sandboxed):
         user_id = new_customer(backend, "declined")
         url = checkout_url(backend, user_id)
         for bad in ({"card_number": "4000 0000 0000 0002"}, {"card_number": "1234"}, {"exp": "01/20"}, {"cvc": ""}):
-            assert pay(url, **bad).status not in (302, 303), bad
+            assert pages.pay(url, **bad).status != 303, bad
         assert backend.usage(user_id)["plan"] == "free"
-        assert pay(url).status in (302, 303)  # and the page can still be paid on
+        pages.pays(url)  # and the page can still be paid on
         daemon.wait_for("the upgrade", lambda: backend.usage(user_id)["plan"] == "pro")
 
 
@@ -320,20 +308,20 @@ def test_the_portal_ends_a_subscription_and_takes_it_back(sandboxed):
     serve, _, keys, _ = sandboxed
     with tenant.Backend(serve.api, keys["secretKey"]) as backend:
         user_id = new_customer(backend, "portal")
-        assert pay(checkout_url(backend, user_id)).status in (302, 303)
+        pages.pays(checkout_url(backend, user_id))
         daemon.wait_for("the upgrade", lambda: backend.usage(user_id)["plan"] == "pro")
         opened = backend.ask("POST", "/api/customer-portal", {"userId": user_id})
         assert opened.status == 200, opened
         url = opened.json["url"]
-        home = ask_url(url)
+        home = pages.open_page(url)
         assert home.status == 200 and "Active" in home.text and "Change plan" in home.text
         ends = re.search(r'href="(/portal/[^"]*/cancel/[^"]*)"', home.text)[1]
-        back = ask_url(urllib.parse.urljoin(url, ends), "POST", {"feedback": "unused"})
-        assert back.status == 303 and "Ends soon" in ask_url(urllib.parse.urljoin(url, back.headers["location"])).text
+        back = pages.open_page(urllib.parse.urljoin(url, ends), {"feedback": "unused"})
+        assert back.status == 303 and "Ends soon" in pages.open_page(urllib.parse.urljoin(url, back.headers["location"])).text
         assert backend.usage(user_id)["plan"] == "pro"  # until the period ends
-        keeps = re.search(r'action="(/portal/[^"]*/resume/[^"]*)"', ask_url(url).text)[1]
-        assert ask_url(urllib.parse.urljoin(url, keeps), "POST", {"x": ""}).status == 303
-        assert "Ends soon" not in ask_url(url).text
+        keeps = re.search(r'action="(/portal/[^"]*/resume/[^"]*)"', pages.open_page(url).text)[1]
+        assert pages.open_page(urllib.parse.urljoin(url, keeps), {"x": ""}).status == 303
+        assert "Ends soon" not in pages.open_page(url).text
 
 
 def listed(backend, user_id):
@@ -405,7 +393,7 @@ def test_payments_at_the_moment_of_a_kill_are_delivered_after_the_restart(tmp_pa
                 paid.append(new_customer(backend, f"buyer{n}"))
                 assert backend.track(paid[-1]).status == 200
                 url = checkout_url(backend, paid[-1])
-            assert pay(url).status in (302, 303)
+            pages.pays(url)
             serve.kill()
             serve = daemon.Daemon(tmp_path, "--sandbox", "--db", db, "--free-ports")
         with tenant.Backend(serve.api, keys["secretKey"]) as backend:

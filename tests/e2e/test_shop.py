@@ -2,14 +2,12 @@
 """A shop against the built-in sandbox, over HTTP only: products, a cart, a guest who pays, the stock afterwards; and the portal of
 a user who subscribed."""
 
-import urllib.parse
-
 import pytest
 
 import daemon
+import pages
 import tenant
 
-CARD = {"email": "ada@example.com", "card_number": "4242 4242 4242 4242", "exp": "12/34", "cvc": "123"}
 TIERS = [{"name": "shirt", "displayName": "Shirt", "price": 2500, "limit": "unlimited", "billingMode": "one_off", "inventory": 5},
          {"name": "card", "displayName": "Card", "price": 300, "limit": "unlimited", "billingMode": "one_off"},
          {"name": "pro", "displayName": "Pro", "price": 900, "limit": 100}]
@@ -30,13 +28,6 @@ def ask(shop, method, path, body=None):
     return daemon.ask(shop[0].api, method, path, {"X-Publishable-Key": shop[1]["publishableKey"]}, body)
 
 
-def open_url(url, method="GET", form=None):
-    parts = urllib.parse.urlsplit(url)
-    headers = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
-    return daemon.ask(url, method, parts.path + ("?" + parts.query if parts.query else ""), headers,
-                      urllib.parse.urlencode(form) if form else None)
-
-
 def stock(shop, name):
     return next(product for product in ask(shop, "GET", "/api/products").json["products"] if product["key"] == name)
 
@@ -48,11 +39,11 @@ def check_out(shop, *items):
 def test_a_guest_buys_and_the_stock_goes_down(shop):
     made = check_out(shop, {"tier": "shirt", "quantity": 2}, {"priceId": stock(shop, "card")["priceId"]}, {"tier": "SHIRT"})
     assert made.status == 200, made
-    page = open_url(made.json["url"])
+    page = pages.open_page(made.json["url"])
     assert page.status == 200 and "$78.00" in page.text
-    declined = open_url(made.json["url"], "POST", {**CARD, "card_number": "4000 0000 0000 0002"})
-    assert declined.status not in (302, 303) and stock(shop, "shirt")["inventory"] == 5
-    assert open_url(made.json["url"], "POST", CARD).status in (302, 303)
+    declined = pages.pay(made.json["url"], card_number="4000 0000 0000 0002")
+    assert declined.status != 303 and stock(shop, "shirt")["inventory"] == 5
+    pages.pays(made.json["url"])
     daemon.wait_for("the order", lambda: stock(shop, "shirt")["inventory"] == 2)
     assert stock(shop, "card")["inventory"] is None
     refused = check_out(shop, {"tier": "shirt", "quantity": 3})
@@ -60,9 +51,9 @@ def test_a_guest_buys_and_the_stock_goes_down(shop):
 
 
 def test_two_guests_may_pay_for_the_last_pieces_and_the_stock_ends_at_none(shop):
-    pages = [check_out(shop, {"tier": "shirt", "quantity": stock(shop, "shirt")["inventory"]}).json["url"] for _ in range(2)]
-    for page in pages:
-        assert open_url(page, "POST", CARD).status in (302, 303)
+    urls = [check_out(shop, {"tier": "shirt", "quantity": stock(shop, "shirt")["inventory"]}).json["url"] for _ in range(2)]
+    for url in urls:
+        pages.pays(url)
     daemon.wait_for("both orders", lambda: stock(shop, "shirt")["soldOut"])
     assert stock(shop, "shirt")["inventory"] == 0
     assert check_out(shop, {"tier": "shirt"}).json == {"error": "Item sold out: Shirt"}
@@ -77,8 +68,8 @@ def test_a_bank_debit_lowers_the_stock_only_if_it_is_paid(tmp_path):
         shop = serve, tenant.create(db, tmp_path, tiers=TIERS, project="Shop", type="store")
         for means in (EMPTY_DEBIT, DEBIT):
             page = check_out(shop, {"tier": "shirt", "quantity": 2}).json["url"]
-            assert open_url(page, "POST", means).status in (302, 303)
-            assert open_url(page, "POST", means).status == 409
+            assert pages.open_page(page, means).status == 303
+            assert pages.open_page(page, means).status == 409
         daemon.wait_for("the debit", lambda: stock(shop, "shirt")["inventory"] == 3)
 
         def told():
@@ -99,7 +90,7 @@ def test_a_subscription_whose_first_debit_fails_ends_without_the_plan(shop):
         def subscribe(email, means):
             user_id = backend.ask("POST", "/api/customers", {"email": email}).json["customer"]["id"]
             page = backend.ask("POST", "/api/create-checkout", {"userId": user_id, "tier": "pro"}).json["url"]
-            assert open_url(page, "POST", {**means, "email": email}).status in (302, 303)
+            assert pages.open_page(page, {**means, "email": email}).status == 303
             return user_id
 
         def status(user_id):
@@ -118,8 +109,8 @@ def test_a_subscriber_opens_the_portal(shop):
         before = backend.ask("POST", "/api/customer-portal", {"userId": user_id})
         assert (before.status, before.json) == (400, {"error": "No active subscription found"})
         page = backend.ask("POST", "/api/create-checkout", {"userId": user_id, "tier": "pro"}).json["url"]
-        assert open_url(page, "POST", CARD).status in (302, 303)
+        pages.pays(page)
         daemon.wait_for("the upgrade", lambda: backend.usage(user_id)["plan"] == "pro")
         portal = backend.ask("POST", "/api/customer-portal", {"userId": user_id, "returnUrl": "http://localhost:5173/account"})
         assert portal.status == 200, portal
-        assert open_url(portal.json["url"]).status == 200
+        assert pages.open_page(portal.json["url"]).status == 200
