@@ -34,13 +34,15 @@ static int print_map(const dreamd_fixture *fixture)
 static int write_fixture(const char *db_path, const dreamd_fixture *fixture, dreamd_environment *environment)
 {
     char error[256];
+    char actor[DREAMD_ACTOR_SIZE];
     dreamd_settings settings = { .frontend_url = NULL };
     dreamd_store *store = dreamd_database_open(db_path, &settings, environment, NULL, error);
     if (!store)
         return dreamd_failed("%s.", error);
-    dreamd_fixture_rows rows = { .fixture = fixture,
-                                 .master_key = settings.master_key,
-                                 .now_ms = fixture->placeholders.now_ms };
+    dreamd_fixture_rows rows = {
+        .fixture = fixture, .master_key = settings.master_key, .actor = actor, .now_ms = fixture->placeholders.now_ms
+    };
+    dreamd_command_actor(actor);
     dreamd_db_status status = dreamd_store_write_now(store, dreamd_fixture_write, &rows);
     dreamd_store_close(store);
     dreamd_settings_clear(&settings);
@@ -90,6 +92,7 @@ const dreamd_command dreamd_command_fixture_load = {
     "FILE",
     options,
     "FILE is a JSON object with \"platforms\" and, if wanted, \"users\", \"usage\", \"subscriptions\" and\n"
-    "\"rates\", or a document that has it under \"fixture\". All of it is loaded, or nothing.\n" DREAMD_DEFAULT_DB_HELP,
+    "\"rates\", or a document that has it under \"fixture\". All of it is loaded, or nothing.\n"
+    "Leaves an audit entry for each project.\n" DREAMD_DEFAULT_DB_HELP,
     run,
 };

@@ -381,20 +381,11 @@ static dreamd_db_status write_platform(dreamd_db *db, const struct tenant *tenan
 /* Keys, tiers and, if it is new, the connection to Stripe. */
 static dreamd_db_status note_rows(dreamd_db *db, const struct tenant *tenant)
 {
-    cJSON *detail = cJSON_CreateObject();
-    bool is_ok =
-        dream_json_set_string(detail, "projectId", tenant->project.project_id)
-        && dream_json_set_string(detail, "publishableKey", tenant->project.publishable_key)
-        && dream_json_set_int(detail, "tiers", (int64_t)tenant->tiers.count)
-        && (!tenant->is_new_account || dream_json_set_string(detail, "stripeAccount", tenant->account.account_id));
-    char *text = is_ok ? dream_json_print(detail) : NULL;
     char actor[DREAMD_ACTOR_SIZE];
-    const dreamd_audit audit = { tenant->project.platform_id, actor, "tenant create", text };
+    const dreamd_audit_project made = { actor, "tenant create", &tenant->project, tenant->tiers.count,
+                                        tenant->is_new_account ? tenant->account.account_id : NULL };
     dreamd_command_actor(actor);
-    dreamd_db_status status = text ? dreamd_audit_note(db, &audit, tenant->now_ms) : DREAMD_DB_NOMEM;
-    free(text);
-    cJSON_Delete(detail);
-    return status;
+    return dreamd_audit_note_project(db, &made, tenant->now_ms);
 }
 
 /* A dreamd_work. Another `tenant create` may have been faster: then a row is there that was not, and all of this is undone. */

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "service/store/audit.h"
 #include "service/store/keys.h"
 
 static const int64_t minute_ms = 60 * 1000;
@@ -28,13 +29,18 @@ static dreamd_db_status write_keys(dreamd_db *db, const dreamd_fixture_rows *row
     return status;
 }
 
-static dreamd_db_status write_project(dreamd_db *db, const dreamd_fixture_rows *rows, const dreamd_fixture_project *it)
+static dreamd_db_status write_project(dreamd_db *db, const dreamd_fixture_rows *rows, const dreamd_fixture_platform *of,
+                                      const dreamd_fixture_project *it)
 {
+    const dreamd_audit_project made = { rows->actor, "fixture load", &it->project, it->tiers.count,
+                                        of->is_stripe_connected ? of->accounts[it->project.mode].account_id : NULL };
     dreamd_db_status status = dreamd_project_insert(db, &it->project, rows->now_ms);
     if (status == DREAMD_DB_OK)
         status = write_keys(db, rows, it);
     for (size_t i = 0; i < it->tiers.count && status == DREAMD_DB_OK; i++)
         status = dreamd_tier_insert(db, &it->project, &it->tiers.tiers[i], rows->now_ms);
+    if (status == DREAMD_DB_OK)
+        status = dreamd_audit_note_project(db, &made, rows->now_ms);
     return status;
 }
 
@@ -46,7 +52,7 @@ static dreamd_db_status write_platform(dreamd_db *db, const dreamd_fixture_rows 
         status = dreamd_stripe_account_put(db, it->platform.platform_id, (enum dreamd_mode)mode, &it->accounts[mode],
                                            rows->master_key, rows->now_ms);
     for (size_t i = 0; i < it->project_count && status == DREAMD_DB_OK; i++)
-        status = write_project(db, rows, &it->projects[i]);
+        status = write_project(db, rows, it, &it->projects[i]);
     return status;
 }
 

@@ -9,6 +9,7 @@
 typedef struct dreamd_fixture_rows {
     const dreamd_fixture *fixture;
     const unsigned char *master_key; /* 32 bytes */
+    const char *actor;               /* for the audit */
     int64_t now_ms;
     char place[128]; /* where it stopped: 'platform "<platform>"', 'users[2]' */
 } dreamd_fixture_rows;

@@ -26,6 +26,22 @@ dreamd_db_status dreamd_audit_note(dreamd_db *db, const dreamd_audit *audit, int
         NULL);
 }
 
+dreamd_db_status dreamd_audit_note_project(dreamd_db *db, const dreamd_audit_project *made, int64_t now_ms)
+{
+    const char *account_id = made->stripe_account_id;
+    cJSON *detail = cJSON_CreateObject();
+    bool is_ok = dream_json_set_string(detail, "projectId", made->project->project_id)
+                 && dream_json_set_string(detail, "publishableKey", made->project->publishable_key)
+                 && dream_json_set_int(detail, "tiers", (int64_t)made->tier_count)
+                 && (!account_id || dream_json_set_string(detail, "stripeAccount", account_id));
+    char *text = is_ok ? dream_json_print(detail) : NULL;
+    const dreamd_audit audit = { made->project->platform_id, made->actor, made->action, text };
+    dreamd_db_status status = text ? dreamd_audit_note(db, &audit, now_ms) : DREAMD_DB_NOMEM;
+    free(text);
+    cJSON_Delete(detail);
+    return status;
+}
+
 static bool tell(const dreamd_rows *rows, dreamd_audit_line *line, void *context)
 {
     char at[25];

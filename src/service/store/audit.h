@@ -18,6 +18,17 @@ typedef struct dreamd_audit {
 
 dreamd_db_status dreamd_audit_note(dreamd_db *db, const dreamd_audit *audit, int64_t now_ms);
 
+/* A project that was made, with its first keys. */
+typedef struct dreamd_audit_project {
+    const char *actor;
+    const char *action;
+    const dreamd_project *project;
+    size_t tier_count;
+    const char *stripe_account_id; /* NULL: no connection came with it */
+} dreamd_audit_project;
+
+dreamd_db_status dreamd_audit_note_project(dreamd_db *db, const dreamd_audit_project *made, int64_t now_ms);
+
 /* False ends the list. */
 typedef bool dreamd_audit_line(void *context, const char *json);
 /* The newest `most` entries of a platform, or with NULL of all, oldest first: {"at","platformId","actor","action","detail"}. */

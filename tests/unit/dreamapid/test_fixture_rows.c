@@ -15,6 +15,7 @@
 #include "common/json.h"
 #include "common/timefmt.h"
 #include "dreamapid/private_folder.h"
+#include "service/store/audit.h"
 #include "service/store/check.h"
 #include "service/store/keys.h"
 #include "service/store/store.h"
@@ -60,6 +61,7 @@ static dreamd_db_status load(struct place *place, struct loaded *loaded, const c
         fail_msg("%s", error);
     loaded->rows = (dreamd_fixture_rows){ .fixture = &loaded->fixture,
                                           .master_key = master_key,
+                                          .actor = "operator:test",
                                           .now_ms = loaded->fixture.placeholders.now_ms };
     return dreamd_store_write_now(place->store, dreamd_fixture_write, &loaded->rows);
 }
@@ -120,6 +122,33 @@ static dreamd_db_status ask_keys(dreamd_db *db, void *arg)
         DREAMD_DB_OK);
     return dreamd_stripe_account_find(db, platform->platform.platform_id, DREAMD_LIVE, master_key, &question->account,
                                       &question->is_account_found);
+}
+
+static bool count_entry(void *context, const char *json)
+{
+    assert_non_null(strstr(json, "\"actor\":\"operator:test\",\"action\":\"fixture load\""));
+    assert_non_null(strstr(json, "\"tiers\":2,\"stripeAccount\":\"acct_a\""));
+    (*(int *)context)++;
+    return true;
+}
+
+static dreamd_db_status count_entries(dreamd_db *db, void *arg)
+{
+    return dreamd_audit_list(db, NULL, 10, count_entry, arg);
+}
+
+static void test_fixture_rows__leave_an_audit_entry_for_each_project(void **state)
+{
+    struct place place;
+    struct loaded loaded;
+    int entries = 0;
+    (void)state;
+    place_open(&place);
+    assert_int_equal(load(&place, &loaded, "{" PLATFORMS "}"), DREAMD_DB_OK);
+    assert_int_equal(dreamd_store_read_now(place.store, count_entries, &entries), DREAMD_DB_OK);
+    assert_int_equal(entries, 2);
+    unload(&loaded);
+    place_close(&place);
 }
 
 static void test_fixture_rows__make_keys_platforms_and_accounts_that_requests_find(void **state)
@@ -234,6 +263,7 @@ static void test_fixture_rows__that_contradict_the_store_leave_nothing(void **st
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_fixture_rows__leave_an_audit_entry_for_each_project),
         cmocka_unit_test(test_fixture_rows__make_keys_platforms_and_accounts_that_requests_find),
         cmocka_unit_test(test_fixture_rows__make_usage_plans_rates_and_tombstones_that_limits_see),
         cmocka_unit_test(test_fixture_rows__that_contradict_the_store_leave_nothing),
