@@ -103,8 +103,7 @@ def test_who_waits_for_the_service_delays_nobody(up, server):
     known, new = up.customer("known", "pro"), up.customer("new")
     with Peer(server) as busy, Peer(server) as patient, Peer(server) as gone:
         assert busy.ask(known) == ["served, 4999999 left"]
-        os.kill(up.serve.pid, signal.SIGSTOP)
-        try:
+        with up.serve.away():
             patient.send(new, new)
             gone.send(new)
             gone.close()
@@ -114,8 +113,6 @@ def test_who_waits_for_the_service_delays_nobody(up, server):
             before = processor_ticks(server.process.pid)
             time.sleep(0.3)  # what is measured is the time of waiting itself
             assert processor_ticks(server.process.pid) - before < 3, "it sleeps until there is something to do"
-        finally:
-            os.kill(up.serve.pid, signal.SIGCONT)
         answers = [patient.read(), patient.read()]
         assert all(answer.startswith("served, ") for answer in answers)
     server.stop(signal.SIGTERM)
@@ -125,11 +122,8 @@ def test_who_waits_for_the_service_delays_nobody(up, server):
 @pytest.mark.long
 def test_with_the_service_away_patience_ends(up, server):
     with Peer(server) as peer:
-        os.kill(up.serve.pid, signal.SIGSTOP)
-        try:
+        with up.serve.away():
             assert peer.ask("user_anybody") == ["refused: not at the moment"]
-        finally:
-            os.kill(up.serve.pid, signal.SIGCONT)
     server.stop(signal.SIGTERM)
 
 

@@ -133,8 +133,7 @@ def test_a_request_counts_once_and_as_its_location_says(stage, server):
 def test_what_is_leased_is_served_while_the_service_is_away_and_nothing_else_waits(stage, server):
     eve, other = stage.customer("eve", "pro"), stage.token(stage.customer("late"))
     assert ask(server, "/brief/answer", stage.token(eve)).status == 200
-    os.kill(stage.serve.pid, signal.SIGSTOP)
-    try:
+    with stage.serve.away():
         assert ask(server, "/brief/answer", stage.token(eve)).status == 200
         with concurrent.futures.ThreadPoolExecutor(24) as pool:
             began = time.monotonic()
@@ -145,8 +144,6 @@ def test_what_is_leased_is_served_while_the_service_is_away_and_nothing_else_wai
         # 0.3 s each: one after the other in two workers, they would take 3.6 s.
         assert {one.result().status for one in waiting} == {503} and 0.3 <= took < 3
         assert waiting[0].result().json["error"] == "Metering unavailable" and waiting[0].result().headers["retry-after"]
-    finally:
-        os.kill(stage.serve.pid, signal.SIGCONT)
     assert daemon.wait_for("the service's return", lambda: ask(server, "/api/answer", other).status == 200)
 
 

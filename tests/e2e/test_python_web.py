@@ -204,8 +204,7 @@ def test_the_event_loop_goes_on_while_a_use_waits_for_the_service(stage):
     eve = stage.token(stage.customer("eve"))
     with Server(stage, stage.folder / "loop.journal", APPS["starlette"]) as server, concurrent.futures.ThreadPoolExecutor(1) as pool:
         assert server.ask("/api/answer", stage.token(stage.customer("first"))).status == 200  # keys and extensions are there
-        os.kill(stage.serve.pid, signal.SIGSTOP)
-        try:
+        with stage.serve.away():
             until, answered = time.monotonic() + 0.7, 0
             waiting = pool.submit(server.ask, "/api/answer", eve)
             # For a part of the two seconds that the use may wait: a loop that waited with it would answer nobody until it is over.
@@ -213,8 +212,6 @@ def test_the_event_loop_goes_on_while_a_use_waits_for_the_service(stage):
                 assert server.ask("/").status == 200
                 answered += not waiting.done()
             assert answered >= 2, (answered, waiting.result(30).status)
-        finally:
-            os.kill(stage.serve.pid, signal.SIGCONT)
         assert waiting.result(30).status == 200
         server.stop()
 

@@ -5,7 +5,6 @@ refusals, webhooks, and an end that loses nothing and comes in time."""
 import concurrent.futures
 import contextlib
 import http.client
-import os
 import re
 import signal
 import socket
@@ -231,15 +230,12 @@ def test_the_end_comes_in_time_with_the_service_away_and_the_journal_has_the_res
     user = up.customer("away")
     with Backend(up, tmp_path, USAGE_JOURNAL="usage.journal", STOP_SECONDS="3") as backend:
         assert backend.answer(up.token(user)).status == 200
-        os.kill(up.serve.pid, signal.SIGSTOP)
-        try:
+        with up.serve.away():
             began = time.monotonic()
             backend.process.terminate()
             backend.process.wait(20)
             assert time.monotonic() - began < 3 + 2  # two for a busy machine
             assert "usage is yet to be reported" in backend.log()
-        finally:
-            os.kill(up.serve.pid, signal.SIGCONT)
     settled = subprocess.run([daemon.build_dir() / "src/cli/dreamapi", "journal", "settle", "usage.journal"], cwd=tmp_path, text=True,
                              env=daemon.environment(up.exports), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
     assert settled.returncode == 0, settled.stdout

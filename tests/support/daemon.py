@@ -3,6 +3,7 @@
 listens. Build folder: DREAMAPI_BUILD_DIR, default build/ beside this tree. Every process started here dies with the test
 process, even when that one is killed (setpriv --pdeathsig), so start them from the main thread only."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -88,6 +89,15 @@ class Daemon:
     def open_files(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    @contextlib.contextmanager
+    def away(self):
+        """Stopped in the midst of whatever it does, as a host that hangs: connections are made, and nobody answers."""
+        halt(self.process)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def terminate(self):
         self.process.send_signal(signal.SIGTERM)
 
@@ -120,6 +130,12 @@ class Daemon:
 
     def __exit__(self, *_):
         self.kill()
+
+
+def halt(process):
+    """SIGSTOP; returns when no thread runs any more: until the one that takes the signal is scheduled, the others go on."""
+    process.send_signal(signal.SIGSTOP)
+    assert os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT).si_code == os.CLD_STOPPED
 
 
 class Answer:

@@ -148,7 +148,7 @@ class Nginx:
         """The end at once. Workers, which would outlive their master, first."""
         if self.process.poll() is not None:
             return
-        os.kill(self.process.pid, signal.SIGSTOP)
+        daemon.halt(self.process)
         for pid in self.children():
             os.kill(pid, signal.SIGKILL)
         self.process.kill()
