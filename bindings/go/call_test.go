@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -201,6 +203,34 @@ func TestADeadlineEndsTheCall(t *testing.T) {
 	mustBe(t, err, dreamapi.ErrTimeout)
 }
 
+func TestADeadlineIsNeverTooFarAway(t *testing.T) {
+	server := script(t, func(w http.ResponseWriter, r *http.Request, try int) {
+		if r.URL.Path == "/prefix/api/tiers" {
+			say(w, 200, `{"tiers":[{"id":"pro","name":"pro","price":0,"limit":5}]}`)
+			return
+		}
+		say(w, 200, madeCustomer)
+	})
+	client := server.client(t, dreamapi.Options{})
+	longest := time.Duration(math.MaxInt64)
+	for _, deadline := range []time.Time{time.Now().Add(longest), time.Now().AddDate(300, 0, 0), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)} {
+		ctx, cancel := context.WithDeadline(background, deadline)
+		_, err := client.CustomerGet(ctx, "user_1")
+		must(t, err)
+		_, err = client.TierCheck(ctx, "", dreamapi.TierCheckParams{MinPlan: "pro", Plan: "pro", MaxAge: longest})
+		must(t, err)
+		must(t, client.Flush(ctx))
+		cancel()
+	}
+	// What C has a bound for is refused by it.
+	_, err := client.MeterOpen("user_1", dreamapi.MeterOptions{Wait: longest})
+	mustBe(t, err, dreamapi.ErrInvalid)
+	meter, err := client.MeterOpen("user_1")
+	must(t, err)
+	_, err = meter.Reserve(1, longest)
+	mustBe(t, err, dreamapi.ErrInvalid)
+}
+
 func TestNoCallEndsBeforeItsContext(t *testing.T) {
 	server, _ := stuck(t)
 	client := server.client(t, dreamapi.Options{})
@@ -387,5 +417,60 @@ func TestTokensComeFromTheFunction(t *testing.T) {
 	mustBe(t, err, dreamapi.ErrAuth)
 	if len(server.asked()) != 1 {
 		t.Error("a use without its token was sent")
+	}
+}
+
+func TestATokenFunctionThatPanicsLeavesItsMeter(t *testing.T) {
+	server := script(t, func(w http.ResponseWriter, r *http.Request, try int) { say(w, 500, `{}`) })
+	client := server.client(t, dreamapi.Options{})
+	for name, end := range map[string]func(){"a panic": func() { panic("no session") }, "the end of the goroutine": runtime.Goexit} {
+		meter, err := client.MeterOpen("user_1", dreamapi.MeterOptions{Token: func(string) (string, error) {
+			end()
+			return "", nil
+		}})
+		must(t, err)
+		left := make(chan struct{})
+		go func() {
+			defer close(left)
+			defer func() { _ = recover() }()
+			_, err := meter.Use(1)
+			t.Errorf("%s: %v", name, err)
+		}()
+		<-left
+		must(t, meter.Close())
+		if stats, err := client.MeterStats(); err != nil || stats.MetersOpen != 0 {
+			t.Errorf("%s: %d meters are open, %v", name, stats.MetersOpen, err)
+		}
+	}
+	if len(server.asked()) != 0 {
+		t.Error("a use without its token was sent")
+	}
+}
+
+func TestCloseWaitsForATierCheckThatWasGivenUp(t *testing.T) {
+	server, arrived := stuck(t)
+	client := server.client(t, dreamapi.Options{})
+	deadline := time.Now().Add(400 * time.Millisecond)
+	ctx, cancel := context.WithDeadline(background, deadline)
+	defer cancel()
+	checked := make(chan struct{})
+	go func() {
+		defer close(checked)
+		if _, err := client.TierCheck(ctx, "", dreamapi.TierCheckParams{MinPlan: "pro", Plan: "free"}); err == nil {
+			t.Error("nobody answered, and there is an answer")
+		}
+	}()
+	select {
+	case <-arrived:
+	case <-checked: // on a machine that has no time for it
+	}
+	cancel()
+	within(t, "the end of the check", 5*time.Second, checked)
+	must(t, client.Close())
+	if early := time.Until(deadline); early > 0 {
+		t.Errorf("it was closed %v before the deadline", early)
+	}
+	if left := ours(); left != "" {
+		t.Error(left)
 	}
 }

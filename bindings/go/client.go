@@ -186,8 +186,10 @@ func (c *core) closeMeters() {
 }
 
 // Close cancels the calls in flight (they end with ErrCancelled), closes the client's meters, settles what they spent
-// (Options.CloseTimeout), closes the connections and wipes the keys. It waits for methods under way in other goroutines to return. Closing again does nothing. It always
-// returns nil.
+// (Options.CloseTimeout), closes the connections and wipes the keys. It waits for the client's methods under way in other goroutines: for
+// a Client.Use until it has its units or the two seconds that it waits for them are over, and for a TierCheck that asks the server, which cannot
+// be cancelled, until the answer or the context's deadline, without one for at most Options.Timeout. A TierCheck whose context was cancelled has
+// returned, but its question goes on and is waited for all the same: give it a deadline. Closing again does nothing. It always returns nil.
 func (c *Client) Close() error {
 	c.core.close()
 	runtime.SetFinalizer(c, nil)

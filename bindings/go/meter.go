@@ -48,7 +48,8 @@ type MeterOptions struct {
 	AllowUnits int64
 	// Where the server has no leases and takes no user ids: the user's token (a JWT).
 	UserToken string
-	// The same from a function, for tokens that expire. Called inside Use, by the goroutine that uses the meter.
+	// The same from a function, for tokens that expire. Called inside Use, by the goroutine that uses the meter. If it panics, so does Use;
+	// nothing is counted then.
 	Token func(userID string) (string, error)
 	// Where the server has no leases: 0: each use is one request; more: at most this many units are admitted before it confirmed them.
 	CachedUnits int64
@@ -294,15 +295,23 @@ func (m *Meter) Use(units int64) (decision Decision, err error) {
 	var status C.dreamapi_status
 	if m.isQuiet {
 		status = useQuietly(m.meter, units, &decision.raw)
+		m.name(&decision)
+		m.leave()
 	} else {
-		status = use(m.meter, units, &decision.raw)
+		status = m.useAloud(units, &decision)
 	}
-	m.name(&decision)
-	m.leave()
 	if status != C.DREAMAPI_OK {
 		err = refusal(status, &decision)
 	}
 	return decision, err
+}
+
+// useAloud is the use of a meter that may call Go, and the leaving of it: a function of the caller's may panic, and be recovered from.
+func (m *Meter) useAloud(units int64, decision *Decision) C.dreamapi_status {
+	defer m.leave()
+	status := use(m.meter, units, &decision.raw)
+	m.name(decision)
+	return status
 }
 
 // Check tells what Use would say of units with what is at hand now; it counts nothing, waits for nothing, asks nobody.
@@ -310,9 +319,9 @@ func (m *Meter) Check(units int64) (decision Decision, err error) {
 	if !m.enter() {
 		return unknown, closedError()
 	}
+	defer m.leave()
 	status := check(m.meter, units, &decision.raw)
 	m.name(&decision)
-	m.leave()
 	if status != C.DREAMAPI_OK {
 		err = refusal(status, &decision)
 	}

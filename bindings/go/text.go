@@ -106,7 +106,11 @@ func span(ms C.int64_t) time.Duration {
 	return time.Duration(ms) * time.Millisecond
 }
 
-// milliseconds rounds up: a wait must not become none.
+// milliseconds rounds up: a wait must not become none. Any span will do, the longest one, too.
 func milliseconds(span time.Duration) C.int64_t {
-	return C.int64_t((span + time.Millisecond - 1) / time.Millisecond)
+	ms := span / time.Millisecond
+	if span%time.Millisecond > 0 {
+		ms++
+	}
+	return C.int64_t(ms)
 }
