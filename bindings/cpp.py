@@ -7,6 +7,8 @@ from headers import Accessor, Api, Call, Enum, Struct, Value, without_null_objec
 BY_HAND = ("dreamapi_asset_params", "dreamapi_cart_params", "dreamapi_cart_item", "dreamapi_meter_params", "dreamapi_usage_event",
            "dreamapi_call_options", "dreamapi_transport", "dreamapi_transport_settings", "dreamapi_clock", "dreamapi_test_answer",
            "dreamapi_webhook_params", "dreamapi_token_params")
+# Whose texts C only compares: one that would reach it cut is refused before.
+COMPARED = ("dreamapi_token_verify",)
 # Words that C++ keeps for itself.
 KEYWORDS = {"delete", "default", "new", "operator", "register"}
 
@@ -61,7 +63,7 @@ def accessor(value: Value, item: Accessor) -> str:
     name, function = safe(item.name), item.function.name
     text = doc(said(item), "    ")
     if item.kind == "lookup":
-        return text + f"    bool {name}(const std::string &name) const noexcept {{ return {function}(object_, name.c_str()) != 0; }}\n"
+        return text + f"    bool {name}(const std::string &name) const noexcept {{ return {function}(object_, detail::c_text(name)) != 0; }}\n"
     if item.kind == "texts":
         return text + (f"    detail::list<std::string_view, {value.name}> {name}() const noexcept\n    {{\n"
                        f"        return {{ object_, {item.count.name}, [](const {value.name} *object, std::size_t index) {{\n"
@@ -142,7 +144,7 @@ def call_params(api: Api, call: Call) -> tuple[list[str], list[str], str]:
         name = argument.name + "_text" if argument.name == short(call.answer) else argument.name
         if argument.kind == "text":
             params.append(f"const std::string &{name}")
-            passed.append(f"{name}.c_str()")
+            passed.append(f"detail::c_text({name})")
         elif argument.kind == "optional text":
             params.append(f"const std::optional<std::string> &{name}")
             passed.append(f"detail::c_text({name})")
@@ -156,6 +158,9 @@ def call_params(api: Api, call: Call) -> tuple[list[str], list[str], str]:
             passed.append("c_events.data()")
         else:
             passed.append("c_events.size()")
+    if call.function.name in COMPARED:
+        texts = ", ".join(one for one in passed if one.startswith("detail::c_text("))
+        before += f"\n        if (detail::has_cut({{ {texts} }}) || c_params.has_cut())\n            return detail::cut_error();\n"
     return params, passed, before
 
 

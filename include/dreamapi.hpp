@@ -10,8 +10,9 @@
  *         refuse(decision.reason(), decision.retry_after());
  *
  * What the C headers say of units, threads and forks holds here. Objects are moved, never copied; values are read through
- * std::string_view and std::optional; failures are results (dreamapi/result.hpp), which the compiler does not let you ignore. Every
- * call may throw std::bad_alloc where it copies texts; nothing else throws but result::value. */
+ * std::string_view and std::optional; failures are results (dreamapi/result.hpp), which the compiler does not let you ignore.
+ * A text with a NUL in it, which C would see cut, is status::invalid, and nothing is sent (a webhook's header:
+ * status::protocol). Every call may throw std::bad_alloc where it copies texts; nothing else throws but result::value. */
 #ifndef DREAMAPI_HPP
 #define DREAMAPI_HPP
 
@@ -115,7 +116,7 @@ private:
     }
     options &keep(dreamapi_status (*set)(dreamapi_options *, const char *), const std::string &text, const char *setter)
     {
-        return note(set(get(), text.c_str()), setter);
+        return note(detail::has_nul(text) ? DREAMAPI_INVALID : set(get(), text.c_str()), setter);
     }
 
     std::unique_ptr<dreamapi_options, releaser> options_;
@@ -331,7 +332,7 @@ private:
 /// A webhook as it arrived; `body` is borrowed.
 struct webhook {
     enum webhook_scheme scheme = webhook_scheme::standard;
-    /// The headers' values; none: it was not sent. Stripe sends a signature alone.
+    /// The headers' values; none: it was not sent. Stripe sends a signature alone. One with a NUL in it is status::protocol.
     std::optional<std::string> signature;
     std::optional<std::string> id;
     std::optional<std::string> timestamp;
@@ -357,6 +358,10 @@ inline result<void> webhook_verify(const webhook &webhook, const std::vector<std
     params.secrets = c_secrets.empty() ? nullptr : c_secrets.data();
     params.tolerance_s = tolerance.count();
     params.replays = replays != nullptr ? replays->get() : nullptr;
+    if (detail::has_cut(c_secrets))
+        return detail::cut_error();
+    if (detail::has_cut({ params.signature, params.id, params.timestamp }))
+        return detail::cut_error(DREAMAPI_PROTOCOL);
     dreamapi_webhook_verify(&params, &error.c());
     return detail::answer(std::move(error));
 }
@@ -389,14 +394,14 @@ public:
         dreamapi_meter *c_meter = nullptr;
         class error error;
 
-        dreamapi_meter_open(get(), user_id.c_str(), &c_params, &c_meter, &error.c());
+        dreamapi_meter_open(get(), detail::c_text(user_id), &c_params, &c_meter, &error.c());
         return detail::answer<meter>(c_meter, std::move(error));
     }
     /// meter::use for programs that keep no meters.
     decision use(const std::string &user_id, std::int64_t units = 1) const noexcept
     {
         dreamapi_decision c_decision = {};
-        const dreamapi_status status = dreamapi_client_use(get(), user_id.c_str(), nullptr, units, &c_decision);
+        const dreamapi_status status = dreamapi_client_use(get(), detail::c_text(user_id), nullptr, units, &c_decision);
 
         return decision(status, c_decision);
     }
@@ -417,6 +422,9 @@ public:
         dreamapi_tier_verdict verdict;
         class error error;
 
+        if (detail::has_cut({ detail::c_text(user_id), c_params.min_plan, c_params.feature, c_params.plan })
+            || detail::has_cut({ c_options.idempotency_key, c_options.user_token, c_options.traceparent }))
+            return detail::cut_error();
         dreamapi_tier_check(get(), detail::c_text(user_id), &c_params, &c_options, &verdict, &error.c());
         if (error.c().status != DREAMAPI_OK)
             return error;

@@ -241,7 +241,7 @@ public:
         dreamapi_customer *object = nullptr;
         class error error;
 
-        dreamapi_customer_get(self(), customer_id.c_str(), &c_options, &object, &error.c());
+        dreamapi_customer_get(self(), detail::c_text(customer_id), &c_options, &object, &error.c());
         return detail::answer<customer>(object, std::move(error));
     }
     /// customer_get without waiting.
@@ -251,7 +251,7 @@ public:
         dreamapi_call *started = nullptr;
         class error error;
 
-        dreamapi_customer_get_start(self(), customer_id.c_str(), &c_options, &started, &error.c());
+        dreamapi_customer_get_start(self(), detail::c_text(customer_id), &c_options, &started, &error.c());
         return detail::answer<pending<customer>>(started, std::move(error));
     }
 
@@ -265,7 +265,7 @@ public:
         dreamapi_customer *object = nullptr;
         class error error;
 
-        dreamapi_customer_update(self(), customer_id.c_str(), detail::at(c_params), &c_options, &object, &error.c());
+        dreamapi_customer_update(self(), detail::c_text(customer_id), detail::at(c_params), &c_options, &object, &error.c());
         return detail::answer<customer>(object, std::move(error));
     }
     /// customer_update without waiting.
@@ -276,7 +276,7 @@ public:
         dreamapi_call *started = nullptr;
         class error error;
 
-        dreamapi_customer_update_start(self(), customer_id.c_str(), detail::at(c_params), &c_options, &started, &error.c());
+        dreamapi_customer_update_start(self(), detail::c_text(customer_id), detail::at(c_params), &c_options, &started, &error.c());
         return detail::answer<pending<customer>>(started, std::move(error));
     }
 
@@ -288,7 +288,7 @@ public:
         dreamapi_customer *object = nullptr;
         class error error;
 
-        dreamapi_customer_delete(self(), customer_id.c_str(), &c_options, &object, &error.c());
+        dreamapi_customer_delete(self(), detail::c_text(customer_id), &c_options, &object, &error.c());
         return detail::answer<customer>(object, std::move(error));
     }
     /// customer_delete without waiting.
@@ -298,7 +298,7 @@ public:
         dreamapi_call *started = nullptr;
         class error error;
 
-        dreamapi_customer_delete_start(self(), customer_id.c_str(), &c_options, &started, &error.c());
+        dreamapi_customer_delete_start(self(), detail::c_text(customer_id), &c_options, &started, &error.c());
         return detail::answer<pending<customer>>(started, std::move(error));
     }
 
@@ -469,22 +469,28 @@ public:
     result<token> token_verify(const std::string &token_text, const token_params &params = {}, const call_options &options = {}) const
     {
         const auto &c_params = params.c();
+
+        if (detail::has_cut({ detail::c_text(token_text) }) || c_params.has_cut())
+            return detail::cut_error();
         const auto c_options = options.c();
         dreamapi_token *object = nullptr;
         class error error;
 
-        dreamapi_token_verify(self(), token_text.c_str(), detail::at(c_params), &c_options, &object, &error.c());
+        dreamapi_token_verify(self(), detail::c_text(token_text), detail::at(c_params), &c_options, &object, &error.c());
         return detail::answer<token>(object, std::move(error));
     }
     /// token_verify without waiting.
     result<pending<token>> token_verify_start(const std::string &token_text, const token_params &params = {}, const call_options &options = {}) const
     {
         const auto &c_params = params.c();
+
+        if (detail::has_cut({ detail::c_text(token_text) }) || c_params.has_cut())
+            return detail::cut_error();
         const auto c_options = options.c();
         dreamapi_call *started = nullptr;
         class error error;
 
-        dreamapi_token_verify_start(self(), token_text.c_str(), detail::at(c_params), &c_options, &started, &error.c());
+        dreamapi_token_verify_start(self(), detail::c_text(token_text), detail::at(c_params), &c_options, &started, &error.c());
         return detail::answer<pending<token>>(started, std::move(error));
     }
 

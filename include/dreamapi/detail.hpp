@@ -3,13 +3,18 @@
 #ifndef DREAMAPI_DETAIL_HPP
 #define DREAMAPI_DETAIL_HPP
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <iterator>
 #include <optional>
+#include <ratio>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <dreamapi.h>
 
 namespace dreamapi {
 namespace detail {
@@ -29,9 +34,37 @@ inline std::optional<std::int64_t> optional_number(std::int64_t number, std::int
     return number != missing ? std::optional<std::int64_t>(number) : std::nullopt;
 }
 
+/* A text with a NUL in it would reach C cut: C is given this one instead, which has a control character, and refuses it. */
+inline constexpr char cut_text[] = "\x01";
+
+inline bool has_nul(const std::string &text) noexcept
+{
+    return text.find('\0') != std::string::npos;
+}
+
+inline const char *c_text(const std::string &text) noexcept
+{
+    return has_nul(text) ? cut_text : text.c_str();
+}
+
 inline const char *c_text(const std::optional<std::string> &text) noexcept
 {
-    return text ? text->c_str() : nullptr;
+    return text ? c_text(*text) : nullptr;
+}
+
+/* For what C only compares, and would not refuse: is one of these in the place of a text with a NUL? */
+template <class Texts> bool has_cut(const Texts &c_list) noexcept
+{
+    for (const char *text : c_list) {
+        if (text != nullptr && std::string_view(text) == cut_text)
+            return true;
+    }
+    return false;
+}
+
+inline bool has_cut(std::initializer_list<const char *> c_list) noexcept
+{
+    return has_cut<std::initializer_list<const char *>>(c_list);
 }
 
 /* Ended by a null; empty for no texts. */
@@ -43,7 +76,7 @@ inline std::vector<const char *> c_texts(const std::vector<std::string> &texts)
         return c_list;
     c_list.reserve(texts.size() + 1);
     for (const std::string &text : texts)
-        c_list.push_back(text.c_str());
+        c_list.push_back(c_text(text));
     c_list.push_back(nullptr);
     return c_list;
 }
@@ -57,6 +90,26 @@ template <class Item> auto c_array(const std::vector<Item> &items)
         c_items.push_back(item.c());
     return c_items;
 }
+
+/* A time in whole milliseconds, made from any other and rounded up. None wraps: what is longer than C takes stays too long. */
+class timeout : public std::chrono::milliseconds {
+public:
+    template <class Number, class Period>
+    constexpr timeout(const std::chrono::duration<Number, Period> &time) : std::chrono::milliseconds(whole(time))
+    {}
+
+private:
+    template <class Duration> static constexpr std::chrono::milliseconds whole(const Duration &time)
+    {
+        using std::chrono::milliseconds;
+        const std::chrono::duration<double, std::milli> about(time);
+
+        if (about.count() <= 0)
+            return milliseconds(0);
+        return about.count() < DREAMAPI_MAX_TIMEOUT_MS + 1.0 ? std::chrono::ceil<milliseconds>(time)
+                                                             : milliseconds(DREAMAPI_MAX_TIMEOUT_MS + 1);
+    }
+};
 
 /* The parts of a value, read where they are: valid as long as the object that they belong to. */
 template <class Item, class Object> class list {

@@ -18,8 +18,9 @@ namespace dreamapi {
 
 /// What any call can be given besides its own parameters.
 struct call_options {
-    /// Total time for this call; none takes the client's.
-    std::optional<std::chrono::milliseconds> timeout;
+    /// Total time for this call, up to DREAMAPI_MAX_TIMEOUT_MS; none takes the client's. Any std::chrono::duration, in whole milliseconds
+    /// rounded up; what is left of a deadline that has passed, none or less, is 1 ms, so that the call ends at once.
+    std::optional<detail::timeout> timeout;
     /// For calls that create or count: give your own to be able to repeat the call, even after a restart, without doing its work twice.
     std::optional<std::string> idempotency_key;
     /// The end user's token, for calls on a user's behalf.
@@ -32,7 +33,8 @@ struct call_options {
     {
         dreamapi_call_options options = DREAMAPI_CALL_OPTIONS_INIT;
 
-        options.timeout_ms = timeout ? timeout->count() : 0;
+        if (timeout)
+            options.timeout_ms = timeout->count() > 0 ? timeout->count() : 1; // 0 would be the client's
         options.idempotency_key = detail::c_text(idempotency_key);
         options.user_token = detail::c_text(user_token);
         options.traceparent = detail::c_text(traceparent);
@@ -53,7 +55,7 @@ struct asset_params {
     {
         dreamapi_asset_params params = DREAMAPI_ASSET_PARAMS_INIT;
 
-        params.filename = filename.c_str();
+        params.filename = detail::c_text(filename);
         params.content_type = detail::c_text(content_type);
         params.data = data.data();
         params.size = data.size();
@@ -138,6 +140,11 @@ struct token_params {
         c_params(const c_params &) = delete;
         c_params &operator=(const c_params &) = delete;
         const dreamapi_token_params *get() const noexcept { return &params_; }
+        /// A text has a NUL in it.
+        bool has_cut() const noexcept
+        {
+            return detail::has_cut({ params_.issuer, params_.audience }) || detail::has_cut(parties_) || detail::has_cut(keys_);
+        }
 
     private:
         std::vector<const char *> parties_;
@@ -164,7 +171,7 @@ struct usage_event {
         using namespace std::chrono;
         const std::int64_t at_ms = at ? duration_cast<milliseconds>(at->time_since_epoch()).count() : 0;
 
-        return { detail::c_text(id), user_id.c_str(), detail::c_text(meter), units, at_ms };
+        return { detail::c_text(id), detail::c_text(user_id), detail::c_text(meter), units, at_ms };
     }
 };
 

@@ -100,6 +100,17 @@ private:
 
 namespace detail {
 
+/* For a text with a NUL, where C is not asked. */
+inline class error cut_error(dreamapi_status code = DREAMAPI_INVALID) noexcept
+{
+    static constexpr std::string_view text = "A text contains a NUL byte.";
+    class error error(code);
+
+    error.c().message[text.copy(error.c().message, sizeof(error.c().message) - 1)] = '\0';
+    error.c().local = 1;
+    return error;
+}
+
 [[noreturn]] inline void fail(const class error &error)
 {
 #if defined(__cpp_exceptions)

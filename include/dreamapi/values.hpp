@@ -724,7 +724,7 @@ public:
     }
 
     /// 1 if the server announces this extension. NULL is never announced.
-    bool has_extension(const std::string &name) const noexcept { return dreamapi_health_has_extension(object_, name.c_str()) != 0; }
+    bool has_extension(const std::string &name) const noexcept { return dreamapi_health_has_extension(object_, detail::c_text(name)) != 0; }
 
     /// The whole answer as it came.
     std::optional<std::string_view> json() const noexcept { return detail::optional_text(dreamapi_health_json(object_)); }

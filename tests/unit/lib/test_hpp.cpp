@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_hpp.cpp - dreamapi.hpp as a C++ program uses it, over the scripted transport and the virtual clock. Prints TAP: cmocka's
  * failures jump over destructors. */
+#include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <typeinfo>
 #include <vector>
 
 #include <dreamapi.hpp>
@@ -38,6 +41,17 @@ public:
     {
         EXPECT(dreamapi_test_transport_add_simple(transport_.get(), path, http_status, body) == DREAMAPI_OK);
     }
+    /* An answer that never comes. */
+    void keep_silent()
+    {
+        dreamapi_test_answer silence = DREAMAPI_TEST_ANSWER_INIT;
+
+        silence.delay_ms = DREAMAPI_TEST_NEVER;
+        EXPECT(dreamapi_test_transport_add(transport_.get(), &silence) == DREAMAPI_OK);
+    }
+    std::int64_t now_ms() const { return dreamapi_test_clock_monotonic_ms(clock_.get()); }
+    dreamapi::options &options() { return options_; }
+    std::size_t requests() const { return dreamapi_test_transport_request_count(transport_.get()); }
     std::string last_body() const
     {
         const std::size_t count = dreamapi_test_transport_request_count(transport_.get());
@@ -260,6 +274,160 @@ void a_token_of_no_known_key_is_refused()
     EXPECT(without && without->token_verify("a.b.c", {}).code() == dreamapi::status::invalid);
 }
 
+/* A text that C would see as "ada". */
+const std::string with_nul("ada\0other", 9);
+/* RFC 7517, appendix A.1. */
+const char *const key_set = "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\","
+                            "\"y\":\"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM\",\"use\":\"sig\",\"kid\":\"1\"}]}";
+
+void an_option_with_a_nul_is_refused_and_not_cut()
+{
+    using options = dreamapi::options;
+    options &(options::*const setters[])(const std::string &) = {
+        &options::base_url,          &options::secret_key, &options::publishable_key, &options::ca_file,    &options::proxy,
+        &options::user_agent_suffix, &options::journal,    &options::jwks_url,        &options::token_keys,
+    };
+
+    for (const auto setter : setters) {
+        options refusing;
+
+        EXPECT((refusing.*setter)(with_nul).status() == DREAMAPI_INVALID);
+    }
+}
+
+bool is_refused(dreamapi::status code)
+{
+    return code == dreamapi::status::invalid;
+}
+
+/* All texts of such parameters, one at a time: what is refused then? */
+template <class Params, class Call>
+void each_is_refused(const std::vector<std::optional<std::string> Params::*> &texts, const Params &good, Call call)
+{
+    for (std::size_t i = 0; i < texts.size(); i++) {
+        Params params = good;
+
+        params.*texts[i] = with_nul;
+        if (!is_refused(call(params).code()))
+            throw failed("text " + std::to_string(i) + " of " + typeid(Params).name());
+    }
+}
+
+void a_text_with_a_nul_is_refused_and_not_cut()
+{
+    fixture f;
+    dreamapi::client client = f.client();
+    using dreamapi::cart_item, dreamapi::cart_params, dreamapi::checkout_params, dreamapi::customer_params, dreamapi::usage_event;
+    using dreamapi::call_options, dreamapi::customer_list_params, dreamapi::portal_params, dreamapi::usage_history_params;
+
+    each_is_refused({ &checkout_params::user_id, &checkout_params::tier, &checkout_params::price_id, &checkout_params::success_url,
+                      &checkout_params::cancel_url },
+                    checkout_params{ "user_1", {}, {}, {}, {} }, [&](auto &params) { return client.checkout_create(params); });
+    each_is_refused({ &customer_params::email, &customer_params::first_name, &customer_params::last_name, &customer_params::plan,
+                      &customer_params::password },
+                    customer_params{ "ada@example.com", {}, {}, {}, {} }, [&](auto &params) { return client.customer_create(params); });
+    each_is_refused({ &customer_list_params::cursor, &customer_list_params::email, &customer_list_params::plan }, customer_list_params{},
+                    [&](auto &params) { return client.customer_list(params); });
+    each_is_refused({ &portal_params::user_id, &portal_params::return_url }, portal_params{ "user_1", {} },
+                    [&](auto &params) { return client.portal_create(params); });
+    each_is_refused({ &usage_history_params::user_id, &usage_history_params::from, &usage_history_params::to, &usage_history_params::meter },
+                    usage_history_params{}, [&](auto &params) { return client.usage_history(params); });
+    each_is_refused({ &cart_params::email, &cart_params::success_url, &cart_params::cancel_url }, cart_params{ { cart_item() }, {}, {}, {} },
+                    [&](auto &params) { return client.cart_checkout(params); });
+    each_is_refused({ &cart_item::price_id, &cart_item::product_id, &cart_item::tier }, cart_item(),
+                    [&](auto &item) { return client.cart_checkout({ { item }, {}, {}, {} }); });
+    each_is_refused({ &usage_event::id, &usage_event::meter }, usage_event{ {}, "user_1", {}, 1, {} },
+                    [&](auto &event) { return client.usage_batch({ event }); });
+    each_is_refused({ &call_options::idempotency_key, &call_options::user_token, &call_options::traceparent }, call_options(),
+                    [&](auto &options) { return client.tier_list(options); });
+    EXPECT(is_refused(client.usage_batch({ { {}, with_nul, {}, 1, {} } }).code()));
+    EXPECT(is_refused(client.asset_upload({ with_nul, {}, "data" }).code()));
+    EXPECT(is_refused(client.asset_upload({ "a.png", with_nul, "data" }).code()));
+    EXPECT(is_refused(client.customer_get(with_nul).code()));
+    EXPECT(is_refused(client.customer_get_start(with_nul).code()));
+    EXPECT(is_refused(client.customer_update(with_nul, { "pro" }).code()));
+    EXPECT(is_refused(client.customer_delete(with_nul).code()));
+    EXPECT(is_refused(client.usage_get(with_nul).code()));
+    EXPECT(is_refused(client.usage_track(with_nul).code()));
+    EXPECT(f.requests() == 0);
+}
+
+/* What C itself does not look at. */
+void a_meter_a_tier_a_token_and_a_webhook_take_no_text_with_a_nul()
+{
+    fixture f;
+    dreamapi::client client = f.options().publishable_key("pk_1").token_keys(key_set).status() == DREAMAPI_OK ? f.client() : dreamapi::client();
+    using dreamapi::call_options, dreamapi::meter_params, dreamapi::tier_check_params, dreamapi::token_params;
+    const tier_check_params is_pro{ "pro", {}, "pro", {} };
+    dreamapi::webhook webhook{ dreamapi::webhook_scheme::stripe, "t=1,v1=00", {}, {}, "{}" };
+
+    EXPECT(is_refused(client.open_meter(with_nul).code()));
+    EXPECT(is_refused(client.use(with_nul).code()));
+    each_is_refused({ &meter_params::meter, &meter_params::user_token }, meter_params(),
+                    [&](auto &params) { return client.open_meter("user_1", params); });
+    EXPECT(is_refused(client.tier_check(with_nul, is_pro).code()));
+    each_is_refused({ &tier_check_params::min_plan, &tier_check_params::plan }, is_pro,
+                    [&](auto &params) { return client.tier_check({}, params); });
+    EXPECT(is_refused(client.tier_check({}, { {}, with_nul, "pro", {} }).code()));
+    each_is_refused({ &call_options::idempotency_key, &call_options::user_token, &call_options::traceparent }, call_options(),
+                    [&](auto &options) { return client.tier_check({}, is_pro, options); });
+    EXPECT(client.token_verify("a.b.c", {}).code() == dreamapi::status::auth);
+    EXPECT(is_refused(client.token_verify(with_nul, {}).code()));
+    EXPECT(is_refused(client.token_verify_start(with_nul, {}).code()));
+    EXPECT(client.token_verify(with_nul, {}).error().local());
+    each_is_refused({ &token_params::issuer, &token_params::audience }, token_params(),
+                    [&](auto &params) { return client.token_verify("a.b.c", params); });
+    EXPECT(is_refused(client.token_verify("a.b.c", { {}, {}, { "https://a.example", with_nul }, {}, false, {} }).code()));
+    EXPECT(is_refused(client.token_verify("a.b.c", { {}, {}, {}, { with_nul }, false, {} }).code()));
+    EXPECT(dreamapi::webhook_verify(webhook, { "whsec_1" }).code() == dreamapi::status::auth);
+    EXPECT(is_refused(dreamapi::webhook_verify(webhook, { "whsec_1", with_nul }).code()));
+    webhook = { dreamapi::webhook_scheme::standard, "v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "msg_1", "1700000000", "{}" };
+    for (const auto header : { &dreamapi::webhook::signature, &dreamapi::webhook::id, &dreamapi::webhook::timestamp }) {
+        dreamapi::webhook sent = webhook;
+
+        *(sent.*header) += std::string("\0", 1); // the sender's fault, not the program's
+        EXPECT(dreamapi::webhook_verify(sent, { "whsec_MDEy" }).code() == dreamapi::status::protocol);
+    }
+    EXPECT(f.requests() == 0);
+}
+
+/* How long a call that is never answered takes, on its client's clock. */
+std::int64_t taken_ms(const dreamapi::call_options &options)
+{
+    fixture f;
+    dreamapi::client client = f.client();
+    const std::int64_t before_ms = f.now_ms();
+
+    f.keep_silent();
+    EXPECT(client.tier_list(options).code() == dreamapi::status::timeout);
+    return f.now_ms() - before_ms;
+}
+
+void what_is_left_of_a_deadline_is_a_timeout()
+{
+    using namespace std::chrono;
+    dreamapi::call_options options;
+
+    EXPECT(taken_ms(options) == 30000);
+    for (const nanoseconds left : { nanoseconds(-1), nanoseconds(0), nanoseconds(1), nanoseconds(milliseconds(1)), nanoseconds::min() }) {
+        options.timeout = left;
+        EXPECT(taken_ms(options) == 1);
+    }
+    options.timeout = hours(-2562047788016); // its milliseconds do not fit
+    EXPECT(options.c().timeout_ms == 1);
+    options.timeout = microseconds(2001);
+    EXPECT(taken_ms(options) == 3);
+    options.timeout = seconds(5);
+    EXPECT(*options.timeout == seconds(5) && taken_ms(options) == 5000);
+    options.timeout = hours(24);
+    EXPECT(options.c().timeout_ms == DREAMAPI_MAX_TIMEOUT_MS);
+    fixture f;
+    dreamapi::client client = f.client();
+    for (const dreamapi::call_options &too_long : { dreamapi::call_options{ milliseconds(DREAMAPI_MAX_TIMEOUT_MS + 1), {}, {}, {} },
+                                                    dreamapi::call_options{ hours::max(), {}, {}, {} } })
+        EXPECT(is_refused(client.tier_list(too_long).code()));
+}
+
 const struct {
     const char *name;
     void (*run)();
@@ -276,6 +444,10 @@ const struct {
     { "a webhook that nobody signed is refused by its cause", a_webhook_that_nobody_signed_is_refused_by_its_cause },
     { "a token of no known key is refused", a_token_of_no_known_key_is_refused },
     { "a meter admits and refuses", a_meter_admits_and_refuses },
+    { "an option with a NUL is refused and not cut", an_option_with_a_nul_is_refused_and_not_cut },
+    { "a text with a NUL is refused and not cut", a_text_with_a_nul_is_refused_and_not_cut },
+    { "a meter, a tier, a token and a webhook take no text with a NUL", a_meter_a_tier_a_token_and_a_webhook_take_no_text_with_a_nul },
+    { "what is left of a deadline is a timeout", what_is_left_of_a_deadline_is_a_timeout },
 };
 
 } // namespace
