@@ -293,7 +293,7 @@ int main(int argc, char **argv)
     (void)snprintf(path, sizeof(path), "%s/store.db", argv[1]);
     (void)snprintf(bare_path, sizeof(bare_path), "%s/bare.db", argv[1]);
     s.users = (int)bench_count(USERS_MAX, 2 * BATCH);
-    s.scope = (dreamd_lease_scope){ &project, HOLDER, &terms, now_ms + 1000, 0 };
+    s.scope = (dreamd_lease_scope){ &project, HOLDER, &terms, now_ms + 1000, 0, now_ms };
     s.db = dreamd_store_migrate(path, error) ? dreamd_db_open_sqlite(path, DREAMD_DB_READ_WRITE, error) : NULL;
     if (s.db == NULL)
         bench_die(error);

@@ -265,11 +265,13 @@ static dreamd_db_status work_on_leases(dreamd_db *db, void *arg)
 {
     dreamd_call *call = arg;
     struct leases *leases = call->state;
-    dreamd_lease_scope scope = { &call->project, leases->holder, &leases->terms, call->now_ms, 0 };
+    dreamd_lease_scope scope = { &call->project, leases->holder, &leases->terms, call->now_ms, 0, 0 };
     dreamd_db_status status = dreamd_epoch_read(db, &leases->epoch);
 
     scope.recovering_until_ms = leases->epoch.recovering_until_ms;
     leases->recall_count = 0;
+    if (status == DREAMD_DB_OK)
+        status = dreamd_books_clock(db, call->now_ms, &scope.books_ms);
     if (status == DREAMD_DB_OK)
         status = work_on_items(db, &scope, leases);
     if (status == DREAMD_DB_OK)

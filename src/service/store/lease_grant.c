@@ -73,6 +73,9 @@ static dreamd_db_status read_counts(dreamd_db *db, const dreamd_lease_scope *sco
 static void set_time(const dreamd_lease_scope *scope, int64_t ends_at_ms, dreamd_lease_grant *out)
 {
     int64_t left_ms = ends_at_ms - scope->now_ms;
+    /* Granted while the clock was ahead: what remains would be days, which no holder believes. */
+    if (left_ms > scope->terms->ttl_ms)
+        left_ms = scope->terms->ttl_ms;
     out->ttl_ms = left_ms > 0 && out->state == DREAMD_LEASE_ACTIVE ? left_ms : 0;
     out->window_ends_in_ms = DREAMD_LEASE_WINDOW_MS - scope->now_ms % DREAMD_LEASE_WINDOW_MS;
 }
@@ -280,7 +283,7 @@ static dreamd_db_status take_units(dreamd_db *db, const draft *self, int64_t gra
         "UPDATE usage_counts SET held = held + $6, updated_at_ms = $7, "
         "highest_limit = CASE WHEN highest_limit < $8 THEN $8 ELSE highest_limit END "
         "WHERE platform_id = $1 AND project_id = $2 AND user_id = $3 AND meter = $4 AND period_start_day = $5 AND "
-        "is_closed = 0 AND used + held + lost <= $9",
+        "used + held + lost <= $9",
         DREAMD_PARAMS(dreamd_text(self->scope->project->platform_id), dreamd_text(self->scope->project->project_id),
                       dreamd_text(self->want->user_id), dreamd_text(self->want->meter),
                       dreamd_int(self->period_start_day), dreamd_int(is_counted ? granted : 0),

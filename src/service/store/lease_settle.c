@@ -23,7 +23,7 @@ typedef struct found_period {
 
 static bool are_books_closed(const dreamd_lease_scope *scope, int32_t end_day)
 {
-    return DREAM_RULE(books_close) && dream_day_of_ms(scope->now_ms) > end_day + scope->terms->close_days;
+    return DREAM_RULE(books_close) && dream_day_of_ms(scope->books_ms) > end_day + scope->terms->close_days;
 }
 
 /* The period that begins on that day. A store that was restored may have begun another one meanwhile, which overlaps it:
@@ -161,11 +161,10 @@ static dreamd_db_status make_lease(dreamd_db *db, const dreamd_lease_scope *scop
 
 /* ---- booking ---- */
 
-static bool is_sound(const dreamd_lease_scope *scope, const dreamd_lease_report *report)
+static bool is_sound(const dreamd_lease_report *report)
 {
     return report->granted >= 1 && report->granted <= DREAMD_LEASE_UNITS_MAX && report->admitted >= 0
-           && report->admitted <= report->granted && report->refunded >= 0 && report->refunded <= report->granted
-           && report->period_start_day <= dream_day_of_ms(scope->now_ms) + 1;
+           && report->admitted <= report->granted && report->refunded >= 0 && report->refunded <= report->granted;
 }
 
 static bool is_of(const dreamd_lease_row *lease, const dreamd_lease_report *report)
@@ -248,7 +247,9 @@ static dreamd_db_status settle_unknown(dreamd_db *db, const dreamd_lease_scope *
     dreamd_lease_row made;
     found_period period;
     int32_t start_day = DREAM_RULE(books_into_its_period) ? report->period_start_day : dream_day_of_ms(scope->now_ms);
-    if (!DREAM_RULE(unknown_makes_row)) {
+    /* Of the store's own leases the row knows better: it may have begun their period while its clock was ahead. */
+    bool is_of_the_future = report->period_start_day > dream_day_of_ms(scope->now_ms) + 1;
+    if (is_of_the_future || !DREAM_RULE(unknown_makes_row)) {
         out->state = DREAMD_LEASE_INVALID;
         return DREAMD_DB_OK;
     }
@@ -281,7 +282,7 @@ dreamd_db_status dreamd_lease_settle(dreamd_db *db, const dreamd_lease_scope *sc
     dreamd_lease_row lease;
     bool is_found = false;
     *out = (dreamd_lease_settled){ .state = DREAMD_LEASE_INVALID };
-    if (!is_sound(scope, report))
+    if (!is_sound(report))
         return DREAMD_DB_OK;
 #ifdef DREAM_MUTABLE_RULES
     bool is_gone = false;

@@ -140,7 +140,7 @@ static dreamd_db_status remove_lease(dreamd_db *db, const dreamd_lease_scope *sc
 
 static dreamd_db_status prune_leases(dreamd_db *db, const dreamd_lease_scope *scope, int64_t count)
 {
-    int32_t today = dream_day_of_ms(scope->now_ms);
+    int32_t today = dream_day_of_ms(scope->books_ms);
     dreamd_db_status status = DREAMD_DB_OK;
     for (int64_t i = 0; status == DREAMD_DB_OK && i < count; i++) {
         old_lease oldest;
@@ -153,14 +153,14 @@ static dreamd_db_status prune_leases(dreamd_db *db, const dreamd_lease_scope *sc
 }
 
 /* Found first, then removed by its key: see idempotency.c. */
-static dreamd_db_status prune_refusal(dreamd_db *db, int64_t now_ms, bool *out_found)
+static dreamd_db_status prune_refusal(dreamd_db *db, int64_t books_ms, bool *out_found)
 {
     dreamd_rows *rows = NULL;
     dreamd_db_status status =
         dreamd_row_one(db,
                        "SELECT platform_id, project_id, request_id FROM lease_requests WHERE lease_id IS NULL AND "
                        "recorded_at_ms < $1 ORDER BY recorded_at_ms LIMIT 1",
-                       DREAMD_PARAMS(dreamd_int(now_ms - DREAMD_LEASE_REFUSED_KEEP_DAYS * day_ms)), &rows);
+                       DREAMD_PARAMS(dreamd_int(books_ms - DREAMD_LEASE_REFUSED_KEEP_DAYS * day_ms)), &rows);
     *out_found = rows != NULL;
     if (rows)
         status = dreamd_db_run(
@@ -177,6 +177,6 @@ dreamd_db_status dreamd_leases_prune(dreamd_db *db, const dreamd_lease_scope *sc
     dreamd_db_status status = prune_leases(db, scope, count);
     bool is_found = true;
     for (int64_t i = 0; status == DREAMD_DB_OK && is_found && i < count; i++)
-        status = prune_refusal(db, scope->now_ms, &is_found);
+        status = prune_refusal(db, scope->books_ms, &is_found);
     return status;
 }

@@ -35,6 +35,7 @@ typedef struct dreamd_lease_scope {
     const dreamd_lease_terms *terms;
     int64_t now_ms;
     int64_t recovering_until_ms; /* as dreamd_epoch_read tells; until then nothing is granted */
+    int64_t books_ms;            /* as dreamd_books_clock tells; by it books close */
 } dreamd_lease_scope;
 
 /* In the order in which a lease's state rises. */
@@ -149,6 +150,9 @@ dreamd_db_status dreamd_lease_recalls(dreamd_db *db, const dreamd_lease_scope *s
 
 /* ---- time ---- */
 
+/* The time by which books close: `now_ms`, unless that is a day or more past what was told before; then the latter, until the
+ * store is asked again twelve hours of that clock later. For the whole store; in milliseconds since 1970. */
+dreamd_db_status dreamd_books_clock(dreamd_db *db, int64_t now_ms, int64_t *out_books_ms);
 /* Makes at most `count` silent leases lost; `out_count` tells how many. By any number of processes at once. */
 dreamd_db_status dreamd_leases_sweep(dreamd_db *db, int64_t now_ms, int64_t count, int64_t *out_count);
 /* Is there anything to sweep? May run as a read. */

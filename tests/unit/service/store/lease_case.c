@@ -12,7 +12,7 @@ void put_customer(const store_case *self, const char *user, const char *plan)
 
 dreamd_lease_scope scope_of(const store_case *self, const char *holder, int64_t now_ms)
 {
-    return (dreamd_lease_scope){ &self->project, holder, &terms, now_ms, 0 };
+    return (dreamd_lease_scope){ &self->project, holder, &terms, now_ms, 0, now_ms };
 }
 
 dreamd_lease_grant acquire_for(const store_case *self, const dreamd_lease_scope *scope, const dreamd_lease_want *want)

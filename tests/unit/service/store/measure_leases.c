@@ -174,7 +174,7 @@ static void upsert_bare(dreamd_db *db, const dreamd_lease_scope *scope, struct i
 static double measure(dreamd_db *db, const char *what,
                       void (*one)(dreamd_db *, const dreamd_lease_scope *, struct item *))
 {
-    dreamd_lease_scope scope = { &project, "6f9b0000-0000-4000-8000-000000000000", &terms, now_ms + 1000, 0 };
+    dreamd_lease_scope scope = { &project, "6f9b0000-0000-4000-8000-000000000000", &terms, now_ms + 1000, 0, now_ms };
     double begun_us = us_of(CLOCK_MONOTONIC), begun_cpu_us = us_of(CLOCK_PROCESS_CPUTIME_ID);
     for (int batch = 0; batch < BATCHES; batch++) {
         need(db, dreamd_db_begin(db), "begin");

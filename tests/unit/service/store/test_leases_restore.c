@@ -171,7 +171,7 @@ static void test_list__shows_what_is_open_and_what_came_too_late(void **state)
     dreamd_lease_grant done = granted(self, &scope, "r1", 20);
     (void)granted(self, &scope, "r2", 7);
     (void)finish(self, &scope, &done, 5);
-    scope.now_ms += 40 * DAY;
+    scope = scope_of(self, "h1", T0 + 40 * DAY);
     dreamd_lease_report late = report_of(&done, "r3", 5);
     late.lease_id = "late-one";
     assert_int_equal(settle(self, &scope, &late).state, DREAMD_LEASE_CLOSED);

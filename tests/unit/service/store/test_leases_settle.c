@@ -413,12 +413,12 @@ static void test_close__leases_go_with_all_that_belongs_to_them(void **state)
     assert_int_equal(acquire_for(self, &scope, &refused).refusal, DREAMD_LEASE_NOT_FOUND);
     (void)finish(self, &scope, &grant, 9);
     assert_int_equal(refund(self, &scope, "x1", grant.lease_id, 1), DREAMD_LEASE_REFUND_APPLIED);
-    scope.now_ms = T0 + (DREAMD_PERIOD_DAYS - 1 + CLOSE_DAYS) * DAY;
+    scope = scope_of(self, "h1", T0 + (DREAMD_PERIOD_DAYS - 1 + CLOSE_DAYS) * DAY);
     assert_ok(dreamd_leases_prune(self->db, &scope, 10));
     assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM leases"), 2);
     assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM lease_requests"),
                      2); /* the refusal is older than a week */
-    scope.now_ms += DAY;
+    scope = scope_of(self, "h1", scope.now_ms + DAY);
     assert_ok(dreamd_leases_prune(self->db, &scope, 1));
     assert_int_equal(number_of(self->db, "SELECT COUNT(*) FROM leases"), 1);
     assert_ok(dreamd_leases_prune(self->db, &scope, 10));
