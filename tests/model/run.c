@@ -16,7 +16,8 @@ enum {
     SOON_MS = 500,
     MINUTE_MS = 60000,
     BURST = 10,
-    HURRY = 4
+    HURRY = 4,
+    LEAP_STEPS = 30
 };
 
 /* ---- chance, and what is said ---- */
@@ -317,6 +318,27 @@ static void happen(model *m, const scenario *s)
         jump(m);
 }
 
+/* The service's clock is days ahead, and is put right before it could be true. */
+static void leap(model *m, const scenario *s)
+{
+    scenario meanwhile = *s;
+
+    meanwhile.has_jumps = false;
+    m->server.leapt_ms = (1 + model_draw(m, 60)) * DAY_MS;
+    if (m->server.longest_leap_ms < m->server.leapt_ms)
+        m->server.longest_leap_ms = m->server.leapt_ms;
+    m->truth.had_clock_steps = true;
+    model_say(m, "the service's clock leaps by %lld ms", (long long)m->server.leapt_ms);
+    truth_disturbed(m);
+    for (int i = 0; i < LEAP_STEPS && !m->is_over; i++) {
+        model_advance(m, model_draw(m, s->pace_ms), true);
+        happen(m, &meanwhile);
+    }
+    m->server.leapt_ms = 0;
+    model_say(m, "the service's clock is put right");
+    truth_disturbed(m);
+}
+
 /* ---- the end ---- */
 
 static void settle(model *m, int machine, int process)
@@ -371,8 +393,8 @@ static void come_to_rest(model *m)
             settle(m, i / PROCESSES, i % PROCESSES);
     }
     network_drain(m);
-    /* Somebody may have been granted units by a request that a reboot made it forget. */
-    model_advance(m, TTL_MS + GRACE_MS + 1, false);
+    /* Somebody may have been granted units by a request that a reboot made it forget, until an end by a clock that was ahead. */
+    model_advance(m, TTL_MS + GRACE_MS + 1 + m->server.longest_leap_ms, false);
     server_sweep(m);
 }
 
@@ -389,6 +411,8 @@ static void play(model *m, int steps)
     for (m->step = 1; m->step <= steps && !m->is_over; m->step++) {
         model_advance(m, model_draw(m, s.pace_ms), true);
         happen(m, &s);
+        if (s.has_steps && model_chance(m, 1))
+            leap(m, &s);
         if (m->step % CHECK_EVERY == 0)
             truth_check(m);
         if (m->step % STORE_CHECK_EVERY == 0)

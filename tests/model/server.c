@@ -316,7 +316,7 @@ void server_close(model *m)
 
 int64_t server_now(const model *m)
 {
-    return m->now_ms + m->server.clock_ms;
+    return m->now_ms + m->server.clock_ms + m->server.leapt_ms;
 }
 
 const tariff *server_plan(const model *m, int user)

@@ -17,6 +17,7 @@ enum {
     RETENTION_MS = 3500000,
     RATE_QUIET_MS = 180000,
     ASKED_MAX_MS = 600000 /* from a wish to its grant */,
+    SLACK_MS = 3600000,
     STATE_FINAL = 3
 };
 
@@ -173,9 +174,10 @@ static void check_grant(model *m, truth_period *period, int64_t units)
 
 /* ---- what happens ---- */
 
+/* Or may be: the clock is put back by some minutes. What it leapt closes nothing. */
 static bool are_books_closed(const model *m, const truth_lease *lease)
 {
-    return dream_day_of_ms(server_now(m)) > lease->end_day + CLOSE_DAYS;
+    return dream_day_of_ms(server_now(m) - m->server.leapt_ms + SLACK_MS) > lease->end_day + CLOSE_DAYS;
 }
 
 static const truth_refusal *find_refusal(const model *m, const char *request)
@@ -272,8 +274,10 @@ void truth_settled(model *m, int machine, const cJSON *settled)
     }
     if (strcmp(state, "final") == 0)
         lease->is_final = true;
-    else if (strcmp(state, "closed") == 0)
+    else if (strcmp(state, "closed") == 0 && are_books_closed(m, lease))
         lease->is_inexact = true;
+    else if (strcmp(state, "closed") == 0)
+        model_fail(m, "the books of lease %s are closed too early", lease->id);
     else if (strcmp(state, "unproven") == 0 && lease->machine == machine && m->truth.was_rebooted[machine])
         lease->is_unproven = true;
     else if (strcmp(state, "invalid") == 0 && !lease->is_unproven)
@@ -343,7 +347,8 @@ static void count_call(model *m, int account)
         t->window = window;
     }
     t->calls[user]++;
-    if (window * WINDOW_MS - m->server.clock_ms < t->rate_quiet_from_ms || limit == DREAMD_UNLIMITED)
+    if (window * WINDOW_MS - m->server.clock_ms - m->server.leapt_ms < t->rate_quiet_from_ms
+        || limit == DREAMD_UNLIMITED)
         return;
     if (t->calls[user] > limit)
         model_fail(m, "rate: account %d made %lld calls in one minute of the server's, of %lld", user,
