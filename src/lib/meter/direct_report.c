@@ -375,6 +375,16 @@ static bool find(booking *b, const report_item *item)
     return dream_direct_reporting(b->direct) == item->units && memcmp(b->direct->id, item->id, sizeof(item->id)) == 0;
 }
 
+/* The same of a report: what this call leaves of it is whoever's that looks next. */
+static bool find_report(booking *b, const report_item *item)
+{
+    bool is_found = find(b, item);
+
+    if (is_found)
+        b->direct->owner_pid = 0;
+    return is_found;
+}
+
 static void note_call(dream_metering *metering, const dreamapi_error *error)
 {
     dream_direct_book *book = &metering->direct;
@@ -413,7 +423,7 @@ static void book_batch(booking *b, const report *sent)
     if (b->error->status == DREAMAPI_OK)
         (void)dream_call_take(b->call, &dream_noun_usage_outcomes, &outcomes, NULL);
     for (size_t i = 0; i < sent->count; i++) {
-        if (!find(b, &sent->items[i]))
+        if (!find_report(b, &sent->items[i]))
             continue;
         if (b->error->status == DREAMAPI_OK)
             book_event(b, dreamapi_usage_outcomes_at(outcomes, i));
@@ -434,7 +444,7 @@ static void on_reported(dreamapi_call *call, void *context)
     if (dream_journal_lock(metering->journal)) {
         if (sent->is_batch)
             book_batch(&b, sent);
-        else if (find(&b, &sent->items[0]))
+        else if (find_report(&b, &sent->items[0]))
             book_single(&b);
         dream_journal_unlock(metering->journal);
     }
@@ -525,10 +535,16 @@ static report *new_report(dream_metering *metering, size_t room)
     return made;
 }
 
-static bool is_ours(const dream_metering *metering, const dream_direct *direct)
+/* True if the call about it may be under way elsewhere: in another process, or in another client of this one. */
+static bool is_neighbours(const dream_metering *metering, const dream_direct *direct)
 {
-    return direct->owner_pid == (uint32_t)atomic_load(&metering->journal->pid)
-           && direct->owner_start == metering->journal->process_start;
+    const dream_journal *journal = metering->journal;
+
+    if (direct->owner_pid == 0)
+        return false;
+    if (direct->owner_pid == (uint32_t)atomic_load(&journal->pid) && direct->owner_start == journal->process_start)
+        return direct->owner_handle != (uintptr_t)journal && dream_journal_is_open(direct->owner_handle);
+    return !dream_process_is_dead(journal, direct->owner_pid, direct->owner_start);
 }
 
 static bool is_by_default(const dream_account *account)
@@ -563,7 +579,8 @@ static bool is_remembered(const picker *p, const dream_direct *direct)
     bool is_batch = (direct->flags & DREAM_DIRECT_IS_BATCH) != 0;
     int64_t age_ms = dream_settings_wall_ms(&p->metering->client->settings) - direct->at_ms;
 
-    return (direct->flags & DREAM_DIRECT_IS_REPEATABLE) != 0 && age_ms < (is_batch ? event_ms : key_ms)
+    /* Below zero the wall clock was set back: how old it is, nobody knows. */
+    return (direct->flags & DREAM_DIRECT_IS_REPEATABLE) != 0 && age_ms >= 0 && age_ms < (is_batch ? event_ms : key_ms)
            && (is_batch
                    ? has(p->metering, DREAM_EXTENSION_USAGE_BATCH)
                    : !announces(p->metering, DREAM_ANNOUNCED) || announces(p->metering, DREAM_EXTENSION_IDEMPOTENCY));
@@ -573,6 +590,7 @@ static void own(const picker *p, dream_direct *direct)
 {
     direct->owner_pid = (uint32_t)atomic_load(&p->metering->journal->pid);
     direct->owner_start = p->metering->journal->process_start;
+    direct->owner_handle = (uintptr_t)p->metering->journal;
 }
 
 static bool begin_report(const picker *p, dream_direct *direct)
@@ -585,7 +603,6 @@ static bool begin_report(const picker *p, dream_direct *direct)
         return false;
     if (!is_batch)
         units = 1;
-    own(p, direct);
     direct->at_ms = dream_settings_wall_ms(&p->metering->client->settings);
     direct->flags = is_batch ? DREAM_DIRECT_IS_BATCH | DREAM_DIRECT_IS_REPEATABLE
                     : announces(p->metering, DREAM_EXTENSION_IDEMPOTENCY) ? DREAM_DIRECT_IS_REPEATABLE
@@ -634,11 +651,10 @@ static bool put_in(picker *p, dream_direct *direct, dream_line line)
     return true;
 }
 
-/* A report that was begun and is not under way here: of a call that failed, or of a process that is no more. */
+/* A report that was begun and is not under way here: of a call that failed, or of a process or client that is no more. */
 static bool take_up(picker *p, dream_direct *direct)
 {
-    if (direct->owner_pid != 0 && !is_ours(p->metering, direct)
-        && !dream_process_is_dead(p->metering->journal, direct->owner_pid, direct->owner_start)) {
+    if (is_neighbours(p->metering, direct)) {
         wake_at(p, p->now_ns + ms_to_ns(NEIGHBOUR_MS));
         return false;
     }
@@ -646,7 +662,6 @@ static bool take_up(picker *p, dream_direct *direct)
         give_up_on(p->metering, direct);
         return false;
     }
-    own(p, direct);
     return true;
 }
 
@@ -664,6 +679,7 @@ static void pick_report(picker *p, dream_direct_entry *entry, dream_direct *dire
         return;
     if (!can_report(p->metering, direct, entry) || !has_room(p, is_batched(p, direct)))
         return;
+    own(p, direct);
     if (!is_begun && !begin_report(p, direct))
         return;
     entry->is_busy = put_in(p, direct, entry->line);
@@ -768,8 +784,9 @@ static void start(report *sent, const char *name, const dream_noun *noun, dream_
     if (dream_journal_lock(metering->journal)) {
         for (size_t i = 0; i < sent->count; i++) {
             booking b = { .metering = metering, .error = &error };
-            if (find(&b, &sent->items[i]) && on_finished == on_reported
-                && (b.direct->flags & DREAM_DIRECT_IS_REPEATABLE) == 0)
+            bool is_report = on_finished == on_reported;
+            bool is_found = is_report ? find_report(&b, &sent->items[i]) : find(&b, &sent->items[i]);
+            if (is_report && is_found && (b.direct->flags & DREAM_DIRECT_IS_REPEATABLE) == 0)
                 put_back(&b);
             b.direct->next_ns = dream_metering_now_ns(metering) + ms_to_ns(DENIAL_MS);
         }

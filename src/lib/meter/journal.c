@@ -230,6 +230,19 @@ bool dream_journal_is_last(dream_journal *journal)
     return journal->fd >= 0 && fcntl(journal->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
 }
 
+bool dream_journal_is_open(uintptr_t address)
+{
+    bool is_open = false;
+
+    /* A fork has it while it waits for the lock of a journal, which the caller may hold. */
+    if (pthread_mutex_trylock(&open_lock) != 0)
+        return true;
+    for (size_t i = 0; i < OPEN_MAX; i++)
+        is_open = is_open || (address != 0 && (uintptr_t)open_journals[i] == address);
+    (void)pthread_mutex_unlock(&open_lock);
+    return is_open;
+}
+
 bool dream_journal_lead(dream_journal *journal)
 {
     return journal->fd >= 0 && lock_byte(journal->fd, LOCK_LEADER, F_WRLCK, false);

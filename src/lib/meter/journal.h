@@ -121,6 +121,9 @@ static inline dream_line dream_journal_line(const dream_journal *journal, const 
     return (dream_line)((size_t)((const unsigned char *)record - journal->base) / DREAM_LINE);
 }
 
+/* True if this may be the address of a journal that this process has open. Any lock may be held. */
+bool dream_journal_is_open(uintptr_t address);
+
 /* Changes the identity in force: what the server calls the project. The lock is held. */
 void dream_journal_set_project(dream_journal *journal, const char *project);
 

@@ -224,7 +224,8 @@ typedef struct dream_direct {
     uint32_t debt_generation;
     uint32_t is_changing;
     int32_t since_day; /* the first day of the period in which doubtful units were seen last; 0: in none */
-    uint32_t spare[3];
+    uint32_t spare;
+    uint64_t owner_handle; /* with owner_pid: which of that process's clients, as the address of its dream_journal */
 } dream_direct;
 enum {
     DREAM_DIRECT_IS_REPEATABLE = 1u << 0, /* the server remembers the report by its id */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fixture.h"
+#include "lib/meter/metering.h"
 
 #define NO_EXTENSIONS "{\"status\":\"ok\"}"
 #define KEYED_SERVER "{\"status\":\"ok\",\"extensions\":[\"idempotency\",\"server-side\"]}"
@@ -420,6 +421,28 @@ static void test_cached__a_server_that_knows_keys_gets_the_same_report_again(voi
     dreamapi_meter_close(meter);
 }
 
+/* How long ago it was sent, nobody knows: the server may have forgotten its key. */
+static void test_cached__a_report_of_the_future_is_not_sent_again(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter;
+
+    dreamapi_options_set_max_retries(f->options, 0);
+    fixture_make_client(f);
+    fixture_extensions(f, KEYED_SERVER);
+    fixture_fail(f, "/api/data", DREAMAPI_FAILURE_RESET, 1);
+    fixture_answer(f, "/api/data", 200, NULL, COUNTED(1));
+    meter = open_meter(f, NULL, 2);
+    fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK);
+    pass(f, 10);
+    dreamapi_test_clock_set_wall_ms(f->clock, dreamapi_test_clock_wall_ms(f->clock) - 3600000);
+    pass(f, 10000);
+    assert_int_equal(fixture_count(f, "/api/data"), 1);
+    assert_int_equal(stats_of(f).units_unreported, 0);
+    assert_int_equal(stats_of(f).units_doubtful, 1);
+    dreamapi_meter_close(meter);
+}
+
 static void test_cached__a_refusal_stops_admissions_and_is_asked_about_again(void **state)
 {
     fixture *f = *state;
@@ -656,6 +679,168 @@ static void test_journal__a_report_that_was_cut_off_is_not_sent_again(void **sta
     (void)unlink(path);
 }
 
+/* ---- two clients of one process on one journal ---- */
+
+/* Owned. `f->client` stays the first one. */
+static dreamapi_client *make_second(fixture *f)
+{
+    dreamapi_client *first = f->client;
+    dreamapi_client *second;
+
+    fixture_make_client(f);
+    second = f->client;
+    f->client = first;
+    return second;
+}
+
+/* The same as `pass`, of the other one. */
+static void pass_of(fixture *f, dreamapi_client *client, int64_t ms)
+{
+    dreamapi_client *first = f->client;
+
+    f->client = client;
+    pass(f, ms);
+    f->client = first;
+}
+
+static void test_journal__a_report_under_way_is_of_the_client_that_sent_it(void **state)
+{
+    fixture *f = *state;
+    char path[] = "/tmp/dreamapi-direct-XXXXXX";
+    dreamapi_test_answer answer = DREAMAPI_TEST_ANSWER_INIT;
+    dreamapi_meter *meter;
+    dreamapi_client *second;
+
+    name_journal(f, path);
+    fixture_make_client(f);
+    second = make_second(f);
+    fixture_extensions(f, NO_EXTENSIONS);
+    answer.path = "/api/data";
+    answer.body = COUNTED(1);
+    answer.delay_ms = 4000;
+    assert_int_equal(dreamapi_test_transport_add(f->transport, &answer), DREAMAPI_OK);
+    meter = open_meter(f, "jwt-1", 10);
+    fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK);
+    pass(f, 10);
+    assert_int_equal(fixture_count(f, "/api/data"), 1);
+    pass_of(f, second, 3000);
+    assert_int_equal(stats_of(f).units_doubtful, 0);
+    pass(f, 2000);
+    assert_int_equal(stats_of(f).units_unreported, 0);
+    assert_int_equal(stats_of(f).units_doubtful, 0);
+    assert_int_equal(stats_of(f).units_settled, 1);
+    assert_int_equal(fixture_count(f, "/api/data"), 1);
+    dreamapi_meter_close(meter);
+    dreamapi_client_free(second);
+    (void)unlink(path);
+}
+
+static void expect_one_key(const fixture *f)
+{
+    char key[64];
+
+    assert_int_equal(fixture_count(f, "/api/data"), 2);
+    (void)snprintf(key, sizeof(key), "%s", fixture_header(f, "/api/data", 0, "Idempotency-Key"));
+    assert_string_equal(fixture_header(f, "/api/data", 1, "Idempotency-Key"), key);
+    assert_int_equal(stats_of(f).units_unreported, 0);
+    assert_int_equal(stats_of(f).units_doubtful, 0);
+}
+
+static void test_journal__a_report_of_a_closed_client_is_repeated_by_another(void **state)
+{
+    fixture *f = *state;
+    char path[] = "/tmp/dreamapi-direct-XXXXXX";
+    dreamapi_meter *meter;
+    dreamapi_client *second;
+
+    name_journal(f, path);
+    fixture_make_client(f);
+    second = make_second(f);
+    fixture_extensions(f, KEYED_SERVER);
+    fixture_never(f, "/api/data");
+    fixture_answer(f, "/api/data", 200, NULL, COUNTED(1));
+    meter = open_meter(f, NULL, 10);
+    fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK);
+    pass(f, 10);
+    dreamapi_meter_close(meter);
+    pass_of(f, second, 3000);
+    assert_int_equal(fixture_count(f, "/api/data"), 1);
+    dreamapi_client_free(f->client);
+    f->client = second;
+    pass(f, 6000);
+    expect_one_key(f);
+    (void)unlink(path);
+}
+
+/* As a program leaves it that replaced itself by exec(), or an older version of the library. */
+static void forget_the_client(const dreamapi_meter *meter, uint64_t handle)
+{
+    dream_journal *journal = meter->metering->journal;
+    dream_direct *direct;
+
+    assert_true(dream_journal_lock(journal));
+    direct = dream_journal_at(journal, atomic_load(&meter->account->direct));
+    assert_int_equal(direct->owner_handle, (uintptr_t)journal);
+    direct->owner_handle = handle;
+    dream_journal_unlock(journal);
+}
+
+static void test_journal__a_report_of_a_client_that_is_not_known_is_repeated(void **state)
+{
+    fixture *f = *state;
+    char path[] = "/tmp/dreamapi-direct-XXXXXX";
+    dreamapi_meter *meter;
+    dreamapi_client *second;
+
+    name_journal(f, path);
+    fixture_make_client(f);
+    second = make_second(f);
+    fixture_extensions(f, KEYED_SERVER);
+    meter = open_meter(f, NULL, 10);
+    for (uint64_t handle = 0; handle < 2; handle++) {
+        fixture_never(f, "/api/data");
+        fixture_answer(f, "/api/data", 200, NULL, COUNTED(1));
+        fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK);
+        pass(f, 10);
+        assert_int_equal(stats_of(f).units_unreported, 1);
+        forget_the_client(meter, handle);
+        pass_of(f, second, 6000);
+        assert_int_equal(stats_of(f).units_unreported, 0);
+        assert_int_equal(stats_of(f).units_doubtful, 0);
+        pass(f, 60000);
+    }
+    assert_int_equal(fixture_count(f, "/api/data"), 4);
+    dreamapi_meter_close(meter);
+    dreamapi_client_free(second);
+    (void)unlink(path);
+}
+
+/* The first one lives, but nobody drives it. */
+static void test_journal__a_report_that_ended_unclear_is_repeated_by_whoever_looks(void **state)
+{
+    fixture *f = *state;
+    char path[] = "/tmp/dreamapi-direct-XXXXXX";
+    dreamapi_meter *meter;
+    dreamapi_client *second;
+
+    name_journal(f, path);
+    dreamapi_options_set_max_retries(f->options, 0);
+    fixture_make_client(f);
+    second = make_second(f);
+    fixture_extensions(f, KEYED_SERVER);
+    fixture_fail(f, "/api/data", DREAMAPI_FAILURE_RESET, 1);
+    fixture_answer(f, "/api/data", 200, NULL, COUNTED(1));
+    meter = open_meter(f, NULL, 10);
+    fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK);
+    pass(f, 10);
+    assert_int_equal(fixture_count(f, "/api/data"), 1);
+    pass_of(f, second, 1000);
+    expect_one_key(f);
+    dreamapi_meter_close(meter);
+    dreamapi_client_free(second);
+    (void)unlink(path);
+}
+
 /* ---- many threads ---- */
 
 enum { THREADS = 4, TRIES = 50, BOUND = 30 };
@@ -721,6 +906,7 @@ int main(void)
         WITH_CLIENT(test_cached__a_token_that_stays_refused_is_no_reason_to_wait),
         WITH_CLIENT(test_strict__a_server_that_was_down_first_leaves_nothing_unsettled),
         WITHOUT_CLIENT(test_cached__a_server_that_knows_keys_gets_the_same_report_again),
+        WITHOUT_CLIENT(test_cached__a_report_of_the_future_is_not_sent_again),
         WITH_CLIENT(test_cached__a_refusal_stops_admissions_and_is_asked_about_again),
         WITH_CLIENT(test_cached__the_known_rest_of_the_plan_is_not_passed),
         WITH_CLIENT(test_cached__numbers_that_are_old_are_asked_for_before_a_refusal),
@@ -730,6 +916,10 @@ int main(void)
         WITHOUT_CLIENT(test_journal__the_next_run_reports_what_this_one_did_not),
         WITHOUT_CLIENT(test_journal__units_of_a_user_with_a_token_wait_for_one),
         WITHOUT_CLIENT(test_journal__a_report_that_was_cut_off_is_not_sent_again),
+        WITHOUT_CLIENT(test_journal__a_report_under_way_is_of_the_client_that_sent_it),
+        WITHOUT_CLIENT(test_journal__a_report_of_a_closed_client_is_repeated_by_another),
+        WITHOUT_CLIENT(test_journal__a_report_of_a_client_that_is_not_known_is_repeated),
+        WITHOUT_CLIENT(test_journal__a_report_that_ended_unclear_is_repeated_by_whoever_looks),
         WITH_CLIENT(test_cached__threads_together_stay_within_the_bound),
     };
 #undef WITH_CLIENT
