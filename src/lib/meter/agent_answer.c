@@ -248,9 +248,10 @@ static void note_numbers(booking *b, dream_account *account, const dream_grant_a
 static void deny(booking *b, dream_account *account, const dream_grant_answer *grant, dreamapi_reason reason)
 {
     int64_t wait_ms = grant->retry_after_ms <= 0 ? DENIAL_MS : grant->retry_after_ms;
+    int64_t most_ms = reason == DREAMAPI_REASON_RATE ? DREAMAPI_MAX_TIMEOUT_MS : DENIAL_MS; /* no window is longer */
 
-    if (reason != DREAMAPI_REASON_RATE && wait_ms > DENIAL_MS)
-        wait_ms = DENIAL_MS;
+    if (wait_ms > most_ms)
+        wait_ms = most_ms;
     account->next_try_ns = b->now_ns + wait_ms * NS_PER_MS;
     atomic_store(&account->denied_reason, reason);
     atomic_store(&account->denied_until_ns, account->next_try_ns);

@@ -487,6 +487,23 @@ static void test_meter__each_refusal_has_its_reason_and_status(void **state)
     dreamapi_meter_close(meter);
 }
 
+/* No window is longer than a day. */
+static void test_meter__a_refusal_for_the_rate_lasts_a_day_at_most(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_WAIT);
+    dreamapi_decision decision;
+
+    server.error = "rate_limited";
+    server.retry_after_ms = INT64_C(1) << 53;
+    assert_int_equal(dreamapi_meter_use(meter, 1, &decision), DREAMAPI_RATE_LIMITED);
+    assert_in_range(decision.retry_after_ms, DREAMAPI_MAX_TIMEOUT_MS - 1000, DREAMAPI_MAX_TIMEOUT_MS + 1);
+    server.error = NULL;
+    dreamapi_test_clock_advance(f->clock, DREAMAPI_MAX_TIMEOUT_MS + 1);
+    use(meter, 1);
+    dreamapi_meter_close(meter);
+}
+
 static void test_meter__a_refused_client_is_told_so(void **state)
 {
     fixture *f = *state;
@@ -1566,6 +1583,7 @@ int main(void)
         WITH(test_meter__a_refusal_is_repeated_for_a_second_without_a_request),
         WITH(test_meter__an_upgrade_shows_within_a_second),
         WITH(test_meter__each_refusal_has_its_reason_and_status),
+        WITH(test_meter__a_refusal_for_the_rate_lasts_a_day_at_most),
         WITH(test_meter__a_refused_client_is_told_so),
         WITH(test_meter__waiting_ends_with_wait_ms),
         WITH(test_meter__denying_refuses_at_once_and_asks_meanwhile),
