@@ -75,17 +75,23 @@ static void own(const dream_metering *metering, dream_lease *lease)
     lease->main.owner_start = metering->journal->process_start;
 }
 
-/* A wish of a process that certainly is no more becomes this one's. False if it is somebody else's, or this one's already. */
+/* Nobody asks for it: the request that did has failed, or the process certainly is no more. */
+static bool is_orphan(const dream_metering *metering, const dream_lease *lease)
+{
+    return lease->main.owner_pid == 0
+           || dream_process_is_dead(metering->journal, lease->main.owner_pid, lease->main.owner_start);
+}
+
+/* An orphan becomes this process's. False if it is somebody else's, or this one's already. */
 static bool inherit(const dream_metering *metering, dream_lease *lease)
 {
-    if (is_ours(metering, lease) || (lease->flags & DREAM_LEASE_IS_OLD) != 0
-        || !dream_process_is_dead(metering->journal, lease->main.owner_pid, lease->main.owner_start))
+    if (is_ours(metering, lease) || (lease->flags & DREAM_LEASE_IS_OLD) != 0 || !is_orphan(metering, lease))
         return false;
     own(metering, lease);
     return true;
 }
 
-/* True if units need a wish of their own, or that of a dead process. Asking for the owner takes a while: not at each use. */
+/* True if units need a wish of their own, or one that nobody asks for. Asking for the owner takes a while: not at each use. */
 static bool is_unasked(dream_metering *metering, dream_line pending, int64_t now_ns)
 {
     dream_lease *lease = pending == 0 ? NULL : at(metering, pending);
@@ -302,7 +308,7 @@ static void take_wish(builder *b, dream_line line)
     if (pending != 0) {
         /* Of a request that failed. */
         lease = at(b->metering, pending);
-        if (is_ours(b->metering, lease))
+        if (is_ours(b->metering, lease) || inherit(b->metering, lease))
             ask(b, lease);
         return;
     }
@@ -355,12 +361,11 @@ static void take_ended(builder *b)
 
 static void sweep_pending(builder *b, dream_lease *lease)
 {
-    bool is_orphan = (lease->flags & DREAM_LEASE_IS_OLD) != 0
-                     || dream_process_is_dead(b->metering->journal, lease->main.owner_pid, lease->main.owner_start);
-    int64_t patience_ns = ms_to_ns(is_orphan ? ORPHAN_MS : 2 * ORPHAN_MS);
+    bool is_left = (lease->flags & DREAM_LEASE_IS_OLD) != 0 || is_orphan(b->metering, lease);
+    int64_t patience_ns = ms_to_ns(is_left ? ORPHAN_MS : 2 * ORPHAN_MS);
 
-    /* Whoever asked is dead, or somebody flushes: that does not wait for its turn. */
-    if (inherit(b->metering, lease) || (is_orphan && atomic_load(&b->metering->is_flushing)))
+    /* Nobody asks, or somebody flushes: that does not wait for its turn. */
+    if (inherit(b->metering, lease) || (is_left && atomic_load(&b->metering->is_flushing)))
         patience_ns = 0;
     if (lease->asked_at_ns == 0 || b->now_ns >= lease->asked_at_ns + patience_ns) {
         if (is_full(b))

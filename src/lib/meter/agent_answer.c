@@ -30,9 +30,9 @@ static void *at(const dream_metering *metering, dream_line line)
 }
 
 /* The record an item was about, or NULL if it is another one by now. */
-static dream_lease *lease_of(const booking *b, const dream_item *item)
+static dream_lease *lease_of(const dream_metering *metering, const dream_item *item)
 {
-    dream_lease *lease = at(b->metering, item->line);
+    dream_lease *lease = at(metering, item->line);
     const unsigned char *id = item->kind == DREAM_ITEM_ACQUIRE ? lease->request_id : lease->lease_id;
 
     return dream_tag_kind(lease->main.tag) == DREAM_TAG_LEASE && memcmp(id, item->id, sizeof(item->id)) == 0 ? lease
@@ -82,7 +82,7 @@ static void end_for_good(booking *b, dream_lease *lease)
 
 static void book_lease(booking *b, const dream_item *item, const dream_settled_answer *settled)
 {
-    dream_lease *lease = lease_of(b, item);
+    dream_lease *lease = lease_of(b->metering, item);
 
     if (lease == NULL)
         return;
@@ -432,7 +432,7 @@ static dream_lease *find_wish(booking *b, const dream_grant_answer *grant)
         size_t place = (b->cursor + i) % b->request->count;
         const dream_item *item = &b->request->items[place];
         if (item->kind == DREAM_ITEM_ACQUIRE && memcmp(item->id, id, sizeof(id)) == 0) {
-            dream_lease *lease = lease_of(b, item);
+            dream_lease *lease = lease_of(b->metering, item);
             b->cursor = place + 1;
             return lease != NULL && is_pending(lease) ? lease : NULL;
         }
@@ -501,18 +501,20 @@ static void book_epoch(booking *b)
     b->metering->next_sweep_ns = 0;
 }
 
-/* Whatever was in the request goes into the next one. */
+/* Whatever was in the request goes into the next one. A wish may also be asked for by whoever needs its units sooner. */
 static void put_back(dream_metering *metering, const dream_agent_request *request)
 {
     for (size_t i = 0; i < request->count; i++) {
         const dream_item *item = &request->items[i];
-        dream_lease *lease = at(metering, item->line);
-        if (dream_tag_kind(lease->main.tag) != DREAM_TAG_LEASE)
+        dream_lease *lease = lease_of(metering, item);
+        if (lease == NULL)
             continue;
-        if (item->kind == DREAM_ITEM_SETTLE && item->is_final)
+        if (item->kind == DREAM_ITEM_SETTLE && item->is_final) {
             (void)dream_lines_add(&metering->ended, item->line);
-        else if (item->kind == DREAM_ITEM_ACQUIRE && (lease->flags & DREAM_LEASE_IS_OLD) == 0)
+        } else if (item->kind == DREAM_ITEM_ACQUIRE && (lease->flags & DREAM_LEASE_IS_OLD) == 0) {
+            lease->main.owner_pid = 0;
             (void)dream_lines_add(&metering->wanted, lease->account);
+        }
     }
 }
 
@@ -521,10 +523,9 @@ static void drop_wishes(dream_metering *metering, const dream_agent_request *req
 {
     for (size_t i = 0; i < request->count; i++) {
         const dream_item *item = &request->items[i];
-        dream_lease *lease = at(metering, item->line);
+        dream_lease *lease = lease_of(metering, item);
         dream_account *account;
-        if (item->kind != DREAM_ITEM_ACQUIRE || dream_tag_kind(lease->main.tag) != DREAM_TAG_LEASE
-            || memcmp(lease->request_id, item->id, sizeof(item->id)) != 0
+        if (item->kind != DREAM_ITEM_ACQUIRE || lease == NULL
             || (lease->flags & (DREAM_LEASE_IS_OLD | DREAM_LEASE_WAS_SENT)) != 0)
             continue;
         account = at(metering, lease->account);

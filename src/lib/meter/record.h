@@ -82,7 +82,7 @@ typedef struct dream_share {
     _Atomic uint32_t call_step;   /* 1: calls are counted */
     _Atomic int64_t slow_at_ns;   /* from then on an admission takes the slow path; reservation: its serial number */
     _Atomic dream_line next;      /* in a list: reservations of a lease, fans, free records */
-    uint32_t owner_pid;           /* reservation; lease: who asks for it */
+    uint32_t owner_pid;           /* reservation; lease: who asks for it, 0: nobody at the moment */
     uint64_t owner_start;         /* with owner_pid: which process of that number */
     int64_t until_ns;             /* reservation: its deadline; lease: the next check-in */
 } dream_share;
@@ -209,8 +209,8 @@ typedef struct dream_direct {
     _Atomic uint32_t doubtful; /* of reports whose outcome nobody knows; never sent again */
     uint32_t flags;
     unsigned char id[16];
-    uint32_t owner_pid;
-    uint32_t most; /* units that one report may hold, after more were refused; 0: any */
+    uint32_t owner_pid; /* who sends it; 0: nobody at the moment */
+    uint32_t most;      /* units that one report may hold, after more were refused; 0: any */
     uint64_t owner_start;
     int64_t at_ms; /* wall time */
     /* line 2 */

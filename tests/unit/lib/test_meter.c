@@ -807,6 +807,55 @@ static void test_meter__the_wish_of_a_dead_process_is_asked_again_at_once(void *
     dreamapi_meter_close(meter);
 }
 
+/* One client of this process is closed before its wish is answered, while it is asked for or between two tries; another one stays. */
+static void take_a_left_wish(fixture *f)
+{
+    dreamapi_client *first = f->client;
+    dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_DENY);
+    int64_t began_ms;
+
+    fixture_make_client(f);
+    assert_int_equal(dreamapi_meter_use(meter, 1, NULL), DREAMAPI_TIMEOUT);
+    assert_int_equal(dreamapi_client_perform(first), DREAMAPI_OK);
+    assert_int_equal(dreamapi_client_perform(first), DREAMAPI_OK);
+    assert_int_equal(requests(f), 1);
+    dreamapi_meter_close(meter);
+    dreamapi_client_free(first);
+    server.delay_ms = 0;
+    server.http_status = 200;
+    dreamapi_test_clock_advance(f->clock, 200);
+    meter = open_as(f, DREAMAPI_POLICY_WAIT);
+    began_ms = fixture_now_ms(f);
+    use(meter, 1);
+    assert_in_range(fixture_now_ms(f) - began_ms, 0, 100);
+    dreamapi_meter_close(meter);
+}
+
+static void test_meter__the_wish_of_a_closed_client_is_asked_again_at_once(void **state)
+{
+    fixture *f = *state;
+    char file[] = "/tmp/dreamapi-meter-XXXXXX";
+
+    name_journal(f, file);
+    make_again(f);
+    server.delay_ms = DREAMAPI_TEST_NEVER;
+    take_a_left_wish(f);
+    (void)unlink(file);
+}
+
+static void test_meter__a_wish_that_failed_is_asked_again_by_whoever_needs_it(void **state)
+{
+    fixture *f = *state;
+    char file[] = "/tmp/dreamapi-meter-XXXXXX";
+
+    name_journal(f, file);
+    dreamapi_options_set_max_retries(f->options, 0);
+    make_again(f);
+    server.http_status = 0;
+    take_a_left_wish(f);
+    (void)unlink(file);
+}
+
 /* ---- the rate ---- */
 
 static void test_meter__the_rate_refuses_until_its_window_turns(void **state)
@@ -1598,6 +1647,8 @@ int main(void)
         UNANNOUNCED(test_meter__what_was_allowed_is_reported_to_a_server_without_leases),
         UNANNOUNCED(test_meter__leases_of_a_server_that_has_none_any_more_end_a_flush),
         WITH(test_meter__the_wish_of_a_dead_process_is_asked_again_at_once),
+        WITH(test_meter__the_wish_of_a_closed_client_is_asked_again_at_once),
+        WITH(test_meter__a_wish_that_failed_is_asked_again_by_whoever_needs_it),
         WITH(test_meter__the_rate_refuses_until_its_window_turns),
         WITH(test_meter__a_use_is_refunded_once),
         WITH(test_meter__after_the_settlement_a_refund_is_an_event),
