@@ -536,6 +536,14 @@ static dreamapi_status check_header(const dream_journal *journal, off_t size, dr
     return DREAMAPI_OK;
 }
 
+/* One that cannot be read is not the same as any other. */
+static bool is_same_boot(const unsigned char a[16], const unsigned char b[16])
+{
+    static const unsigned char unknown[16];
+
+    return memcmp(a, b, sizeof(unknown)) == 0 && memcmp(a, unknown, sizeof(unknown)) != 0;
+}
+
 /* Nobody else has it open. */
 static dreamapi_status take_over(dream_journal *journal, dreamapi_error *error)
 {
@@ -546,7 +554,7 @@ static dreamapi_status take_over(dream_journal *journal, dreamapi_error *error)
 
     if (!describe_here(journal, &here))
         return refuse(journal, error, "cannot be read");
-    recovery.is_same_boot = memcmp(identity.boot, here.boot, sizeof(here.boot)) == 0 || !DREAM_RULE(reboot_is_unproven);
+    recovery.is_same_boot = is_same_boot(identity.boot, here.boot) || !DREAM_RULE(reboot_is_unproven);
     recovery.is_copy = DREAM_RULE(copy_is_a_stranger)
                        && (identity.device != here.device || identity.inode != here.inode
                            || memcmp(identity.machine, here.machine, sizeof(here.machine)) != 0);

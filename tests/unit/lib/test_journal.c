@@ -2,6 +2,7 @@
 /* test_journal.c - the file: made, opened again after every kind of end, refused when it is not what it should be, shared and grown. */
 #include "lib/meter/journal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -49,6 +50,27 @@ typedef struct opened {
     dream_accounts accounts;
 } opened;
 
+/* A path that begins so cannot, as without a free descriptor or after a chroot. NULL: each can. */
+static const char *hidden;
+
+int __real_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
+
+int __wrap_open64(const char *path, int flags, ...)
+{
+    va_list rest;
+    mode_t mode;
+
+    va_start(rest, flags);
+    mode = (flags & O_CREAT) != 0 ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    if (hidden != NULL && strncmp(path, hidden, strlen(hidden)) == 0) {
+        errno = EMFILE;
+        return -1;
+    }
+    return __real_open64(path, flags, mode);
+}
+
 static int fill(void *data, void *out, size_t size)
 {
     (void)data;
@@ -82,6 +104,7 @@ static int tear_down(void **state)
 {
     scene *s = *state;
 
+    hidden = NULL;
     (void)unlink(s->path);
     (void)unlink(s->other);
     (void)rmdir(s->path);
@@ -415,6 +438,25 @@ static void test_journal__a_reboot_after_a_clean_close_leaves_no_doubt(void **st
     close_it(&o);
     with_header(s, change_boot);
     o = open_it(s);
+    expect_settled_as(&o, 7, false);
+    close_it(&o);
+}
+
+static void test_journal__without_a_boot_id_no_boot_is_the_same(void **state)
+{
+    scene *s = *state;
+    opened o;
+
+    hidden = "/proc/sys/kernel/random/boot_id";
+    in_child(spend_and_be_killed, s, SIGKILL);
+    o = open_it(s);
+    expect_settled_as(&o, 7, true);
+    close_it(&o);
+    assert_int_equal(unlink(s->path), 0);
+    o = open_it(s);
+    assert_non_null(make_lease(&o, account_of(&o, "user_1"), 7));
+    close_it(&o);
+    o = open_it(s); /* a clean close leaves no doubt, whatever happened since */
     expect_settled_as(&o, 7, false);
     close_it(&o);
 }
@@ -1166,6 +1208,7 @@ int main(void)
         WITH(test_journal__a_killed_owners_reservation_bills_nothing),
         WITH(test_journal__after_a_reboot_leases_are_settled_as_unproven),
         WITH(test_journal__a_reboot_after_a_clean_close_leaves_no_doubt),
+        WITH(test_journal__without_a_boot_id_no_boot_is_the_same),
         WITH(test_journal__who_waits_for_a_close_to_end_does_not_find_its_process_among_the_users),
         WITH(test_journal__a_debt_outlives_a_kill_and_is_doubtful_after_a_reboot),
         WITH(test_journal__a_change_that_a_kill_cut_short_doubles_nothing),
