@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,9 @@ static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static dream_journal *open_journals[OPEN_MAX];
 static pthread_once_t watch_once = PTHREAD_ONCE_INIT;
 
+static const uint64_t ended = UINT64_MAX;
+
+/* 0: it cannot be looked at (no such process, no descriptor left, no /proc here); `ended`: nobody waited for it yet, but it runs no more. */
 static uint64_t start_of(pid_t pid)
 {
     char path[48];
@@ -81,8 +85,8 @@ static uint64_t start_of(pid_t pid)
         at = strchr(at + 1, ' ');
     if (at == NULL || sscanf(at, "%ld %*d %llu", &threads, &start) != 2)
         return 0;
-    /* Nobody waited for it yet; it runs no more. (One whose first thread alone has ended does.) */
-    return state == 'Z' && threads <= 1 ? 0 : start;
+    /* One whose first thread alone has ended runs on. */
+    return state == 'Z' && threads <= 1 ? ended : start;
 }
 
 /* The low bits say in which PID namespace the number counts. */
@@ -183,11 +187,14 @@ static void unlist_open(dream_journal *journal)
 bool dream_process_is_dead(const dream_journal *journal, uint32_t pid, uint64_t start)
 {
     uint64_t own = journal->process_start;
+    uint64_t found;
 
     /* Of another PID namespace, or not readable: nothing is certain. */
-    if (start == 0 || own == 0 || (start & 0xFFFF) != (own & 0xFFFF))
+    if (start == 0 || own == 0 || (start & 0xFFFF) != (own & 0xFFFF)
+        || (start == own && pid == (uint32_t)atomic_load(&journal->pid)))
         return false;
-    return identify_process((pid_t)pid) != start;
+    found = start_of((pid_t)pid);
+    return found == 0 ? kill((pid_t)pid, 0) != 0 && errno == ESRCH : found != start >> 16;
 }
 
 /* ---- the lock ---- */

@@ -130,7 +130,7 @@ void dream_journal_set_project(dream_journal *journal, const char *project);
 /* The next record after `line` (0: the first), or 0. Only records that are whole are given. */
 dream_line dream_journal_next(const dream_journal *journal, dream_line line);
 
-/* True if that process certainly is no more. */
+/* True if that process certainly is no more: never of this one, nor of one that cannot be looked at while its number is in use. */
 bool dream_process_is_dead(const dream_journal *journal, uint32_t pid, uint64_t start);
 
 /* Wakes everyone who waits for a grant; waits for a change of `seen`, at most `timeout_ms`. */

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -961,6 +962,103 @@ static void test_journal__a_killed_process_lets_go_of_its_locks(void **state)
     close_it(&o);
 }
 
+/* A living process, stopped, with a reservation of a lease that is over. */
+static pid_t start_an_owner(scene *s)
+{
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        opened o = open_in_child(s);
+        dream_lease *lease = make_lease(&o, account_of(&o, "user_1"), 7);
+        dream_line line;
+
+        CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
+        CHECK(lease != NULL && dream_journal_lock(o.journal));
+        CHECK(dream_lease_reserve(o.journal, lease, 10, INT64_MAX, start_ns, &line) == DREAM_SLOW_SPENT);
+        dream_lease_seal(o.journal, lease);
+        dream_journal_unlock(o.journal);
+        (void)raise(SIGSTOP);
+    }
+    assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+    assert_true(WIFSTOPPED(status));
+    return pid;
+}
+
+static void end_owner(pid_t pid)
+{
+    siginfo_t info;
+
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+}
+
+/* That of the only lease's reservation. */
+static bool is_owner_dead(const opened *o)
+{
+    bool is_final;
+
+    assert_true(dream_journal_lock(o->journal));
+    is_final = dream_lease_is_final(o->journal, only_lease(o), start_ns);
+    dream_journal_unlock(o->journal);
+    return is_final;
+}
+
+static void test_journal__a_living_process_is_not_dead(void **state)
+{
+    scene *s = *state;
+    opened o = open_it(s);
+    pid_t pid = start_an_owner(s);
+    const dream_share *reservation = dream_journal_at(o.journal, atomic_load(&only_lease(&o)->reservations));
+
+    /* An emulator tells a forked child its parent's start, and others the true one. */
+    if (reservation->owner_start != o.journal->process_start)
+        assert_false(is_owner_dead(&o));
+    end_owner(pid);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_true(is_owner_dead(&o));
+    close_it(&o);
+}
+
+static void test_journal__a_process_that_cannot_be_looked_at_is_dead_only_if_there_is_none(void **state)
+{
+    scene *s = *state;
+    opened o = open_it(s);
+    pid_t pid = start_an_owner(s);
+
+    hidden = "/proc/";
+    assert_false(is_owner_dead(&o));
+    assert_false(dream_process_is_dead(o.journal, (uint32_t)getpid(), o.journal->process_start));
+    end_owner(pid);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_true(is_owner_dead(&o));
+    close_it(&o);
+}
+
+static void test_journal__its_own_process_is_never_dead(void **state)
+{
+    scene *s = *state;
+    opened o = open_it(s);
+
+    o.journal->process_start +=
+        1 << 16; /* as after a restore from a checkpoint, with another start than it once read */
+    assert_false(dream_process_is_dead(o.journal, (uint32_t)getpid(), o.journal->process_start));
+    close_it(&o);
+}
+
+static void test_journal__a_process_that_ended_is_dead_before_anybody_waits_for_it(void **state)
+{
+    scene *s = *state;
+    opened o = open_it(s);
+    pid_t pid = start_an_owner(s);
+
+    end_owner(pid);
+    assert_true(is_owner_dead(&o));
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    close_it(&o);
+}
+
 static opened inherited;
 
 static void lock_inherited_and_be_killed(scene *s)
@@ -1229,6 +1327,10 @@ int main(void)
         WITH(test_journal__two_openers_see_each_others_accounts_and_leases),
         WITH(test_journal__one_of_the_openers_leads_until_it_closes),
         WITH(test_journal__a_killed_process_lets_go_of_its_locks),
+        WITH(test_journal__a_living_process_is_not_dead),
+        WITH(test_journal__a_process_that_cannot_be_looked_at_is_dead_only_if_there_is_none),
+        WITH(test_journal__its_own_process_is_never_dead),
+        WITH(test_journal__a_process_that_ended_is_dead_before_anybody_waits_for_it),
         WITH(test_journal__a_forked_child_has_locks_of_its_own),
         WITH(test_journal__it_grows_without_moving),
         WITH(test_journal__records_that_were_given_back_serve_again),
