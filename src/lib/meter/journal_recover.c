@@ -181,10 +181,11 @@ static void mend_changes(const recovery_walk *walk, dream_lease *lease)
     dream_lease_mend(walk->journal, lease);
 }
 
-/* If the lease was opened, its count began with the units of the debt that it pays. */
+/* If the lease was opened, its count began with the units of the debt that it pays. Of pages that are older than others nothing
+ * follows: forget_debt has what is owed then. */
 static void finish_debt(const recovery_walk *walk, const dream_lease *lease)
 {
-    if (atomic_load(&lease->state) != DREAM_LEASE_PENDING
+    if (walk->is_proven && atomic_load(&lease->state) != DREAM_LEASE_PENDING
         && dream_word_units(atomic_load(&lease->main.word)) >= lease->debt_paid)
         dream_account_lower_debt(dream_journal_at(walk->journal, lease->account), lease->debt_paid,
                                  lease->debt_generation);

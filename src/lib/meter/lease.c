@@ -388,7 +388,8 @@ void dream_account_lower_debt(dream_account *account, uint32_t units, uint32_t g
     uint64_t debt = atomic_load(&account->debt);
 
     while (units > 0 && (uint32_t)(debt >> 32) == generation) {
-        uint64_t rest = (debt & DEBT_UNITS) - units;
+        uint64_t owed = debt & DEBT_UNITS;
+        uint64_t rest = owed > units ? owed - units : 0; /* fewer are owed only on a page that is older than others */
         if (atomic_compare_exchange_strong(&account->debt, &debt, ((uint64_t)generation + 1) << 32 | rest))
             return;
     }

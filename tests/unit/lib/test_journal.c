@@ -543,6 +543,42 @@ static void test_journal__a_debt_outlives_a_kill_and_is_doubtful_after_a_reboot(
     }
 }
 
+/* A lease paid the account's debt of 5 units, and lies before it in the file. The account's page is older, and shows another debt. */
+static uint64_t shown;
+static void pay_and_be_killed(scene *s)
+{
+    opened o = open_in_child(s);
+    dream_lease *lease = make_lease(&o, account_of(&o, "user_0"), 0);
+    dream_account *account = account_of(&o, "user_1");
+
+    CHECK(lease != NULL && dream_journal_lock(o.journal));
+    dream_lease_free(o.journal, lease);
+    CHECK(dream_direct_of(o.journal, account) != NULL);
+    dream_journal_unlock(o.journal);
+    atomic_store(&account->debt, 5);
+    CHECK(make_lease(&o, account, 0) == lease);
+    CHECK(lease->debt_paid == 5 && dream_account_owed(account) == 0);
+    atomic_store(&account->debt, shown);
+    (void)kill(getpid(), SIGKILL);
+}
+
+static void test_journal__what_an_older_page_says_of_a_debt_is_doubtful(void **state)
+{
+    scene *s = *state;
+
+    for (shown = 0; shown <= 6; shown += 3) {
+        opened o;
+        in_child(pay_and_be_killed, s, SIGKILL);
+        with_header(s, change_boot);
+        o = open_it(s);
+        expect_settled_as(&o, 5, true);
+        assert_int_equal(dream_account_owed(account_of(&o, "user_1")), 0);
+        assert_int_equal(dream_direct_unconfirmed(direct_of(&o, "user_1")), shown);
+        close_it(&o);
+        assert_int_equal(unlink(s->path), 0);
+    }
+}
+
 /* Recovery found 3 units in a report that nobody knows the end of, and was killed after so many of its stores. */
 static int stores;
 static void give_up_and_be_killed(scene *s)
@@ -1309,6 +1345,7 @@ int main(void)
         WITH(test_journal__without_a_boot_id_no_boot_is_the_same),
         WITH(test_journal__who_waits_for_a_close_to_end_does_not_find_its_process_among_the_users),
         WITH(test_journal__a_debt_outlives_a_kill_and_is_doubtful_after_a_reboot),
+        WITH(test_journal__what_an_older_page_says_of_a_debt_is_doubtful),
         WITH(test_journal__a_change_that_a_kill_cut_short_doubles_nothing),
         WITH(test_journal__a_lease_that_says_what_cannot_be_is_given_up_and_counted),
         WITH(test_journal__a_copy_gets_a_holder_of_its_own_and_settles_as_unproven),

@@ -700,6 +700,15 @@ static void test_lease__a_debt_is_lowered_once_however_often_it_is_tried(void **
     assert_int_equal(debt_of(s), 7);
 }
 
+static void test_lease__a_debt_is_never_lowered_below_none(void **state)
+{
+    scene *s = *state;
+
+    atomic_store(&s->account->debt, 3);
+    dream_account_lower_debt(s->account, 5, 0);
+    assert_true(atomic_load(&s->account->debt) == UINT64_C(1) << 32);
+}
+
 /* ---- refunds ---- */
 
 static void test_lease__refunds_add_up_until_they_are_closed(void **state)
@@ -1093,6 +1102,7 @@ int main(void)
         WITH(test_lease__a_debt_is_the_first_count_of_the_next_lease),
         WITH(test_lease__a_debt_larger_than_a_grant_is_paid_from_several),
         WITH(test_lease__a_debt_is_lowered_once_however_often_it_is_tried),
+        WITH(test_lease__a_debt_is_never_lowered_below_none),
         WITH(test_lease__refunds_add_up_until_they_are_closed),
         WITH(test_lease__calls_of_a_window_are_those_granted),
         WITH(test_lease__calls_near_the_edge_count_against_both_windows),
