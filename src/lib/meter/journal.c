@@ -199,14 +199,16 @@ bool dream_process_is_dead(const dream_journal *journal, uint32_t pid, uint64_t 
 
 /* ---- the lock ---- */
 
-/* What the last one to hold the lock was killed in is mended before anything else: a later change could hide it. */
-static void begin_change(dream_journal *journal)
+/* What the last one to hold the lock was killed in is mended before anything else: a later change could hide it. False: it was not, and
+ * stays to be found. */
+static bool begin_change(dream_journal *journal)
 {
     _Atomic uint32_t *is_changing = &dream_journal_header_of(journal)->is_changing;
 
-    if (atomic_exchange_explicit(is_changing, 1, memory_order_relaxed) != 0)
-        dream_recover_mend(journal);
+    if (atomic_exchange_explicit(is_changing, 1, memory_order_relaxed) != 0 && !dream_recover_mend(journal))
+        return false;
     atomic_signal_fence(memory_order_seq_cst);
+    return true;
 }
 
 bool dream_journal_lock(dream_journal *journal)
@@ -215,8 +217,9 @@ bool dream_journal_lock(dream_journal *journal)
     if (journal->process_start == 0)
         journal->process_start = identify_process(getpid());
     if (journal->fd >= 0 && lock_byte(journal->fd, LOCK_WRITER, F_WRLCK, true)) {
-        begin_change(journal);
-        return true;
+        if (begin_change(journal))
+            return true;
+        (void)lock_byte(journal->fd, LOCK_WRITER, F_UNLCK, false);
     }
     (void)pthread_mutex_unlock(&journal->mutex);
     return false;

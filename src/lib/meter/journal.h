@@ -75,7 +75,8 @@ dreamapi_status dream_journal_open(const char *path, const dream_settings *setti
 /* If nobody else uses the file: seals everything and marks it clean. In a forked child only lets go. */
 void dream_journal_close(dream_journal *journal);
 
-/* False only in a forked child that could not open the file for itself. */
+/* False in a forked child that could not open the file for itself, and without the memory to mend what a killed process left: then another
+ * try may succeed. */
 bool dream_journal_lock(dream_journal *journal);
 void dream_journal_unlock(dream_journal *journal);
 

@@ -424,13 +424,15 @@ static void mend_record(recovery_walk *walk, dream_line line)
     }
 }
 
-void dream_recover_mend(dream_journal *journal)
+bool dream_recover_mend(dream_journal *journal)
 {
     static const dream_recovery as_it_is = { true, false, false };
     recovery_walk walk = { journal, &as_it_is, NULL, NULL, true };
+    bool is_sound = find_starts(&walk);
+    bool has_memory = walk.starts != NULL;
 
-    /* Without memory lists stay as they are: each prefix of a change to them is a list, only records may be missing from it. */
-    if (find_starts(&walk)) {
+    /* In a damaged one all stays as it is: another try would find no more. */
+    if (is_sound) {
         forget_lists(journal);
         for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;)
             mend_record(&walk, line);
@@ -438,6 +440,7 @@ void dream_recover_mend(dream_journal *journal)
             collect_free(&walk, line);
     }
     free(walk.starts);
+    return has_memory;
 }
 
 bool dream_recover_has_debts(const dream_journal *journal)

@@ -13,8 +13,9 @@ typedef struct dream_recovery {
 
 /* Nobody else has the file open. False if it is damaged in a way that no crash explains. */
 bool dream_recover(dream_journal *journal, const dream_recovery *recovery);
-/* Others have it open, and the lock is held: finishes or undoes what a process was killed in while it held the lock. */
-void dream_recover_mend(dream_journal *journal);
+/* Others have it open, and the lock is held: finishes or undoes what a process was killed in while it held the lock. False without the
+ * memory for it: nothing may be changed before another try. */
+bool dream_recover_mend(dream_journal *journal);
 /* True if something in it has not been settled. */
 bool dream_recover_has_debts(const dream_journal *journal);
 /* The last user's close: nothing is spent any more. */

@@ -25,6 +25,7 @@
 #include "lib/meter/direct.h"
 #include "lib/meter/journal_recover.h"
 #include "lib/meter/lease.h"
+#include "support/refusing.h"
 
 enum { SOON_S = 60, FIRST_BYTES = 64 * 1024, NOBODY = 65534 };
 #define SECOND INT64_C(1000000000)
@@ -1095,6 +1096,60 @@ static void test_journal__a_process_that_ended_is_dead_before_anybody_waits_for_
     close_it(&o);
 }
 
+/* The units of a commit are in the lease's count, and still in the reservation's. */
+static void fold_and_be_killed(scene *s)
+{
+    opened o = open_in_child(s);
+    dream_lease *lease = make_lease(&o, account_of(&o, "user_1"), 7);
+    uint64_t word;
+    dream_line line;
+
+    CHECK(lease != NULL && dream_journal_lock(o.journal));
+    CHECK(dream_lease_reserve(o.journal, lease, 10, INT64_MAX, start_ns, &line) == DREAM_SLOW_SPENT);
+    atomic_store(&((dream_share *)dream_journal_at(o.journal, line))->word, DREAM_SEALED | 5);
+    word = atomic_load(&lease->main.word);
+    atomic_store(&lease->fold_from, word);
+    lease->fold_share = line;
+    atomic_store(&lease->main.word, dream_word_next_generation(word) + 5);
+    (void)kill(getpid(), SIGKILL);
+}
+
+/* The process that is left has too little memory to mend at its first try. */
+static void lock_at_the_second_try(const opened *o, const scene *s)
+{
+    bool is_locked;
+    int fd;
+
+    refusing_begin(0);
+    is_locked = dream_journal_lock(o->journal);
+    assert_true(refusing_end());
+    if (is_locked)
+        dream_journal_unlock(o->journal);
+    assert_false(is_locked);
+    fd = open(s->path, O_RDWR | O_CLOEXEC);
+    assert_true(takes_lock(fd, 10)); /* others may have more */
+    (void)close(fd);
+    assert_true(dream_journal_lock(o->journal));
+    dream_journal_unlock(o->journal);
+}
+
+static void test_journal__what_there_is_no_memory_to_mend_is_mended_later(void **state)
+{
+    scene *s = *state;
+    opened o = open_it(s);
+
+    in_child(fold_and_be_killed, s, SIGKILL);
+    lock_at_the_second_try(&o, s);
+    assert_int_equal(dream_lease_admitted(o.journal, only_lease(&o)), 7 + 5);
+    stores = 2;
+    in_child(give_up_and_be_killed, s, SIGKILL);
+    lock_at_the_second_try(&o, s);
+    assert_int_equal(dream_direct_waiting(direct_of(&o, "user_1")), 2 + 4);
+    assert_int_equal(atomic_load(&direct_of(&o, "user_1")->doubtful), 3);
+    assert_int_equal(dream_account_owed(account_of(&o, "user_1")), 0);
+    close_it(&o);
+}
+
 static opened inherited;
 
 static void lock_inherited_and_be_killed(scene *s)
@@ -1368,6 +1423,7 @@ int main(void)
         WITH(test_journal__a_process_that_cannot_be_looked_at_is_dead_only_if_there_is_none),
         WITH(test_journal__its_own_process_is_never_dead),
         WITH(test_journal__a_process_that_ended_is_dead_before_anybody_waits_for_it),
+        WITH(test_journal__what_there_is_no_memory_to_mend_is_mended_later),
         WITH(test_journal__a_forked_child_has_locks_of_its_own),
         WITH(test_journal__it_grows_without_moving),
         WITH(test_journal__records_that_were_given_back_serve_again),
