@@ -2,6 +2,7 @@
 """The Python package, built against the installed library, driven against the real service."""
 import asyncio
 import base64
+import copy
 import logging
 import os
 import pickle
@@ -272,6 +273,14 @@ print(client.tier_list().items[0].id)
     run = subprocess.run([sys.executable, "-W", "ignore", "-c", program, running.api, made["secretKey"]], env=env, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, text=True, timeout=60)
     assert (run.returncode, run.stdout) == (0, "free\n")
+
+
+def test_exceptions_are_pickled_and_copied_with_all_they_tell(package):
+    from dreamapi import _errors
+    for kind in [package.DreamAPIError, *_errors.BY_STATUS.values()]:
+        problem = kind("no units", package.Status.LIMIT, used=5, limit=5, http_status=402, retry_after=1.5, request_id="r", server_error="s")
+        for other in (pickle.loads(pickle.dumps(problem)), copy.copy(problem)):
+            assert type(other) is kind and str(other) == "no units" and vars(other) == vars(problem)
 
 
 def test_a_program_that_ends_without_closing_settles(package, package_path, service):

@@ -23,6 +23,10 @@ class DreamAPIError(Exception):
         self.request_id: str | None = details.get("request_id")
         self.server_error: str | None = details.get("server_error")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Exceptions are pickled by their arguments, of which they keep the message alone."""
+        return type(self), (str(self), self.code), self.__dict__
+
 
 class InvalidError(DreamAPIError, ValueError):
     """A bad argument, or the server found the request malformed."""
