@@ -45,6 +45,13 @@ def client(package, service):
         yield client
 
 
+@pytest.fixture
+def silent():
+    """The URL of a server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield "http://127.0.0.1:%d" % server.getsockname()[1]
+
+
 def unique(name):
     return f"{name}.{time.monotonic_ns()}@example.test"
 
@@ -281,6 +288,20 @@ def test_exceptions_are_pickled_and_copied_with_all_they_tell(package):
         problem = kind("no units", package.Status.LIMIT, used=5, limit=5, http_status=402, retry_after=1.5, request_id="r", server_error="s")
         for other in (pickle.loads(pickle.dumps(problem)), copy.copy(problem)):
             assert type(other) is kind and str(other) == "no units" and vars(other) == vars(problem)
+
+
+def test_a_duration_is_rounded_up_and_finite(package, silent):
+    with package.Client(silent, "sk_1", timeout=20, max_retries=0) as client:
+        began = time.monotonic()
+        for left in (0, 0.0004):
+            with pytest.raises(package.CallTimeoutError):
+                client.tier_list(options=package.CallOptions(timeout=left))
+        assert time.monotonic() - began < 10
+        for odd in (float("nan"), float("inf"), 1e300, -0.0004):
+            with pytest.raises(package.InvalidError):
+                client.tier_list(options=package.CallOptions(timeout=odd))
+        with pytest.raises(package.InvalidError):
+            client.flush(float("inf"))
 
 
 def test_a_program_that_ends_without_closing_settles(package, package_path, service):

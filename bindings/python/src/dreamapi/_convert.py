@@ -2,6 +2,7 @@
 """Texts, numbers and structs, to C and back. Nothing of ffi leaves the package."""
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,7 +65,14 @@ class UsageEvent:
 
 
 def milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
+    """Of a duration: away from zero, as 0 may stand for a default. A microsecond too much is the arithmetic's."""
+    if not abs(seconds) < 1e15:
+        # Both are made with this module's functions.
+        from ._errors import InvalidError
+        from ._values import Status
+        raise InvalidError(f"a duration is a finite number of seconds, not {seconds}", Status.INVALID, local=True)
+    exact = round(seconds * 1000, 3)
+    return math.ceil(exact) if exact > 0 else math.floor(exact)
 
 
 class Keep:
@@ -104,7 +112,8 @@ class Keep:
         if options is None:
             return ffi.NULL
         made = self.struct("dreamapi_call_options")
-        made.timeout_ms = milliseconds(options.timeout) if options.timeout is not None else 0
+        if options.timeout is not None:  # 0 would be the client's
+            made.timeout_ms = milliseconds(options.timeout) or (1 if options.timeout >= 0 else -1)
         made.idempotency_key = self.text(options.idempotency_key)
         made.user_token = self.text(options.user_token)
         made.traceparent = self.text(options.traceparent)
@@ -126,5 +135,5 @@ class Keep:
             made[at].user_id = self.text(event.user_id)
             made[at].meter = self.text(event.meter)
             made[at].units = event.units
-            made[at].at_ms = milliseconds(event.at.timestamp()) if event.at is not None else 0
+            made[at].at_ms = round(event.at.timestamp() * 1000) if event.at is not None else 0
         return made
