@@ -159,23 +159,23 @@ class Refusing:
         raise problem
 
 
-def over_wsgi(package, refusing):
+def over_wsgi(client, user, authorization=""):
     import dreamapi.wsgi
     said = []
-    app = dreamapi.wsgi.MeterMiddleware(None, lambda: refusing, user=refusing.find_user)
-    body = b"".join(app({}, lambda status, headers: said.extend((int(status.split()[0]), headers))))
+    app = dreamapi.wsgi.MeterMiddleware(None, lambda: client, user=user)
+    body = b"".join(app({"HTTP_AUTHORIZATION": authorization}, lambda status, headers: said.extend((int(status.split()[0]), headers))))
     return said[0], {name.lower(): value for name, value in said[1]}, json.loads(body)
 
 
-def over_asgi(package, refusing):
+def over_asgi(client, user, authorization=""):
     import dreamapi.asgi
     said = []
 
     async def send(message):
         said.append(message)
 
-    app = dreamapi.asgi.MeterMiddleware(None, lambda: refusing, user=refusing.find_user)
-    asyncio.run(app({"type": "http", "headers": []}, None, send))
+    app = dreamapi.asgi.MeterMiddleware(None, lambda: client, user=user)
+    asyncio.run(app({"type": "http", "headers": [(b"authorization", authorization.encode())]}, None, send))
     return said[0]["status"], {name.decode(): value.decode() for name, value in said[0]["headers"]}, json.loads(said[1]["body"])
 
 
@@ -183,8 +183,55 @@ def over_asgi(package, refusing):
 def test_each_kind_of_refusal_is_answered_as_in_every_language(package, over):
     """bindings/go/middleware_test.go and test_nginx.py hold Go and nginx to the same rows."""
     for name, row in refusals.ROWS.items():
-        status, headers, body = over(package, Refusing(package, row))
+        refusing = Refusing(package, row)
+        status, headers, body = over(refusing, refusing.find_user)
         assert (status, refusals.telling(headers), body) == refusals.expected(name), name
+
+
+@pytest.mark.parametrize("over", [over_wsgi, over_asgi])
+def test_a_token_that_holds_a_nul_is_refused_as_any_bad_token(package, over):
+    with package.Client("http://127.0.0.1:1", "sk_1") as client:
+        status, headers, body = over(client, package.Bearer(), "Bearer a.b\0.c")
+    assert (status, refusals.telling(headers), body) == refusals.expected("the token is not good")
+
+
+class Waiting:
+    """A client, and each meter of it, whose use finds no unit at hand, and when it may wait is admitted once it is let go."""
+
+    def __init__(self, package):
+        self.package, self.begun, self.go, self.refunded, self.wait = package, threading.Event(), threading.Event(), [], 0
+
+    def open_meter(self, user_id, **settings):
+        self.wait = settings["wait"]
+        return self
+
+    def use(self, units):
+        if self.wait == 0:
+            return Refused(reason=self.package.Reason.EMPTY)
+        self.begun.set()
+        assert self.go.wait(30)
+        return "a use"
+
+    def refund(self, decision):
+        self.refunded.append(decision)
+
+
+def test_a_use_that_is_admitted_after_its_request_was_cancelled_is_taken_back(package):
+    import dreamapi.asgi
+    waiting = Waiting(package)
+    app = dreamapi.asgi.MeterMiddleware(None, lambda: waiting, user=lambda scope: "user_1")
+
+    async def run():
+        task = asyncio.ensure_future(app({"type": "http", "headers": []}, None, None))
+        assert await asyncio.get_running_loop().run_in_executor(None, waiting.begun.wait, 30)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert waiting.refunded == []
+        waiting.go.set()
+
+    asyncio.run(run())
+    assert waiting.refunded == ["a use"]
 
 
 def test_an_application_sells_more_to_who_is_signed_in(stage):

@@ -44,7 +44,11 @@ class Bearer:
 
 def bearer_token(authorization: str) -> str | None:
     scheme, _, token = authorization.partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
+    if scheme.lower() != "bearer":
+        return None
+    if "\0" in token:
+        raise AuthError("a token holds a NUL character", Status.AUTH, local=True)
+    return token.strip() or None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ The application finds a dreamapi.Admission in scope["dreamapi.admission"]."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -28,6 +29,7 @@ from ._admission import (
 )
 from ._client import AsyncClient
 from ._errors import DreamAPIError
+from ._meter import Decision, Meter
 from ._values import Policy
 
 Scope = MutableMapping[str, Any]
@@ -35,6 +37,23 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 FindUser = Callable[[Scope], "str | None | Awaitable[str | None]"]
+
+
+async def use_patiently(meter: Meter, units: int) -> Decision:
+    """In a worker thread. Nobody is served by what it admits after the task was cancelled, so that is taken back."""
+    use = asyncio.get_running_loop().run_in_executor(None, meter.use, units)
+    try:
+        return await asyncio.shield(use)
+    except asyncio.CancelledError:
+        use.add_done_callback(lambda done: take_back(meter, done))
+        raise
+
+
+def take_back(meter: Meter, done: asyncio.Future[Decision]) -> None:
+    # What cannot be refunded, as after close, stays counted.
+    with contextlib.suppress(asyncio.CancelledError, DreamAPIError, ValueError):
+        if decision := done.result():
+            meter.refund(decision)
 
 
 class MeterMiddleware:
@@ -91,7 +110,7 @@ class MeterMiddleware:
         decision = meter.use(units)
         if is_worth_waiting(decision):
             meter = self._patient().of(user_id)
-            decision = await asyncio.to_thread(meter.use, units)
+            decision = await use_patiently(meter, units)
         return answer(user_id, decision, meter)
 
     async def _find_user(self, scope: Scope, client: AsyncClient) -> str | None:
