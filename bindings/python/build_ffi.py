@@ -33,8 +33,12 @@ dreamapi_py_answer dreamapi_py_client_use(dreamapi_client *client, const char *u
 dreamapi_py_answer dreamapi_py_reserve(dreamapi_meter *meter, int64_t units, int64_t hold_ms, dreamapi_reservation *reservation);
 dreamapi_py_answer dreamapi_py_commit(dreamapi_meter *meter, dreamapi_reservation *reservation, int64_t units);
 """
-# What _base.py defines: log lines, from the client's thread.
-LOG_DECLARATION = 'extern "Python" void dreamapi_py_log(void *, dreamapi_log_level, const char *);\n'
+# What _base.py defines: log lines, from the client's thread. C knows that a thread is in there, which Python code could tell only after it had begun.
+LOG_DECLARATIONS = """
+extern "Python" void dreamapi_py_log(void *, dreamapi_log_level, const char *);
+void dreamapi_py_log_line(void *user_data, dreamapi_log_level level, const char *message);
+int dreamapi_py_is_in_log(void);
+"""
 USE_SOURCE = r"""
 #include <dreamapi.h>
 #include <dreamapi/testing.h>
@@ -91,10 +95,27 @@ static dreamapi_py_answer dreamapi_py_commit(dreamapi_meter *meter, dreamapi_res
 }
 """
 
+LOG_SOURCE = r"""
+static void dreamapi_py_log(void *user_data, dreamapi_log_level level, const char *message);
+static _Thread_local int in_log;
+
+static void dreamapi_py_log_line(void *user_data, dreamapi_log_level level, const char *message)
+{
+    in_log++;
+    dreamapi_py_log(user_data, level, message);
+    in_log--;
+}
+
+static int dreamapi_py_is_in_log(void)
+{
+    return in_log > 0;
+}
+"""
+
 ffi = FFI()
-ffi.cdef(CDEF + USE_DECLARATIONS + LOG_DECLARATION)
+ffi.cdef(CDEF + USE_DECLARATIONS + LOG_DECLARATIONS)
 ffi.cdef("".join(f"{name} {name}_init(void);\n" for name in DEFAULTS))
-ffi.set_source("dreamapi._ffi", USE_SOURCE
+ffi.set_source("dreamapi._ffi", USE_SOURCE + LOG_SOURCE
                + "".join(f"static {name} {name}_init(void)\n{{\n    {name} params = {name.upper()}_INIT;\n    return params;\n}}\n" for name in DEFAULTS),
                extra_compile_args=pkg_config("--cflags"), extra_link_args=pkg_config("--libs"))
 

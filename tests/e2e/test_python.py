@@ -8,6 +8,7 @@ import os
 import pickle
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -45,11 +46,41 @@ def client(package, service):
         yield client
 
 
+# A server that takes connections and never answers, and its URL; for a program, too.
+SILENT = """
+import socket
+server = socket.create_server(("127.0.0.1", 0))
+url = "http://127.0.0.1:%d" % server.getsockname()[1]
+"""
+
+
 @pytest.fixture
 def silent():
-    """The URL of a server that takes connections and never answers."""
+    names = {}
+    exec(SILENT, names)
+    with names["server"] as server:
+        yield server, names["url"]
+
+
+@pytest.fixture
+def absent():
+    """The URL of a server that is not there."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        yield "http://127.0.0.1:%d" % server.getsockname()[1]
+        url = "http://127.0.0.1:%d" % server.getsockname()[1]
+    return url
+
+
+@pytest.fixture
+def run_program(package_path):
+    """Runs one that may crash, where memory that was freed shows."""
+    env = {**daemon.environment({"MALLOC_PERTURB_": "165", "MALLOC_CHECK_": "3"}), "PYTHONPATH": str(package_path)}
+
+    def run(program, *words):
+        done = subprocess.run([sys.executable, "-W", "ignore", "-c", program, *words], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=60)
+        return done.returncode, done.stdout
+
+    return run
 
 
 def unique(name):
@@ -251,7 +282,7 @@ def test_the_interpreter_is_free_while_a_call_waits(package):
         asked.result()[0].close()
 
 
-def test_garbage_and_forks_free_nothing_twice(package_path, service):
+def test_garbage_and_forks_free_nothing_twice(run_program, service):
     running, made = service
     program = """
 import dreamapi, gc, os, sys
@@ -276,10 +307,119 @@ for order in ("client", "meters", "neither"):
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7, order
 print(client.tier_list().items[0].id)
 """
-    env = {**daemon.environment({"MALLOC_PERTURB_": "165", "MALLOC_CHECK_": "3"}), "PYTHONPATH": str(package_path)}
-    run = subprocess.run([sys.executable, "-W", "ignore", "-c", program, running.api, made["secretKey"]], env=env, stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, text=True, timeout=60)
-    assert (run.returncode, run.stdout) == (0, "free\n")
+    assert run_program(program, running.api, made["secretKey"]) == (0, "free\n")
+
+
+def test_a_client_closes_while_other_threads_are_inside(run_program):
+    """Each is let go, and the client freed only then."""
+    program = """
+import contextlib, dreamapi, sys, threading
+def repeat(act):
+    begun.release()
+    try:
+        while True:
+            with contextlib.suppress(dreamapi.CallTimeoutError, dreamapi.UnavailableError):
+                act()
+    except (dreamapi.CancelledError, ValueError) as problem:
+        ended.add(isinstance(problem, ValueError))
+ended, begun = set(), threading.Semaphore(0)
+for _ in range(6):
+    exec(sys.argv[1])
+    client = dreamapi.Client(url, "sk_1", max_retries=0, close_timeout=0)
+    meter = dict(policy=dreamapi.Policy.DENY)
+    client.open_meter("ada", **meter).use()
+    connection = server.accept()  # there is something to flush now
+    acts = [lambda: client.flush(20), client.tier_list, client.meter_stats, lambda: client.open_meter("ada", **meter),
+            lambda: client.tier_check("ada", min_plan="pro", options=dreamapi.CallOptions(timeout=0.001))]
+    threads = [threading.Thread(target=repeat, args=[act]) for act in acts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        begun.acquire()
+    client.close()
+    for thread in threads:
+        thread.join()
+print(ended)
+"""
+    began = time.monotonic()
+    assert run_program(program, SILENT) == (0, "{False, True}\n")
+    assert time.monotonic() - began < 15
+
+
+def test_a_program_ends_while_a_daemon_thread_flushes(run_program):
+    program = SILENT + """
+import contextlib, dreamapi, threading
+client = dreamapi.Client(url, "sk_1", close_timeout=0.1)
+client.open_meter("ada", policy=dreamapi.Policy.DENY).use()
+connection = server.accept()
+begun = threading.Event()
+def flush():
+    begun.set()
+    with contextlib.suppress(dreamapi.CancelledError):
+        client.flush(20)
+threading.Thread(target=flush, daemon=True).start()
+begun.wait()
+print("ends")
+"""
+    assert run_program(program) == (0, "ends\n")
+
+
+@pytest.mark.parametrize("way", ["del holder.client; gc.collect()", "holder.client.close()"])
+def test_a_client_ends_in_its_own_log_line(run_program, absent, way):
+    """Garbage is collected wherever Python runs: on the client's thread, too, which C's end of a client waits for."""
+    program = """
+import dreamapi, gc, logging, os, sys, threading, time
+class Handler(logging.Handler):
+    def emit(self, record):
+        ready.wait()
+        if hasattr(holder, "client"):
+            holder.client.ring = holder.client
+            exec(sys.argv[2])
+        ended.set()
+class Holder:
+    pass
+ready, ended, holder, logger = threading.Event(), threading.Event(), Holder(), logging.getLogger("shop")
+logger.setLevel(logging.DEBUG)
+logger.addHandler(Handler())
+gc.disable()
+holder.client = dreamapi.Client(sys.argv[1], "sk_1", max_retries=0, close_timeout=0, logger=logger)
+holder.client.open_meter("ada", policy=dreamapi.Policy.DENY).use()
+ready.set()
+assert ended.wait(20)
+until = time.monotonic() + 20
+while len(os.listdir("/proc/self/task")) > 1:
+    assert time.monotonic() < until, "its thread is still there"
+    time.sleep(0.01)
+print("ended")
+"""
+    assert run_program(program, absent, way) == (0, "ended\n")
+
+
+def test_an_interrupt_ends_a_flush_and_the_client_closes(package, silent):
+    server, url = silent
+    with package.Client(url, "sk_1", close_timeout=0) as client:
+        assert not client.open_meter("ada", policy=package.Policy.DENY).use()
+        interrupt = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+        with server.accept()[0], pytest.raises(KeyboardInterrupt):
+            began = time.monotonic()
+            interrupt.start()
+            client.flush(5)
+            interrupt.join()  # for a flush that did not wait: nothing else of this process is to be interrupted
+    assert time.monotonic() - began < 3
+
+
+def test_an_async_client_that_closes_cancels_calls_and_not_tasks(package, silent):
+    async def run():
+        client = package.AsyncClient(silent[1], "sk_1")
+        task = asyncio.ensure_future(client.tier_list())
+        await asyncio.sleep(0)
+        client.close()
+        with pytest.raises(package.CancelledError) as caught:
+            await task
+        assert caught.value.code == package.Status.CANCELLED and not task.cancelled()
+        client.close()
+
+    asyncio.run(run())
 
 
 def test_exceptions_are_pickled_and_copied_with_all_they_tell(package):
@@ -291,7 +431,7 @@ def test_exceptions_are_pickled_and_copied_with_all_they_tell(package):
 
 
 def test_a_duration_is_rounded_up_and_finite(package, silent):
-    with package.Client(silent, "sk_1", timeout=20, max_retries=0) as client:
+    with package.Client(silent[1], "sk_1", timeout=20, max_retries=0) as client:
         began = time.monotonic()
         for left in (0, 0.0004):
             with pytest.raises(package.CallTimeoutError):
@@ -323,11 +463,9 @@ def test_a_missing_library_is_told(package_path, tmp_path):
     assert run.returncode == 1 and "libdreamapi.so.X" in run.stdout and "LD_LIBRARY_PATH" in run.stdout
 
 
-def test_what_the_library_tells_goes_to_a_logger(package, caplog):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+def test_what_the_library_tells_goes_to_a_logger(package, absent, caplog):
     with caplog.at_level(logging.DEBUG, "shop.dreamapi"), \
-            package.Client(f"http://127.0.0.1:{port}", "sk_1", max_retries=1, logger=logging.getLogger("shop.dreamapi")) as client, \
+            package.Client(absent, "sk_1", max_retries=1, logger=logging.getLogger("shop.dreamapi")) as client, \
             pytest.raises(package.UnavailableError):
         client.tier_list()
     assert caplog.records and {record.name for record in caplog.records} == {"shop.dreamapi"}

@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """A client's life, and how a call is run: for Client in the calling thread, for AsyncClient through the descriptor of the C client, which the
-event loop watches. Neither starts a thread of its own; the C client's one worker does the waiting."""
+event loop watches. Neither starts a thread of its own; the C client's one worker does the waiting.
+
+Any thread may close a client while others use it. Every use hands `_c` to C straight from the attribute, kept in no variable: so the interpreter
+counts who is inside, without a lock that a signal handler, a garbage collection or a fork could find taken. With the last reference
+after close() the C client can be freed."""
 from __future__ import annotations
 
+import _thread
 import asyncio
 import atexit
+import functools
 import logging
 import os
+import queue
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Callable, NoReturn, TypeVar
 
 from ._convert import Keep, milliseconds
-from ._errors import failure
+from ._errors import CancelledError, failure
 from ._ffi import ffi, lib
 from ._values import Status
 
@@ -27,6 +35,11 @@ def check(status: int, c_error: Any = None) -> None:
         raise failure(status, c_error)
 
 
+def closed() -> CancelledError:
+    """For what was under way when its client closed; what begins later is a ValueError."""
+    return CancelledError("the client was closed", Status.CANCELLED, local=True)
+
+
 LEVELS = {1: logging.WARNING, 2: logging.INFO, 3: logging.DEBUG}
 
 
@@ -34,6 +47,9 @@ LEVELS = {1: logging.WARNING, 2: logging.INFO, 3: logging.DEBUG}
 def dreamapi_py_log(user_data: Any, level: int, message: Any) -> None:
     ffi.from_handle(user_data).log(LEVELS.get(level, logging.DEBUG), "%s", bytes(ffi.string(message)).decode("utf-8", "replace"))
 
+
+# Seconds that close() waits for other threads to come out of C. One that stays longer costs no more than a client that is freed later.
+LONGEST_WAIT = 30.0
 
 LIVE: weakref.WeakSet[Handle] = weakref.WeakSet()
 
@@ -86,7 +102,7 @@ class Handle:
                 self._set(name, getattr(lib, f"dreamapi_options_set_{name}")(options, keep.text(value)))
         if logger is not None:
             self._logger = ffi.new_handle(logger)  # lives as long as this object, which meters hold
-            self._set("logger", lib.dreamapi_options_set_log(options, lib.dreamapi_py_log, self._logger))
+            self._set("logger", lib.dreamapi_options_set_log(options, ffi.addressof(lib, "dreamapi_py_log_line"), self._logger))
         if signed:
             self._set("signed", lib.dreamapi_options_set_auth(options, lib.DREAMAPI_AUTH_SIGNATURE))
         if timeout is not None:
@@ -96,7 +112,10 @@ class Handle:
         if max_retries is not None:
             self._set("max_retries", lib.dreamapi_options_set_max_retries(options, max_retries))
         check(lib.dreamapi_client_new(options, out, error), error)
-        self._c = out[0]
+        # Gets the C client when nobody uses it any more.
+        self._unused: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._ending = threading.RLock()
+        self._c = ffi.gc(out[0], self._unused.put)
         self._pid = os.getpid()
         LIVE.add(self)
 
@@ -106,10 +125,10 @@ class Handle:
             problem = failure(status)
             raise type(problem)(f"{name}: this value is refused", getattr(problem, "code", status))
 
-    def _open(self) -> Any:
+    def _open(self) -> None:
+        """Refuses a closed client."""
         if self._c == ffi.NULL:
             raise ValueError("the client is closed")
-        return self._c
 
     def _keep(self, meter: Meter) -> Meter:
         """Has the meter closed with this client, unless it is forgotten before."""
@@ -119,38 +138,70 @@ class Handle:
         return meter
 
     def close(self) -> None:
-        """Ends the client and closes its meters: calls under way are cancelled, what meters spent is settled or stays in the journal. May be
-        called twice. In a forked child the meters from before the fork stay open."""
-        c_client, self._c = self._c, ffi.NULL
-        if c_client == ffi.NULL:
-            return
-        if self._pid == os.getpid():
+        """Ends the client and closes its meters: calls under way in other threads are cancelled, and what else of it runs there is waited for; what
+        meters spent is settled or stays in the journal. May be called twice. In a forked child the meters from before the fork stay open."""
+        unowned = ffi.cast("dreamapi_client *", self._c)
+        self._c = ffi.NULL
+        if self._pid != os.getpid():
+            lib.dreamapi_client_free(unowned)  # whoever else was inside is in the parent
+        elif lib.dreamapi_py_is_in_log():
+            # Perhaps on the client's own thread, which the end waits for.
+            _thread.start_new_thread(self._end, ())
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        with self._ending:
             # A meter that is left open holds the journal open, and the journal then looks as after a kill.
             for reference in list(self._meters):
                 meter = reference()
                 if meter is not None:
                     meter.close()
-        lib.dreamapi_client_free(c_client)
+            try:
+                c_client = self._unused.get(timeout=LONGEST_WAIT)
+            except queue.Empty:
+                return
+            # For who closes again, in a signal handler perhaps, before this is through.
+            self._unused.put(ffi.NULL)
+            lib.dreamapi_client_free(c_client)
 
     def __del__(self) -> None:
-        if getattr(self, "_c", ffi.NULL) != ffi.NULL:
+        if hasattr(self, "_pid"):
             self.close()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"a {type(self).__name__} holds connections and a thread; make one in each process instead of pickling it")
 
 
+def taken(take: Callable[[Any, Any], int], kind: str, read: Callable[[Any], Answer], free: Callable[[Any], None]) -> Answer:
+    """An answer of C, as a value."""
+    out, error = ffi.new(kind + "*"), ffi.new("dreamapi_error *")
+    check(take(out, error), error)
+    try:
+        return read(out[0])
+    finally:
+        free(out[0])
+
+
 class Base(Handle):
     """Runs a call in the calling thread, with the interpreter released."""
 
-    def _call(self, run: Callable[[Any, Any], int], kind: str, read: Callable[[Any], Answer], free: Callable[[Any], None]) -> Answer:
+    def _call(self, start: Callable[[Any, Any], int], take: Callable[[Any, Any, Any], int], kind: str, read: Callable[[Any], Answer],
+              free: Callable[[Any], None]) -> Answer:
+        """Waits for the call alone, which ends with its client: so close() need not wait for it."""
         self._open()
-        out, error = ffi.new(kind + "*"), ffi.new("dreamapi_error *")
-        check(run(out, error), error)
+        out, error = ffi.new("dreamapi_call **"), ffi.new("dreamapi_error *")
         try:
-            return read(out[0])
+            check(start(out, error), error)
+            lib.dreamapi_call_wait(out[0], -1, ffi.NULL)
+            return taken(functools.partial(take, out[0]), kind, read, free)
         finally:
-            free(out[0])
+            lib.dreamapi_call_free(out[0])
+
+    def _answer(self, run: Callable[[Any, Any], int], kind: str, read: Callable[[Any], Answer], free: Callable[[Any], None]) -> Answer:
+        """Of what is mostly at hand; close() waits for it."""
+        self._open()
+        return taken(run, kind, read, free)
 
 
 class AsyncBase(Handle):
@@ -162,7 +213,7 @@ class AsyncBase(Handle):
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._waiting: dict[int, asyncio.Future[None]] = {}
-            self._descriptor = lib.dreamapi_client_fd(self._open())
+            self._descriptor = lib.dreamapi_client_fd(self._c)
             loop.add_reader(self._descriptor, self._collect)
             self._loop = loop
         elif self._loop is not loop:
@@ -171,39 +222,34 @@ class AsyncBase(Handle):
 
     def _collect(self) -> None:
         while (c_call := lib.dreamapi_client_next(self._c)) != ffi.NULL:
-            future = self._waiting.pop(int(ffi.cast("uintptr_t", c_call)), None)
+            future = self._waiting.get(int(ffi.cast("uintptr_t", c_call)))
             if future is not None and not future.done():
                 future.set_result(None)
 
-    def _begin(self, start: Callable[[Any, Any], int]) -> Any:
-        self._open()
-        self._watch()
-        out, error = ffi.new("dreamapi_call **"), ffi.new("dreamapi_error *")
-        check(start(out, error), error)
-        return out[0]
-
-    async def _end(self, c_call: Any, take: Callable[[Any, Any, Any], int], kind: str, read: Callable[[Any], Answer],
-                   free: Callable[[Any], None]) -> Answer:
+    async def _call(self, start: Callable[[Any, Any], int], take: Callable[[Any, Any, Any], int], kind: str, read: Callable[[Any], Answer],
+                    free: Callable[[Any], None]) -> Answer:
         """Cancelling the task cancels the call: it is freed, whatever happens here."""
-        number = int(ffi.cast("uintptr_t", c_call))
+        self._open()
         future = self._watch().create_future()
-        self._waiting[number] = future
+        out, error = ffi.new("dreamapi_call **"), ffi.new("dreamapi_error *")
         try:
-            await future
-            out, error = ffi.new(kind + "*"), ffi.new("dreamapi_error *")
-            check(take(c_call, out, error), error)
+            check(start(out, error), error)
+            number = int(ffi.cast("uintptr_t", out[0]))
+            self._waiting[number] = future
             try:
-                return read(out[0])
+                if self._c == ffi.NULL:  # closed by another thread meanwhile, which did not see this one
+                    raise closed()
+                await future
             finally:
-                free(out[0])
+                del self._waiting[number]
+            return taken(functools.partial(take, out[0]), kind, read, free)
         finally:
-            self._waiting.pop(number, None)
-            lib.dreamapi_call_free(c_call)
+            lib.dreamapi_call_free(out[0])
 
     def close(self) -> None:
-        if self._loop is not None and not self._loop.is_closed():
+        if self._c != ffi.NULL and self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._descriptor)
-        for future in list(getattr(self, "_waiting", {}).values()):
-            if not future.done():
-                future.cancel()
+            for future in list(self._waiting.values()):
+                if not future.done():
+                    future.set_exception(closed())
         super().close()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 - made by bindings/generate.py from the headers in include/dreamapi
-"""The calls of Client and AsyncClient; what runs them is in _client.py and _async.py."""
+"""The calls of Client and AsyncClient; what runs them is in _base.py."""
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -45,9 +45,10 @@ class Calls(Base):
         c_params.content_type = keep.text(content_type)
         c_params.data = keep.bytes(data)
         c_params.size = len(data)
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_asset_upload(self._c, c_params, keep.options(options), out, error),
-            "dreamapi_asset *", Asset._read, lib.dreamapi_asset_free)
+            lambda out, error: lib.dreamapi_asset_upload_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_asset_result, "dreamapi_asset *", Asset._read, lib.dreamapi_asset_free)
 
     def checkout_create(
         self,
@@ -69,9 +70,10 @@ class Calls(Base):
         c_params.price_id = keep.text(price_id)
         c_params.success_url = keep.text(success_url)
         c_params.cancel_url = keep.text(cancel_url)
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_checkout_create(self._c, c_params, keep.options(options), out, error),
-            "dreamapi_checkout *", Checkout._read, lib.dreamapi_checkout_free)
+            lambda out, error: lib.dreamapi_checkout_create_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_checkout_result, "dreamapi_checkout *", Checkout._read, lib.dreamapi_checkout_free)
 
     def cart_checkout(
         self,
@@ -90,9 +92,10 @@ class Calls(Base):
         c_params.email = keep.text(email)
         c_params.success_url = keep.text(success_url)
         c_params.cancel_url = keep.text(cancel_url)
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_cart_checkout(self._c, c_params, keep.options(options), out, error),
-            "dreamapi_checkout *", Checkout._read, lib.dreamapi_checkout_free)
+            lambda out, error: lib.dreamapi_cart_checkout_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_checkout_result, "dreamapi_checkout *", Checkout._read, lib.dreamapi_checkout_free)
 
     def customer_create(
         self,
@@ -112,17 +115,19 @@ class Calls(Base):
         c_params.last_name = keep.text(last_name)
         c_params.plan = keep.text(plan)
         c_params.password = keep.text(password)
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_customer_create(self._c, c_params, keep.options(options), out, error),
-            "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
+            lambda out, error: lib.dreamapi_customer_create_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_customer_result, "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
 
     def customer_get(self, customer_id: str, *, options: CallOptions | None = None) -> Customer:
         """Reads a customer (GET /api/customers/{id})."""
         keep = Keep()
         c_customer_id = keep.text(customer_id)
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_customer_get(self._c, c_customer_id, keep.options(options), out, error),
-            "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
+            lambda out, error: lib.dreamapi_customer_get_start(self._c, c_customer_id, c_options, out, error),
+            lib.dreamapi_customer_result, "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
 
     def customer_update(self, customer_id: str, *, plan: str | None = None, options: CallOptions | None = None) -> Customer:
         """Changes a customer (PATCH /api/customers/{id}); every parameter may be left out, which changes nothing."""
@@ -130,17 +135,19 @@ class Calls(Base):
         c_customer_id = keep.text(customer_id)
         c_params = keep.struct("dreamapi_customer_update_params")
         c_params.plan = keep.text(plan)
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_customer_update(self._c, c_customer_id, c_params, keep.options(options), out, error),
-            "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
+            lambda out, error: lib.dreamapi_customer_update_start(self._c, c_customer_id, c_params, c_options, out, error),
+            lib.dreamapi_customer_result, "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
 
     def customer_delete(self, customer_id: str, *, options: CallOptions | None = None) -> Customer:
         """Deletes a customer (DELETE /api/customers/{id})."""
         keep = Keep()
         c_customer_id = keep.text(customer_id)
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_customer_delete(self._c, c_customer_id, keep.options(options), out, error),
-            "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
+            lambda out, error: lib.dreamapi_customer_delete_start(self._c, c_customer_id, c_options, out, error),
+            lib.dreamapi_customer_result, "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
 
     def customer_list(
         self,
@@ -161,32 +168,36 @@ class Calls(Base):
         c_params.cursor = keep.text(cursor)
         c_params.email = keep.text(email)
         c_params.plan = keep.text(plan)
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_customer_list(self._c, c_params, keep.options(options), out, error),
-            "dreamapi_customers *", Customers._read, lib.dreamapi_customers_free)
+            lambda out, error: lib.dreamapi_customer_list_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_customers_result, "dreamapi_customers *", Customers._read, lib.dreamapi_customers_free)
 
     def dashboard_get(self, *, options: CallOptions | None = None) -> Dashboard:
         """Reads the project's dashboard (GET /api/dashboard). It is as long as the project has users: see
         dreamapi_options_set_max_response_size.
         """
         keep = Keep()
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_dashboard_get(self._c, keep.options(options), out, error),
-            "dreamapi_dashboard *", Dashboard._read, lib.dreamapi_dashboard_free)
+            lambda out, error: lib.dreamapi_dashboard_get_start(self._c, c_options, out, error),
+            lib.dreamapi_dashboard_result, "dreamapi_dashboard *", Dashboard._read, lib.dreamapi_dashboard_free)
 
     def dashboard_totals(self, *, options: CallOptions | None = None) -> Totals:
         """Reads the figures of all projects (GET /api/dashboard/totals)."""
         keep = Keep()
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_dashboard_totals(self._c, keep.options(options), out, error),
-            "dreamapi_totals *", Totals._read, lib.dreamapi_totals_free)
+            lambda out, error: lib.dreamapi_dashboard_totals_start(self._c, c_options, out, error),
+            lib.dreamapi_totals_result, "dreamapi_totals *", Totals._read, lib.dreamapi_totals_free)
 
     def health_get(self, *, options: CallOptions | None = None) -> Health:
         """Asks the service (GET /health), sending no key."""
         keep = Keep()
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_health_get(self._c, keep.options(options), out, error),
-            "dreamapi_health *", Health._read, lib.dreamapi_health_free)
+            lambda out, error: lib.dreamapi_health_get_start(self._c, c_options, out, error),
+            lib.dreamapi_health_result, "dreamapi_health *", Health._read, lib.dreamapi_health_free)
 
     def portal_create(
         self,
@@ -200,23 +211,26 @@ class Calls(Base):
         c_params = keep.struct("dreamapi_portal_params")
         c_params.user_id = keep.text(user_id)
         c_params.return_url = keep.text(return_url)
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_portal_create(self._c, c_params, keep.options(options), out, error),
-            "dreamapi_portal *", Portal._read, lib.dreamapi_portal_free)
+            lambda out, error: lib.dreamapi_portal_create_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_portal_result, "dreamapi_portal *", Portal._read, lib.dreamapi_portal_free)
 
     def product_list(self, *, options: CallOptions | None = None) -> Products:
         """Lists the products (GET /api/products). Either key will do."""
         keep = Keep()
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_product_list(self._c, keep.options(options), out, error),
-            "dreamapi_products *", Products._read, lib.dreamapi_products_free)
+            lambda out, error: lib.dreamapi_product_list_start(self._c, c_options, out, error),
+            lib.dreamapi_products_result, "dreamapi_products *", Products._read, lib.dreamapi_products_free)
 
     def tier_list(self, *, options: CallOptions | None = None) -> Tiers:
         """Lists the tiers (GET /api/tiers). Either key will do."""
         keep = Keep()
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_tier_list(self._c, keep.options(options), out, error),
-            "dreamapi_tiers *", Tiers._read, lib.dreamapi_tiers_free)
+            lambda out, error: lib.dreamapi_tier_list_start(self._c, c_options, out, error),
+            lib.dreamapi_tiers_result, "dreamapi_tiers *", Tiers._read, lib.dreamapi_tiers_free)
 
     def token_verify(
         self,
@@ -244,17 +258,19 @@ class Calls(Base):
             c_params.any_project = int(any_project)
         if skew_ms is not None:
             c_params.skew_ms = skew_ms
-        return self._call(
-            lambda out, error: lib.dreamapi_token_verify(self._c, c_token, c_params, keep.options(options), out, error),
+        c_options = keep.options(options)
+        return self._answer(
+            lambda out, error: lib.dreamapi_token_verify(self._c, c_token, c_params, c_options, out, error),
             "dreamapi_token *", Token._read, lib.dreamapi_token_free)
 
     def usage_get(self, user_id: str | None = None, *, options: CallOptions | None = None) -> Usage:
         """Reads a user's usage (GET /api/usage); counts nothing."""
         keep = Keep()
         c_user_id = keep.text(user_id)
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_usage_get(self._c, c_user_id, keep.options(options), out, error),
-            "dreamapi_usage *", Usage._read, lib.dreamapi_usage_free)
+            lambda out, error: lib.dreamapi_usage_get_start(self._c, c_user_id, c_options, out, error),
+            lib.dreamapi_usage_result, "dreamapi_usage *", Usage._read, lib.dreamapi_usage_free)
 
     def usage_track(self, user_id: str | None = None, *, options: CallOptions | None = None) -> Usage:
         """Counts one unit if the plan allows it (POST /api/data); every parameter may be left out. DREAMAPI_OK:
@@ -264,9 +280,10 @@ class Calls(Base):
         keep = Keep()
         c_user_id = keep.text(user_id)
         c_params = keep.struct("dreamapi_usage_track_params")
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_usage_track(self._c, c_user_id, c_params, keep.options(options), out, error),
-            "dreamapi_usage *", Usage._read, lib.dreamapi_usage_free)
+            lambda out, error: lib.dreamapi_usage_track_start(self._c, c_user_id, c_params, c_options, out, error),
+            lib.dreamapi_usage_result, "dreamapi_usage *", Usage._read, lib.dreamapi_usage_free)
 
     def usage_batch(self, events: Sequence[UsageEvent], *, options: CallOptions | None = None) -> UsageOutcomes:
         """Reports `count` events, 1 to DREAMAPI_USAGE_BATCH_MAX (POST /api/usage/batch); all are copied. DREAMAPI_OK:
@@ -275,9 +292,10 @@ class Calls(Base):
         keep = Keep()
         c_events = keep.events(events)
         c_count = len(events)
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_usage_batch(self._c, c_events, c_count, keep.options(options), out, error),
-            "dreamapi_usage_outcomes *", UsageOutcomes._read, lib.dreamapi_usage_outcomes_free)
+            lambda out, error: lib.dreamapi_usage_batch_start(self._c, c_events, c_count, c_options, out, error),
+            lib.dreamapi_usage_outcomes_result, "dreamapi_usage_outcomes *", UsageOutcomes._read, lib.dreamapi_usage_outcomes_free)
 
     def usage_history(
         self,
@@ -297,9 +315,10 @@ class Calls(Base):
         setattr(c_params, "from", keep.text(from_))
         c_params.to = keep.text(to)
         c_params.meter = keep.text(meter)
+        c_options = keep.options(options)
         return self._call(
-            lambda out, error: lib.dreamapi_usage_history(self._c, c_params, keep.options(options), out, error),
-            "dreamapi_history *", History._read, lib.dreamapi_history_free)
+            lambda out, error: lib.dreamapi_usage_history_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_history_result, "dreamapi_history *", History._read, lib.dreamapi_history_free)
 
 
 class AsyncCalls(AsyncBase):
@@ -322,8 +341,10 @@ class AsyncCalls(AsyncBase):
         c_params.content_type = keep.text(content_type)
         c_params.data = keep.bytes(data)
         c_params.size = len(data)
-        call = self._begin(lambda out, error: lib.dreamapi_asset_upload_start(self._c, c_params, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_asset_result, "dreamapi_asset *", Asset._read, lib.dreamapi_asset_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_asset_upload_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_asset_result, "dreamapi_asset *", Asset._read, lib.dreamapi_asset_free)
 
     async def checkout_create(
         self,
@@ -345,8 +366,10 @@ class AsyncCalls(AsyncBase):
         c_params.price_id = keep.text(price_id)
         c_params.success_url = keep.text(success_url)
         c_params.cancel_url = keep.text(cancel_url)
-        call = self._begin(lambda out, error: lib.dreamapi_checkout_create_start(self._c, c_params, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_checkout_result, "dreamapi_checkout *", Checkout._read, lib.dreamapi_checkout_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_checkout_create_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_checkout_result, "dreamapi_checkout *", Checkout._read, lib.dreamapi_checkout_free)
 
     async def cart_checkout(
         self,
@@ -365,8 +388,10 @@ class AsyncCalls(AsyncBase):
         c_params.email = keep.text(email)
         c_params.success_url = keep.text(success_url)
         c_params.cancel_url = keep.text(cancel_url)
-        call = self._begin(lambda out, error: lib.dreamapi_cart_checkout_start(self._c, c_params, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_checkout_result, "dreamapi_checkout *", Checkout._read, lib.dreamapi_checkout_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_cart_checkout_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_checkout_result, "dreamapi_checkout *", Checkout._read, lib.dreamapi_checkout_free)
 
     async def customer_create(
         self,
@@ -386,15 +411,19 @@ class AsyncCalls(AsyncBase):
         c_params.last_name = keep.text(last_name)
         c_params.plan = keep.text(plan)
         c_params.password = keep.text(password)
-        call = self._begin(lambda out, error: lib.dreamapi_customer_create_start(self._c, c_params, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_customer_result, "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_customer_create_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_customer_result, "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
 
     async def customer_get(self, customer_id: str, *, options: CallOptions | None = None) -> Customer:
         """Reads a customer (GET /api/customers/{id})."""
         keep = Keep()
         c_customer_id = keep.text(customer_id)
-        call = self._begin(lambda out, error: lib.dreamapi_customer_get_start(self._c, c_customer_id, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_customer_result, "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_customer_get_start(self._c, c_customer_id, c_options, out, error),
+            lib.dreamapi_customer_result, "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
 
     async def customer_update(
         self,
@@ -408,15 +437,19 @@ class AsyncCalls(AsyncBase):
         c_customer_id = keep.text(customer_id)
         c_params = keep.struct("dreamapi_customer_update_params")
         c_params.plan = keep.text(plan)
-        call = self._begin(lambda out, error: lib.dreamapi_customer_update_start(self._c, c_customer_id, c_params, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_customer_result, "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_customer_update_start(self._c, c_customer_id, c_params, c_options, out, error),
+            lib.dreamapi_customer_result, "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
 
     async def customer_delete(self, customer_id: str, *, options: CallOptions | None = None) -> Customer:
         """Deletes a customer (DELETE /api/customers/{id})."""
         keep = Keep()
         c_customer_id = keep.text(customer_id)
-        call = self._begin(lambda out, error: lib.dreamapi_customer_delete_start(self._c, c_customer_id, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_customer_result, "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_customer_delete_start(self._c, c_customer_id, c_options, out, error),
+            lib.dreamapi_customer_result, "dreamapi_customer *", Customer._read, lib.dreamapi_customer_free)
 
     async def customer_list(
         self,
@@ -437,28 +470,36 @@ class AsyncCalls(AsyncBase):
         c_params.cursor = keep.text(cursor)
         c_params.email = keep.text(email)
         c_params.plan = keep.text(plan)
-        call = self._begin(lambda out, error: lib.dreamapi_customer_list_start(self._c, c_params, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_customers_result, "dreamapi_customers *", Customers._read, lib.dreamapi_customers_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_customer_list_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_customers_result, "dreamapi_customers *", Customers._read, lib.dreamapi_customers_free)
 
     async def dashboard_get(self, *, options: CallOptions | None = None) -> Dashboard:
         """Reads the project's dashboard (GET /api/dashboard). It is as long as the project has users: see
         dreamapi_options_set_max_response_size.
         """
         keep = Keep()
-        call = self._begin(lambda out, error: lib.dreamapi_dashboard_get_start(self._c, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_dashboard_result, "dreamapi_dashboard *", Dashboard._read, lib.dreamapi_dashboard_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_dashboard_get_start(self._c, c_options, out, error),
+            lib.dreamapi_dashboard_result, "dreamapi_dashboard *", Dashboard._read, lib.dreamapi_dashboard_free)
 
     async def dashboard_totals(self, *, options: CallOptions | None = None) -> Totals:
         """Reads the figures of all projects (GET /api/dashboard/totals)."""
         keep = Keep()
-        call = self._begin(lambda out, error: lib.dreamapi_dashboard_totals_start(self._c, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_totals_result, "dreamapi_totals *", Totals._read, lib.dreamapi_totals_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_dashboard_totals_start(self._c, c_options, out, error),
+            lib.dreamapi_totals_result, "dreamapi_totals *", Totals._read, lib.dreamapi_totals_free)
 
     async def health_get(self, *, options: CallOptions | None = None) -> Health:
         """Asks the service (GET /health), sending no key."""
         keep = Keep()
-        call = self._begin(lambda out, error: lib.dreamapi_health_get_start(self._c, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_health_result, "dreamapi_health *", Health._read, lib.dreamapi_health_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_health_get_start(self._c, c_options, out, error),
+            lib.dreamapi_health_result, "dreamapi_health *", Health._read, lib.dreamapi_health_free)
 
     async def portal_create(
         self,
@@ -472,20 +513,26 @@ class AsyncCalls(AsyncBase):
         c_params = keep.struct("dreamapi_portal_params")
         c_params.user_id = keep.text(user_id)
         c_params.return_url = keep.text(return_url)
-        call = self._begin(lambda out, error: lib.dreamapi_portal_create_start(self._c, c_params, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_portal_result, "dreamapi_portal *", Portal._read, lib.dreamapi_portal_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_portal_create_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_portal_result, "dreamapi_portal *", Portal._read, lib.dreamapi_portal_free)
 
     async def product_list(self, *, options: CallOptions | None = None) -> Products:
         """Lists the products (GET /api/products). Either key will do."""
         keep = Keep()
-        call = self._begin(lambda out, error: lib.dreamapi_product_list_start(self._c, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_products_result, "dreamapi_products *", Products._read, lib.dreamapi_products_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_product_list_start(self._c, c_options, out, error),
+            lib.dreamapi_products_result, "dreamapi_products *", Products._read, lib.dreamapi_products_free)
 
     async def tier_list(self, *, options: CallOptions | None = None) -> Tiers:
         """Lists the tiers (GET /api/tiers). Either key will do."""
         keep = Keep()
-        call = self._begin(lambda out, error: lib.dreamapi_tier_list_start(self._c, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_tiers_result, "dreamapi_tiers *", Tiers._read, lib.dreamapi_tiers_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_tier_list_start(self._c, c_options, out, error),
+            lib.dreamapi_tiers_result, "dreamapi_tiers *", Tiers._read, lib.dreamapi_tiers_free)
 
     async def token_verify(
         self,
@@ -513,15 +560,19 @@ class AsyncCalls(AsyncBase):
             c_params.any_project = int(any_project)
         if skew_ms is not None:
             c_params.skew_ms = skew_ms
-        call = self._begin(lambda out, error: lib.dreamapi_token_verify_start(self._c, c_token, c_params, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_token_result, "dreamapi_token *", Token._read, lib.dreamapi_token_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_token_verify_start(self._c, c_token, c_params, c_options, out, error),
+            lib.dreamapi_token_result, "dreamapi_token *", Token._read, lib.dreamapi_token_free)
 
     async def usage_get(self, user_id: str | None = None, *, options: CallOptions | None = None) -> Usage:
         """Reads a user's usage (GET /api/usage); counts nothing."""
         keep = Keep()
         c_user_id = keep.text(user_id)
-        call = self._begin(lambda out, error: lib.dreamapi_usage_get_start(self._c, c_user_id, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_usage_result, "dreamapi_usage *", Usage._read, lib.dreamapi_usage_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_usage_get_start(self._c, c_user_id, c_options, out, error),
+            lib.dreamapi_usage_result, "dreamapi_usage *", Usage._read, lib.dreamapi_usage_free)
 
     async def usage_track(self, user_id: str | None = None, *, options: CallOptions | None = None) -> Usage:
         """Counts one unit if the plan allows it (POST /api/data); every parameter may be left out. DREAMAPI_OK:
@@ -531,8 +582,10 @@ class AsyncCalls(AsyncBase):
         keep = Keep()
         c_user_id = keep.text(user_id)
         c_params = keep.struct("dreamapi_usage_track_params")
-        call = self._begin(lambda out, error: lib.dreamapi_usage_track_start(self._c, c_user_id, c_params, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_usage_result, "dreamapi_usage *", Usage._read, lib.dreamapi_usage_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_usage_track_start(self._c, c_user_id, c_params, c_options, out, error),
+            lib.dreamapi_usage_result, "dreamapi_usage *", Usage._read, lib.dreamapi_usage_free)
 
     async def usage_batch(self, events: Sequence[UsageEvent], *, options: CallOptions | None = None) -> UsageOutcomes:
         """Reports `count` events, 1 to DREAMAPI_USAGE_BATCH_MAX (POST /api/usage/batch); all are copied. DREAMAPI_OK:
@@ -541,8 +594,10 @@ class AsyncCalls(AsyncBase):
         keep = Keep()
         c_events = keep.events(events)
         c_count = len(events)
-        call = self._begin(lambda out, error: lib.dreamapi_usage_batch_start(self._c, c_events, c_count, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_usage_outcomes_result, "dreamapi_usage_outcomes *", UsageOutcomes._read, lib.dreamapi_usage_outcomes_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_usage_batch_start(self._c, c_events, c_count, c_options, out, error),
+            lib.dreamapi_usage_outcomes_result, "dreamapi_usage_outcomes *", UsageOutcomes._read, lib.dreamapi_usage_outcomes_free)
 
     async def usage_history(
         self,
@@ -562,5 +617,7 @@ class AsyncCalls(AsyncBase):
         setattr(c_params, "from", keep.text(from_))
         c_params.to = keep.text(to)
         c_params.meter = keep.text(meter)
-        call = self._begin(lambda out, error: lib.dreamapi_usage_history_start(self._c, c_params, keep.options(options), out, error))
-        return await self._end(call, lib.dreamapi_history_result, "dreamapi_history *", History._read, lib.dreamapi_history_free)
+        c_options = keep.options(options)
+        return await self._call(
+            lambda out, error: lib.dreamapi_usage_history_start(self._c, c_params, c_options, out, error),
+            lib.dreamapi_history_result, "dreamapi_history *", History._read, lib.dreamapi_history_free)

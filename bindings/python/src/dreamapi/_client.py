@@ -2,17 +2,23 @@
 """Client and AsyncClient: the generated calls, and what is local."""
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from ._base import Handle, check
+from ._base import Handle, check, closed
 from ._calls import AsyncCalls, Calls
 from ._convert import CallOptions, Keep, milliseconds, sure_text
+from ._errors import failure
 from ._ffi import ffi, lib
 from ._meter import Decision, Meter, decided
-from ._values import Customer, Policy, Source
+from ._values import Customer, Policy, Source, Status
+
+# How late flush() may notice that its client was closed, in milliseconds: C's has no cancel handle, so it is waited for in slices.
+FLUSH_SLICE_MS = 100
 
 
 @dataclass(frozen=True)
@@ -77,22 +83,38 @@ class Local(Handle):
         params.allow_units = allow_units
         params.user_token = keep.text(user_token)
         params.cached_units = cached_units
-        check(lib.dreamapi_meter_open(self._open(), keep.text(user_id), params, out, error), error)
+        c_user_id = keep.text(user_id)
+        self._open()
+        check(lib.dreamapi_meter_open(self._c, c_user_id, params, out, error), error)
         return self._keep(Meter(out[0], self))
 
     def use(self, user_id: str, units: int = 1, *, meter: str | None = None) -> Decision:
         """Meter.use for programs that keep no meters."""
         keep = Keep()
-        return decided(lib.dreamapi_py_client_use(self._open(), keep.text(user_id), keep.text(meter), units))
+        c_user_id, c_meter = keep.text(user_id), keep.text(meter)
+        self._open()
+        return decided(lib.dreamapi_py_client_use(self._c, c_user_id, c_meter, units))
 
     def flush(self, timeout: float) -> None:
         """Reports every count and hands every unit back now, within `timeout` seconds."""
-        error = ffi.new("dreamapi_error *")
-        check(lib.dreamapi_client_flush(self._open(), milliseconds(timeout), error), error)
+        self._open()
+        error, left = ffi.new("dreamapi_error *"), milliseconds(timeout)
+        began = time.monotonic()
+        until = began + left / 1000
+        while (status := lib.dreamapi_client_flush(self._c, min(left, FLUSH_SLICE_MS), error)) != Status.OK:
+            if self._c == ffi.NULL:
+                raise closed()
+            now = time.monotonic()
+            left = math.ceil((until - now) * 1000)
+            # What fails before its slice is over is no matter of waiting.
+            if left <= 0 or (now - began) * 1000 < FLUSH_SLICE_MS / 2:
+                raise failure(status, error)
+            began = now
 
     def meter_stats(self) -> MeterStats:
         stats = ffi.new("dreamapi_meter_stats *")
-        check(lib.dreamapi_client_meter_stats(self._open(), stats))
+        self._open()
+        check(lib.dreamapi_client_meter_stats(self._c, stats))
         names = [name for name in MeterStats.__dataclass_fields__ if name not in ("denied", "settle_lag")]
         return MeterStats(denied=tuple(stats.denied), settle_lag=stats.settle_lag_ms / 1000, **{name: getattr(stats, name) for name in names})
 
@@ -113,7 +135,9 @@ class Local(Handle):
         params.feature = keep.text(feature)
         params.plan = keep.text(plan)
         params.max_age_ms = milliseconds(max_age)
-        check(lib.dreamapi_tier_check(self._open(), keep.text(user_id), params, keep.options(options), verdict, error), error)
+        c_user_id, c_options = keep.text(user_id), keep.options(options)
+        self._open()
+        check(lib.dreamapi_tier_check(self._c, c_user_id, params, c_options, verdict, error), error)
         source = Source(verdict.source) if verdict.source in Source._value2member_map_ else int(verdict.source)
         return TierVerdict(verdict.allowed != 0, source, sure_text(ffi.cast("char *", verdict.plan)), verdict.age_ms / 1000)
 
