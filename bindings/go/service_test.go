@@ -6,6 +6,10 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -234,6 +238,38 @@ func TestPoliciesAndMetersOfOtherNames(t *testing.T) {
 	mustBe(t, err, dreamapi.ErrTierLimit)
 	_, err = client.Use("user_unknown", "", 1)
 	mustBe(t, err, dreamapi.ErrNotFound)
+}
+
+// Without retries: with them, the whole pause may lie within one request.
+func TestFlushWaitsForAServiceThatComesBack(t *testing.T) {
+	var isAway atomic.Bool
+	target, err := url.Parse(service.URL)
+	must(t, err)
+	forward := httputil.NewSingleHostReverseProxy(target)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isAway.Load() {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		forward.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	client, err := dreamapi.New(dreamapi.Options{BaseURL: server.URL, SecretKey: service.SecretKey, MaxRetries: -1})
+	must(t, err)
+	defer client.Close()
+	user := customer(t, client, "free")
+	_, err = client.Use(user, "", 1)
+	must(t, err)
+	isAway.Store(true)
+	time.AfterFunc(400*time.Millisecond, func() { isAway.Store(false) })
+	ctx, cancel := context.WithTimeout(background, 30*time.Second)
+	defer cancel()
+	must(t, client.Flush(ctx))
+	usage, err := client.UsageGet(ctx, user)
+	must(t, err)
+	if usage.UsageCount != 1 {
+		t.Errorf("%+v", usage)
+	}
 }
 
 func TestADecisionReadsAsASentence(t *testing.T) {
