@@ -345,6 +345,9 @@ void dream_admit_describe(const dreamapi_meter *meter, const dream_lease *lease,
 static void admitted_slowly(admission *a, const dream_lease *lease)
 {
     tell_of_lease(a->metering, lease, a->now_ns, a->out);
+    /* What is set aside is not counted: nothing that could be refunded. */
+    if (a->reservation != NULL)
+        a->out->refund_token[0] = 0;
     atomic_fetch_add_explicit(&a->metering->slow_admitted, 1, memory_order_relaxed);
 }
 

@@ -296,21 +296,22 @@ dreamapi_status dreamapi_meter_refund(dreamapi_meter *meter, dreamapi_decision *
         return DREAMAPI_INVALID;
     if (decision->source != DREAMAPI_SOURCE_LEASE)
         return DREAMAPI_UNSUPPORTED;
-    line = decision->refund_token[0];
-    if (line == 0)
-        return DREAMAPI_INVALID;
-    memcpy(lease_id, &decision->refund_token[1], sizeof(lease_id));
     metering = meter->metering;
     if (dream_client_is_foreign(metering->client) && !dream_metering_adopt(metering))
         return DREAMAPI_NOMEM;
     if (!dream_journal_lock(metering->journal))
         return DREAMAPI_JOURNAL;
-    if (!is_lease(metering, line, lease_id)
-        || !dream_lease_refund(dream_journal_at(metering->journal, (dream_line)line), (uint32_t)decision->units))
+    /* Only now: another thread may refund the same one. */
+    line = decision->refund_token[0];
+    memcpy(lease_id, &decision->refund_token[1], sizeof(lease_id));
+    if (line == 0)
+        status = DREAMAPI_INVALID;
+    else if (!is_lease(metering, line, lease_id)
+             || !dream_lease_refund(dream_journal_at(metering->journal, (dream_line)line), (uint32_t)decision->units))
         status = record_refund(metering, lease_id, (uint32_t)decision->units);
-    dream_journal_unlock(metering->journal);
     if (status == DREAMAPI_OK && DREAM_RULE(refund_is_consumed))
         decision->refund_token[0] = 0;
+    dream_journal_unlock(metering->journal);
     if (atomic_load(&metering->has_refunds))
         dream_metering_wake(metering);
     return status;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_meter.c - meters through the public interface, over the scripted transport and the virtual clock. At the other end is a
  * server of a few lines: it books and grants by what each request says, so that tests state plans and failures alone. */
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -943,6 +946,62 @@ static void test_meter__what_was_not_admitted_cannot_be_refunded(void **state)
     dreamapi_meter_close(meter);
 }
 
+typedef struct refunder {
+    dreamapi_meter *meter;
+    dreamapi_decision *decision;
+    _Atomic pid_t thread; /* 0: it has not come that far */
+    dreamapi_status status;
+} refunder;
+
+static void *refund_apart(void *argument)
+{
+    refunder *r = argument;
+
+    atomic_store(&r->thread, (pid_t)syscall(SYS_gettid));
+    r->status = dreamapi_meter_refund(r->meter, r->decision);
+    return NULL;
+}
+
+/* Until a thread of this process waits for something: a lock, as there is nothing else that it could wait for. */
+static void wait_until_it_waits(const refunder *r)
+{
+    char file[64];
+    char state = 'R';
+
+    while (atomic_load(&r->thread) == 0)
+        (void)sched_yield();
+    (void)snprintf(file, sizeof(file), "/proc/self/task/%d/stat", (int)atomic_load(&r->thread));
+    while (state != 'S') {
+        FILE *stat = fopen(file, "r");
+        assert_non_null(stat);
+        assert_int_equal(fscanf(stat, "%*d (%*[^)]) %c", &state), 1);
+        (void)fclose(stat);
+        (void)sched_yield();
+    }
+}
+
+/* One that waits for the lock while the other refunds finds it done. */
+static void test_meter__of_two_threads_one_refunds_a_decision(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_WAIT);
+    dreamapi_decision decision;
+    refunder waits = { .meter = meter, .decision = &decision };
+    pthread_t thread;
+
+    assert_int_equal(dreamapi_meter_use(meter, 3, &decision), DREAMAPI_OK);
+    assert_true(dream_journal_lock(meter->metering->journal));
+    assert_int_equal(pthread_create(&thread, NULL, refund_apart, &waits), 0);
+    wait_until_it_waits(&waits);
+    decision.refund_token[0] = 0; /* as the other thread leaves it */
+    dream_journal_unlock(meter->metering->journal);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(waits.status, DREAMAPI_INVALID);
+    flush(f);
+    expect_settle(f, 3, 0, true);
+    dreamapi_meter_close(meter);
+}
+
 /* ---- reservations ---- */
 
 static dreamapi_reservation reserve(dreamapi_meter *meter, int64_t units, int64_t hold_ms)
@@ -972,6 +1031,27 @@ static void test_meter__a_commit_books_what_the_work_took(void **state)
         fixture_tear_down(state);
         set_up(state);
     }
+}
+
+static void test_meter__what_was_reserved_is_no_use_to_refund(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_WAIT);
+    dreamapi_reservation reservation;
+    dreamapi_decision decision;
+
+    use(meter, 30);
+    assert_int_equal(dreamapi_meter_reserve(meter, 20, 1000, &reservation, &decision), DREAMAPI_OK);
+    assert_int_equal(decision.allowed, 1);
+    assert_int_equal(dreamapi_meter_refund(meter, &decision), DREAMAPI_INVALID);
+    assert_int_equal(dreamapi_meter_commit(meter, &reservation, 0, &decision), DREAMAPI_OK);
+    assert_int_equal(dreamapi_meter_refund(meter, &decision), DREAMAPI_INVALID);
+    assert_int_equal(dreamapi_meter_reserve(meter, 20, 1000, &reservation, NULL), DREAMAPI_OK);
+    assert_int_equal(dreamapi_meter_commit(meter, &reservation, 5, &decision), DREAMAPI_OK);
+    assert_int_equal(dreamapi_meter_refund(meter, &decision), DREAMAPI_OK); /* what was booked is one */
+    flush(f);
+    assert_int_equal(server.used, 30);
+    dreamapi_meter_close(meter);
 }
 
 static void test_meter__an_excess_that_is_refused_leaves_the_reserved_units_booked(void **state)
@@ -1653,7 +1733,9 @@ int main(void)
         WITH(test_meter__a_use_is_refunded_once),
         WITH(test_meter__after_the_settlement_a_refund_is_an_event),
         WITH(test_meter__what_was_not_admitted_cannot_be_refunded),
+        WITH(test_meter__of_two_threads_one_refunds_a_decision),
         WITH(test_meter__a_commit_books_what_the_work_took),
+        WITH(test_meter__what_was_reserved_is_no_use_to_refund),
         WITH(test_meter__an_excess_that_is_refused_leaves_the_reserved_units_booked),
         WITH(test_meter__units_of_an_expired_reservation_are_used_by_others),
         WITH(test_meter__a_reservation_may_outlast_its_lease),
