@@ -33,7 +33,8 @@ DREAMAPI_API void dreamapi_global_cleanup(void);
 DREAMAPI_API dreamapi_status dreamapi_client_new(const dreamapi_options *options, dreamapi_client **out_client,
                                                  dreamapi_error *error);
 /** Cancels every call under way (they end with DREAMAPI_CANCELLED), stops the thread, closes the connections, wipes the
- * secret. Calls that are still held stay valid. Not from a callback of the same client. NULL is fine. */
+ * secret. Calls that are still held stay valid. In a forked child: says nothing on the parent's connections; while meters are open there,
+ * which work on, the child's copy of the secret stays with them. Not from a callback of the same client. NULL is fine. */
 DREAMAPI_API void dreamapi_client_free(dreamapi_client *client);
 
 /** A descriptor for the program's own loop (poll, epoll), borrowed, the same for the client's life; -1 for NULL or in a

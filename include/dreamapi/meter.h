@@ -154,11 +154,13 @@ typedef struct dreamapi_decision {
 
 /** Opens a meter. Touches no network; opening one that is open shares its counts. `params` may be NULL. `*out_meter` is owned
  * (dreamapi_meter_close), NULL on failure: DREAMAPI_INVALID, DREAMAPI_NOMEM, DREAMAPI_FORKED (open it in the child's own
- * client), DREAMAPI_JOURNAL. The meter holds its client: the two may be let go in any order. */
+ * client), DREAMAPI_JOURNAL. The meter holds its client: the two may be let go in any order. Once the client
+ * is freed, a use for which no unit is at hand is DREAMAPI_CANCELLED; in a forked child that frees it, the meter works on. */
 DREAMAPI_API dreamapi_status dreamapi_meter_open(dreamapi_client *client, const char *user_id,
                                                  const dreamapi_meter_params *params, dreamapi_meter **out_meter,
                                                  dreamapi_error *error);
-/** Lets go of a meter. What it spent stays counted, what its leases have left is handed back by the client. NULL is fine. */
+/** Lets go of a meter. What it spent stays counted, what its leases have left is handed back by the client. In a forked child that has
+ * freed the client, the last of its meters does what dreamapi_client_free does elsewhere, and may take as long. NULL is fine. */
 DREAMAPI_API void dreamapi_meter_close(dreamapi_meter *meter);
 
 /** Admits and counts `units` (1 to DREAMAPI_MAX_UNITS), all or none; one call of the rate, whatever its units.

@@ -62,11 +62,22 @@ static void close_descriptors(dreamapi_client *client)
     close_descriptor(&client->done_fd);
 }
 
+/* In a forked child the meters may have got a client of this process's own, which nobody else has. */
+static void release_metering(dreamapi_client *client)
+{
+    const dream_metering *metering = atomic_load(&client->metering);
+
+    if (metering != NULL && metering->client != client)
+        dreamapi_client_free(metering->client);
+    dream_metering_close(client);
+}
+
 void dream_client_release(dreamapi_client *client)
 {
     if (atomic_fetch_sub_explicit(&client->holds, 1, memory_order_acq_rel) != 1)
         return;
-    dream_metering_close(client);
+    release_metering(client);
+    dream_settings_clear(&client->settings);
     dream_tier_cache_clear(&client->tiers, dream_client_is_foreign(client));
     dream_token_clear(client);
     /* In a child the lock may be held, and the condition count waiters, of threads that do not exist there. */
@@ -285,11 +296,6 @@ dreamapi_status dream_client_clone(const dreamapi_client *client, dreamapi_clien
 static void free_in_child(dreamapi_client *client)
 {
     const dreamapi_transport *transport = &client->settings.transport;
-    dream_metering *metering = atomic_load(&client->metering);
-
-    /* Its meters may have got a client of this process's own. */
-    if (metering != NULL && metering->client != client)
-        dreamapi_client_free(metering->client);
 
     if (!atomic_load(&client->is_busy)) {
         if (transport->abandon != NULL)
@@ -298,7 +304,9 @@ static void free_in_child(dreamapi_client *client)
         clear_driver_state(client);
     }
     close_descriptors(client);
-    dream_settings_clear(&client->settings);
+    /* Its meters work on, so they keep what they go by. */
+    if (atomic_load(&client->metering) == NULL)
+        dream_settings_clear(&client->settings);
     dream_client_release(client);
 }
 

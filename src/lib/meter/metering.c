@@ -76,6 +76,9 @@ bool dream_metering_adopt(dream_metering *metering)
     static pthread_mutex_t adopting = PTHREAD_MUTEX_INITIALIZER;
     dreamapi_client *own = NULL;
 
+    /* The client was freed before the fork: its meters end with that here, too. */
+    if (atomic_load(&metering->is_closed))
+        return true;
     pthread_mutex_lock(&adopting);
     if (dream_client_is_foreign(metering->client) && dream_client_clone(metering->client, &own) == DREAMAPI_OK) {
         metering->wanted.count = metering->ended.count = 0;

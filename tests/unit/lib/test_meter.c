@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_meter.c - meters through the public interface, over the scripted transport and the virtual clock. At the other end is a
  * server of a few lines: it books and grants by what each request says, so that tests state plans and failures alone. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -1697,6 +1698,85 @@ static void test_meter__a_forked_child_gets_a_lease_by_itself(void **state)
     dreamapi_meter_close(meter);
 }
 
+static int descriptors(void)
+{
+    int count = 0;
+
+    for (int fd = 0; fd < 256; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+/* The client that the child got for its meter stays until the meter is closed. */
+static void free_the_client_between_uses(fixture *f, dreamapi_meter *meter)
+{
+    int before = descriptors();
+
+    CHECK(dreamapi_meter_use(meter, 60, NULL) == DREAMAPI_OK);
+    CHECK(descriptors() > before);
+    dreamapi_client_free(f->client);
+    CHECK(dreamapi_meter_use(meter, 40, NULL) == DREAMAPI_OK);
+    CHECK(dreamapi_meter_use(meter, 1, NULL) == DREAMAPI_LIMIT);
+    dreamapi_meter_close(meter);
+    CHECK(descriptors() < before); /* those of the client that was inherited, and the journal */
+}
+
+static void free_the_client_before_any_use(fixture *f, dreamapi_meter *meter)
+{
+    dreamapi_client_free(f->client);
+    CHECK(dreamapi_meter_use(meter, 60, NULL) == DREAMAPI_OK);
+    CHECK(dreamapi_meter_use(meter, 40, NULL) == DREAMAPI_OK);
+    dreamapi_meter_close(meter);
+}
+
+static void close_the_meter_first(fixture *f, dreamapi_meter *meter)
+{
+    int before = descriptors();
+
+    CHECK(dreamapi_meter_use(meter, 60, NULL) == DREAMAPI_OK);
+    dreamapi_meter_close(meter);
+    dreamapi_client_free(f->client);
+    CHECK(descriptors() < before);
+}
+
+static void test_meter__in_a_forked_child_a_meter_outlives_its_client(void **state)
+{
+    static void (*const orders[])(fixture *, dreamapi_meter *) = { free_the_client_between_uses,
+                                                                   free_the_client_before_any_use,
+                                                                   close_the_meter_first };
+
+    for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+        fixture *f = *state;
+        dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_WAIT);
+        in_child(orders[i], f, meter);
+        dreamapi_meter_close(meter);
+        fixture_tear_down(state);
+        set_up(state);
+    }
+}
+
+static void use_what_has_ended(fixture *f, dreamapi_meter *meter)
+{
+    dreamapi_decision decision;
+
+    CHECK(dreamapi_meter_use(meter, 1, &decision) == DREAMAPI_CANCELLED);
+    CHECK(!decision.allowed);
+    dreamapi_meter_close(meter);
+    (void)f;
+}
+
+static void test_meter__a_child_forked_after_the_client_was_freed_is_told_so(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_WAIT);
+
+    use(meter, 1);
+    dreamapi_client_free(f->client);
+    f->client = NULL;
+    in_child(use_what_has_ended, f, meter);
+    dreamapi_meter_close(meter);
+}
+
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
 #define UNANNOUNCED(name) cmocka_unit_test_setup_teardown(name, set_up_unannounced, fixture_tear_down)
 
@@ -1765,6 +1845,8 @@ int main(void)
         WITH(test_meter__a_meter_outlives_its_client),
         WITH(test_meter__a_forked_child_uses_an_inherited_meter),
         WITH(test_meter__a_forked_child_gets_a_lease_by_itself),
+        WITH(test_meter__in_a_forked_child_a_meter_outlives_its_client),
+        WITH(test_meter__a_child_forked_after_the_client_was_freed_is_told_so),
     };
     return cmocka_run_group_tests_name("meter", tests, NULL, NULL);
 }
