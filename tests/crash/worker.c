@@ -6,6 +6,8 @@
  *   worker settle JOURNAL WITNESS ACCOUNT...          settles what the journal holds; ends with 0 when nothing is left
  *   worker prefork JOURNAL WITNESS SEED CHILDREN OPERATIONS ACCOUNT...
  *       uses meters opened before the fork, in itself and, until told to stop, in the children; starts a child anew that was killed, and settles in the end
+ *   worker group JOURNAL WITNESS SEED CHILDREN OPERATIONS ACCOUNT...
+ *       children with clients of their own that close them at the same moment
  *
  * ACCOUNT is USER/METER/POLICY; POLICY is wait, allow, or, for a service without leases, cached. OPERATIONS (each thread's) 0: until told to stop. Where the service is and its
  * key come from the environment. */
@@ -466,6 +468,42 @@ static int prefork(char **arguments)
     return is_good && atomic_load(&all.witness->failed) == 0 ? 0 : 1;
 }
 
+/* Opened after the fork, and closed when all have come so far. */
+static int run_member(char **arguments, pthread_barrier_t *together)
+{
+    all.seed += (uint64_t)getpid();
+    if (!open_all(arguments[0], arguments + 5))
+        return 2;
+    run_threads(1);
+    (void)pthread_barrier_wait(together);
+    close_all();
+    return atomic_load(&all.witness->failed) == 0 ? 0 : 1;
+}
+
+static int group(char **arguments)
+{
+    int count = atoi(arguments[3]);
+    pthread_barrier_t *together =
+        mmap(NULL, sizeof(*together), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_barrierattr_t shared;
+    bool is_good = true;
+    int status;
+
+    all.seed = strtoull(arguments[2], NULL, 10);
+    all.operations = atol(arguments[4]);
+    if (!map_witness(arguments[1]) || together == MAP_FAILED || pthread_barrierattr_init(&shared) != 0
+        || pthread_barrierattr_setpshared(&shared, PTHREAD_PROCESS_SHARED) != 0
+        || pthread_barrier_init(together, &shared, (unsigned)count) != 0)
+        return 2;
+    for (int i = 0; i < count; i++) {
+        if (fork() == 0)
+            _exit(run_member(arguments, together));
+    }
+    while (wait(&status) > 0)
+        is_good = is_good && status == 0;
+    return is_good ? 0 : 1;
+}
+
 static int list_points(char **arguments)
 {
     (void)arguments;
@@ -484,7 +522,8 @@ int main(int argc, char **argv)
     } programs[] = { { "points", 0, list_points, false },
                      { "run", 7, run, true },
                      { "settle", 3, settle, false },
-                     { "prefork", 6, prefork, false } };
+                     { "prefork", 6, prefork, false },
+                     { "group", 6, group, false } };
 
     for (size_t i = 0; argc > 1 && i < sizeof(programs) / sizeof(programs[0]); i++) {
         if (strcmp(argv[1], programs[i].name) != 0 || argc - 2 < programs[i].least_arguments)
@@ -493,6 +532,6 @@ int main(int argc, char **argv)
             (void)signal(SIGCHLD, SIG_IGN);
         return crash_points_read() ? programs[i].program(argv + 2) : 2;
     }
-    (void)fprintf(stderr, "worker points | run ... | settle ... | prefork ...\n");
+    (void)fprintf(stderr, "worker points | run ... | settle ... | prefork ... | group ...\n");
     return 2;
 }

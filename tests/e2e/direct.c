@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* direct.c - what test_direct.py runs: threads that use one user's units through a cached meter, against a server without leases.
  *
- *   direct USER CACHED THREADS WITNESS SLOT   until killed, or the plan is used up
+ *   direct USER CACHED THREADS WITNESS SLOT   until killed, told to stop (SIGTERM), or the plan is used up
  *   direct flush                              reports what is left, and prints what could not be
  *
  * Where the service is, its key and the journal come from the environment. WITNESS is a file that the test maps: in its slot, how many
@@ -9,6 +9,7 @@
 #include <dreamapi.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SLOTS = 64, MAX_THREADS = 16, FLUSH_MS = 20000 };
+enum { SLOTS = 64, MAX_THREADS = 16, FLUSH_MS = 20000, CLOSE_MS = 10000 };
+
+static atomic_int is_over;
+
+static void stop(int number)
+{
+    (void)number;
+    atomic_store(&is_over, 1);
+}
 
 struct slot {
     _Atomic long long begun;
@@ -40,7 +49,7 @@ static void *work(void *argument)
             atomic_fetch_add(&crowd->slot->admitted, 1);
         else
             atomic_fetch_sub(&crowd->slot->begun, 1);
-    } while (status != DREAMAPI_LIMIT);
+    } while (status != DREAMAPI_LIMIT && atomic_load(&is_over) == 0);
     return NULL;
 }
 
@@ -96,7 +105,9 @@ int main(int argc, char **argv)
     dreamapi_error error;
     int result = 2;
 
+    (void)signal(SIGTERM, stop);
     (void)dreamapi_options_set_journal(options, getenv("JOURNAL"));
+    (void)dreamapi_options_set_close_timeout_ms(options, CLOSE_MS);
     if (dreamapi_client_new(options, &client, &error) != DREAMAPI_OK)
         (void)fprintf(stderr, "direct: %s\n", error.message);
     else if (argc == 6)

@@ -182,6 +182,23 @@ def test_units_billed_are_those_a_witness_saw_admitted(tmp_path):
         assert (field.forks > 0) == MAY_FORK and field.service_kills > 0
 
 
+# ---- a clean end ----
+
+
+def test_workers_that_close_together_leave_nothing(tmp_path):
+    """I3: whoever of them is the last to leave settles for all."""
+    with Field(tmp_path, seed()) as field:
+        for count in (1, 2, 4, 8):
+            witness = crash.Witness(field.folder / f"witness-group-{count}")
+            worker = crash.Worker(field.stage, witness, "group", field.journal, witness.path, field.random.getrandbits(40), count, 30,
+                                  *field.words())
+            field.workers.append(worker)
+            assert worker.finish() == 0, f"seed {field.seed}: {worker.errors}"
+            field.compare()
+            assert crash.Header(field.journal).is_clean
+            field.new_journal()
+
+
 # ---- at each marked point ----
 
 

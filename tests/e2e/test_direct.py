@@ -117,3 +117,16 @@ def test_processes_of_one_journal__together_they_stay_within_the_bound(tmp_path,
         assert server.counted == 600
         assert run.witness.admitted <= 600 + BOUND
         assert doubtful <= 1 if kind == "plain" else doubtful == 0
+
+
+@pytest.mark.parametrize("kind", ["plain", "batch"])
+def test_processes_that_are_stopped_together__all_is_reported_and_nothing_twice(tmp_path, kind):
+    run = Run(tmp_path, kind)
+    with run.server as server:
+        programs = [run.start(threads=2) for _ in range(4)]
+        daemon.wait_for("some uses of each", lambda: all(struct.unpack_from("qq", run.witness.map, 16 * slot)[1] > 5 for slot in range(1, 5)))
+        for program in programs:
+            program.send_signal(signal.SIGTERM)
+        assert [program.wait(timeout=60) for program in programs] == [0] * 4
+        assert server.problems == []
+        assert server.counted == run.witness.admitted

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* journal.c - the file: made, mapped, shared, locked, grown. What an earlier run left in it is journal_recover.c.
  *
- * Four bytes of the file serve as locks between processes (the bytes themselves are never looked at): MASTER is held while
+ * Five bytes of the file serve as locks between processes (the bytes themselves are never looked at): MASTER is held while
  * the file is opened or closed, USERS is shared by everyone who has it open, WRITER is the lock of the slow path, LEADER is
- * held by the process whose agent minds ends and check-ins. */
+ * held by the process whose agent minds ends and check-ins, STAYING is shared by everyone who is not about to close it. */
 #include "lib/meter/journal.h"
 
 #include <errno.h>
@@ -32,7 +32,7 @@ static const char magic[8] = "DREAMJNL";
 /* Address space, not memory. */
 static const size_t map_sizes[] = { (size_t)DREAM_LINES_MAX * DREAM_LINE, (size_t)1 << 26, (size_t)1 << 22 };
 
-enum lock_byte { LOCK_MASTER = 8, LOCK_USERS = 9, LOCK_WRITER = 10, LOCK_LEADER = 11 };
+enum lock_byte { LOCK_MASTER = 8, LOCK_USERS = 9, LOCK_WRITER = 10, LOCK_LEADER = 11, LOCK_STAYING = 12 };
 
 static bool lock_byte(int fd, enum lock_byte byte, short type, bool waits)
 {
@@ -43,6 +43,12 @@ static bool lock_byte(int fd, enum lock_byte byte, short type, bool waits)
         result = fcntl(fd, waits ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
     while (result != 0 && errno == EINTR);
     return result == 0;
+}
+
+/* Nobody locks it against others, so nobody waits. */
+static void stay(const dream_journal *journal)
+{
+    (void)lock_byte(journal->fd, LOCK_STAYING, F_RDLCK, false);
 }
 
 /* ---- forked children ----
@@ -119,6 +125,7 @@ static void adopt_in_child(dream_journal *journal)
     /* It is held by the thread that forked, whose copy this is. */
     (void)pthread_mutex_init(&journal->mutex, NULL);
     journal->process_start = 0;
+    stay(journal);
     atomic_store(&journal->was_forked, true);
     atomic_store(&journal->pid, getpid());
 }
@@ -233,9 +240,14 @@ void dream_journal_unlock(dream_journal *journal)
     (void)pthread_mutex_unlock(&journal->mutex);
 }
 
+void dream_journal_leave(dream_journal *journal)
+{
+    (void)lock_byte(journal->fd, LOCK_STAYING, F_UNLCK, false);
+}
+
 bool dream_journal_is_last(dream_journal *journal)
 {
-    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_USERS, .l_len = 1 };
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = LOCK_STAYING, .l_len = 1 };
 
     return journal->fd >= 0 && fcntl(journal->fd, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
 }
@@ -699,6 +711,7 @@ dreamapi_status dream_journal_open(const char *path, const dream_settings *setti
         drop(journal);
         return status;
     }
+    stay(journal);
     *out_journal = journal;
     return DREAMAPI_OK;
 }

@@ -80,7 +80,9 @@ void dream_journal_close(dream_journal *journal);
 bool dream_journal_lock(dream_journal *journal);
 void dream_journal_unlock(dream_journal *journal);
 
-/* True if no other process has it open at this moment. */
+/* This process is about to close it. Of several that leave at once, whichever looks last then finds itself the last. */
+void dream_journal_leave(dream_journal *journal);
+/* True if no other process has it open at this moment, but those that leave. */
 bool dream_journal_is_last(dream_journal *journal);
 /* True for one of the processes that share the journal, until it closes it or dies. */
 bool dream_journal_lead(dream_journal *journal);

@@ -213,18 +213,17 @@ static void end_reports(dream_metering *metering, int64_t until_ms)
 void dream_metering_settle_at_close(dreamapi_client *client)
 {
     dream_metering *metering = atomic_load(&client->metering);
+    int64_t timeout_ms = client->settings.close_timeout_ms;
     int64_t until_ms;
 
-    if (metering == NULL || client->is_metering_borrowed)
+    if (metering == NULL)
         return;
-    until_ms = dream_settings_now_ms(&client->settings) + client->settings.close_timeout_ms;
-    if (client->settings.close_timeout_ms == 0)
-        goto closed;
-    /* Leases that other processes of this journal spend are theirs to settle. */
-    if (dream_journal_is_shared(metering->journal) && !dream_journal_is_last(metering->journal))
-        goto closed;
-    (void)flush(metering, client->settings.close_timeout_ms, true);
-closed:
+    until_ms = dream_settings_now_ms(&client->settings) + timeout_ms;
+    dream_journal_leave(metering->journal);
+    /* Leases that processes spend which stay are theirs to settle. Reports take nothing from them, and the tokens to report with
+     * may be here alone. */
+    if (timeout_ms > 0 && (dream_journal_is_last(metering->journal) || dream_direct_is_on(metering)))
+        (void)flush(metering, timeout_ms, true);
     end_reports(metering, until_ms);
     atomic_store(&metering->is_closed, true);
 }

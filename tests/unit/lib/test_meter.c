@@ -1629,6 +1629,34 @@ static void test_meter__a_meter_outlives_its_client(void **state)
     dreamapi_meter_close(meter);
 }
 
+/* The first to leave finds the other one staying; it still has the journal open when that leaves, too. */
+static void test_meter__the_last_of_a_journal_that_leaves_settles(void **state)
+{
+    fixture *f = *state;
+    char file[] = "/tmp/dreamapi-meter-XXXXXX";
+    dreamapi_client *stays;
+    dreamapi_meter *one;
+    dreamapi_meter *other = NULL;
+
+    name_journal(f, file);
+    assert_int_equal(dreamapi_options_set_close_timeout_ms(f->options, 2000), DREAMAPI_OK);
+    make_again(f);
+    one = open_as(f, DREAMAPI_POLICY_WAIT);
+    use(one, 7);
+    fixture_expect(f, dreamapi_client_new(f->options, &stays, &f->error), DREAMAPI_OK);
+    fixture_expect(f, dreamapi_meter_open(stays, "user_1", NULL, &other, &f->error), DREAMAPI_OK);
+    dreamapi_client_free(f->client);
+    f->client = NULL;
+    assert_int_equal(held(), 64);
+    use(other, 2);
+    dreamapi_client_free(stays);
+    expect_settle(f, 9, 0, true);
+    assert_int_equal(held(), 0);
+    dreamapi_meter_close(other);
+    dreamapi_meter_close(one);
+    (void)unlink(file);
+}
+
 /* ---- fork ---- */
 
 #define CHECK(condition)                                                                                               \
@@ -1777,6 +1805,45 @@ static void test_meter__a_child_forked_after_the_client_was_freed_is_told_so(voi
     dreamapi_meter_close(meter);
 }
 
+static int left[2];
+
+/* When the parent has left, though it has the journal open. */
+static void settle_as_the_last(fixture *f, dreamapi_meter *meter)
+{
+    char byte;
+
+    (void)close(left[1]);
+    CHECK(read(left[0], &byte, 1) == 0);
+    CHECK(dreamapi_meter_use(meter, 60, NULL) == DREAMAPI_OK && held() > 0);
+    dreamapi_client_free(f->client);
+    CHECK(held() > 0);
+    dreamapi_meter_close(meter);
+    CHECK(held() == 0 && server.used == 60);
+}
+
+static void test_meter__a_forked_child_that_is_the_last_settles(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_WAIT);
+    int status;
+    pid_t pid;
+
+    assert_int_equal(pipe(left), 0);
+    pid = fork();
+    if (pid == 0) {
+        (void)alarm(SOON_S);
+        settle_as_the_last(f, meter);
+        _exit(0);
+    }
+    (void)close(left[0]);
+    dreamapi_client_free(f->client);
+    f->client = NULL;
+    (void)close(left[1]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    dreamapi_meter_close(meter);
+}
+
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
 #define UNANNOUNCED(name) cmocka_unit_test_setup_teardown(name, set_up_unannounced, fixture_tear_down)
 
@@ -1843,10 +1910,12 @@ int main(void)
         WITH(test_meter__freeing_the_client_settles),
         WITH(test_meter__freeing_the_client_ends_with_its_time),
         WITH(test_meter__a_meter_outlives_its_client),
+        WITH(test_meter__the_last_of_a_journal_that_leaves_settles),
         WITH(test_meter__a_forked_child_uses_an_inherited_meter),
         WITH(test_meter__a_forked_child_gets_a_lease_by_itself),
         WITH(test_meter__in_a_forked_child_a_meter_outlives_its_client),
         WITH(test_meter__a_child_forked_after_the_client_was_freed_is_told_so),
+        WITH(test_meter__a_forked_child_that_is_the_last_settles),
     };
     return cmocka_run_group_tests_name("meter", tests, NULL, NULL);
 }

@@ -841,6 +841,32 @@ static void test_journal__a_report_that_ended_unclear_is_repeated_by_whoever_loo
     (void)unlink(path);
 }
 
+/* Those that stay may never have it. */
+static void test_journal__a_process_that_leaves_reports_what_it_has_the_token_for(void **state)
+{
+    fixture *f = *state;
+    char path[] = "/tmp/dreamapi-direct-XXXXXX";
+    dreamapi_client *stays;
+    dreamapi_meter *meter;
+
+    name_journal(f, path);
+    assert_int_equal(dreamapi_options_set_close_timeout_ms(f->options, 2000), DREAMAPI_OK);
+    fixture_make_client(f);
+    fixture_extensions(f, NO_EXTENSIONS);
+    fixture_expect(f, dreamapi_client_new(f->options, &stays, &f->error), DREAMAPI_OK);
+    fixture_answer(f, "/api/data", 200, NULL, COUNTED(1));
+    meter = open_meter(f, "jwt-1", 10);
+    fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK);
+    dreamapi_meter_close(meter);
+    assert_int_equal(fixture_count(f, "/api/data"), 0);
+    dreamapi_client_free(f->client);
+    f->client = NULL;
+    assert_int_equal(fixture_count(f, "/api/data"), 1);
+    assert_string_equal(fixture_header(f, "/api/data", 0, "X-Clerk-Token"), "jwt-1");
+    dreamapi_client_free(stays);
+    (void)unlink(path);
+}
+
 /* ---- many threads ---- */
 
 enum { THREADS = 4, TRIES = 50, BOUND = 30 };
@@ -916,6 +942,7 @@ int main(void)
         WITHOUT_CLIENT(test_journal__the_next_run_reports_what_this_one_did_not),
         WITHOUT_CLIENT(test_journal__units_of_a_user_with_a_token_wait_for_one),
         WITHOUT_CLIENT(test_journal__a_report_that_was_cut_off_is_not_sent_again),
+        WITHOUT_CLIENT(test_journal__a_process_that_leaves_reports_what_it_has_the_token_for),
         WITHOUT_CLIENT(test_journal__a_report_under_way_is_of_the_client_that_sent_it),
         WITHOUT_CLIENT(test_journal__a_report_of_a_closed_client_is_repeated_by_another),
         WITHOUT_CLIENT(test_journal__a_report_of_a_client_that_is_not_known_is_repeated),
