@@ -116,12 +116,18 @@ static int open_again(int fd)
 
 static void adopt_in_child(dream_journal *journal)
 {
+    dream_journal_header *header = dream_journal_header_of(journal);
     int fd = open_again(journal->fd);
 
+    /* Before the copy goes: the parent may be dead by now, and nobody else among the users. If it was killed while it closed the file, it
+     * is the copy that keeps this lock from everybody. */
+    (void)lock_byte(fd, LOCK_USERS, F_RDLCK, false);
     (void)close(journal->fd);
+    (void)lock_byte(fd, LOCK_USERS, F_RDLCK, true);
     journal->fd = fd;
-    if (fd >= 0)
-        (void)lock_byte(fd, LOCK_USERS, F_RDLCK, true);
+    /* The parent may have closed it meanwhile: its descriptor's lock was none against it. */
+    if (atomic_exchange(&header->is_clean, 0) != 0)
+        (void)msync(journal->base, sizeof(*header), MS_SYNC);
     /* It is held by the thread that forked, whose copy this is. */
     (void)pthread_mutex_init(&journal->mutex, NULL);
     journal->process_start = 0;
@@ -151,11 +157,24 @@ static void after_fork_in_parent(void)
     (void)pthread_mutex_unlock(&open_lock);
 }
 
+/* The thread that was opening or closing it is not here. */
+static void drop_in_child(dream_journal **slot)
+{
+    if ((*slot)->fd >= 0)
+        (void)close((*slot)->fd);
+    (*slot)->fd = -1;
+    *slot = NULL;
+}
+
 static void after_fork_in_child(void)
 {
     for (size_t i = 0; i < OPEN_MAX; i++) {
-        if (open_journals[i] != NULL)
+        if (open_journals[i] == NULL)
+            continue;
+        if (atomic_load(&open_journals[i]->is_open))
             adopt_in_child(open_journals[i]);
+        else
+            drop_in_child(&open_journals[i]);
     }
     (void)pthread_mutex_init(&open_lock, NULL);
 }
@@ -165,25 +184,30 @@ static void watch_forks(void)
     (void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-static bool list_open(dream_journal *journal)
+/* A fork comes before or after: whatever is locked through a descriptor that a child has a copy of and does not know of, stays locked
+ * until that child ends. So it is listed as long as it is there. False: the list is full. */
+static bool open_listed(dream_journal *journal)
 {
-    bool is_listed = false;
+    size_t i = 0;
 
     (void)pthread_once(&watch_once, watch_forks);
     (void)pthread_mutex_lock(&open_lock);
-    for (size_t i = 0; i < OPEN_MAX && !is_listed; i++) {
-        if (open_journals[i] == NULL) {
-            open_journals[i] = journal;
-            is_listed = true;
-        }
+    while (i < OPEN_MAX && open_journals[i] != NULL)
+        i++;
+    if (i < OPEN_MAX) {
+        open_journals[i] = journal;
+        journal->fd = journal->path == NULL ? memfd_create("dreamapi-journal", MFD_CLOEXEC)
+                                            : open(journal->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     }
     (void)pthread_mutex_unlock(&open_lock);
-    return is_listed;
+    return i < OPEN_MAX;
 }
 
-static void unlist_open(dream_journal *journal)
+static void close_listed(dream_journal *journal)
 {
     (void)pthread_mutex_lock(&open_lock);
+    if (journal->fd >= 0)
+        (void)close(journal->fd);
     for (size_t i = 0; i < OPEN_MAX; i++) {
         if (open_journals[i] == journal)
             open_journals[i] = NULL;
@@ -616,11 +640,15 @@ static dreamapi_status join(dream_journal *journal, dreamapi_error *error)
 static dreamapi_status map(dream_journal *journal, dreamapi_error *error)
 {
     void *base = MAP_FAILED;
+    /* A descriptor's locks last as long as what was mapped through it, in a child, too: this one never has any. */
+    int fd = open_again(journal->fd);
 
     for (size_t i = 0; base == MAP_FAILED && i < sizeof(map_sizes) / sizeof(map_sizes[0]); i++) {
         journal->mapped = map_sizes[i];
-        base = mmap(NULL, journal->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, journal->fd, 0);
+        base = mmap(NULL, journal->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, fd >= 0 ? fd : journal->fd, 0);
     }
+    if (fd >= 0)
+        (void)close(fd);
     if (base == MAP_FAILED)
         return refuse(journal, error, "cannot be mapped: no address space left");
     journal->base = base;
@@ -632,8 +660,8 @@ static dreamapi_status open_file(dream_journal *journal, dreamapi_error *error)
 {
     struct stat info;
 
-    journal->fd = journal->path == NULL ? memfd_create("dreamapi-journal", MFD_CLOEXEC)
-                                        : open(journal->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (!open_listed(journal))
+        return refuse(journal, error, "cannot be opened: this process has too many");
     if (journal->fd < 0)
         return dream_error_refuse(error, DREAMAPI_JOURNAL, "the journal %.120s cannot be opened: %s",
                                   journal->path == NULL ? "in memory" : journal->path, strerror(errno));
@@ -677,8 +705,7 @@ static void drop(dream_journal *journal)
 {
     if (journal->base != NULL)
         (void)munmap(journal->base, journal->mapped);
-    if (journal->fd >= 0)
-        (void)close(journal->fd);
+    close_listed(journal);
     (void)pthread_mutex_destroy(&journal->mutex);
     free(journal->path);
     free(journal);
@@ -705,13 +732,12 @@ dreamapi_status dream_journal_open(const char *path, const dream_settings *setti
         path != NULL && (journal->path = strdup(path)) == NULL ? dream_error_nomem(error) : open_file(journal, error);
     if (status == DREAMAPI_OK)
         status = enter(journal, error);
-    if (status == DREAMAPI_OK && !list_open(journal))
-        status = refuse(journal, error, "cannot be opened: this process has too many");
     if (status != DREAMAPI_OK) {
         drop(journal);
         return status;
     }
     stay(journal);
+    atomic_store(&journal->is_open, true);
     *out_journal = journal;
     return DREAMAPI_OK;
 }
@@ -722,7 +748,7 @@ void dream_journal_close(dream_journal *journal)
 
     if (journal == NULL)
         return;
-    unlist_open(journal);
+    atomic_store(&journal->is_open, false);
     header = dream_journal_header_of(journal);
     if (journal->path != NULL && journal->fd >= 0 && lock_byte(journal->fd, LOCK_MASTER, F_WRLCK, true)) {
         if (lock_byte(journal->fd, LOCK_USERS, F_WRLCK, false)) {

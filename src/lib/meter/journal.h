@@ -66,6 +66,7 @@ typedef struct dream_journal {
     _Atomic pid_t pid; /* whose fd and mutex these are */
     uint64_t process_start;
     _Atomic bool was_forked; /* a child has it, too */
+    _Atomic bool is_open;    /* else it is being opened or closed: nothing that a child inherits */
 } dream_journal;
 
 /* `path` NULL: anonymous memory. `settings` is borrowed. DREAMAPI_JOURNAL, DREAMAPI_NOMEM. What an earlier run left is sealed, to be

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -476,11 +477,38 @@ static bool takes_lock(int fd, off_t byte)
     return fcntl(fd, F_OFD_SETLK, &lock) == 0;
 }
 
+/* Calls of the journal's (tests/unit/lib/meson.build), and what a test does in the middle of them. */
+static void (*in_msync)(void);
+static void (*in_munmap)(void);
+static void (*after_close)(void);
+
 int __real_munmap(void *at, size_t size);
 int __wrap_munmap(void *at, size_t size);
+int __real_msync(void *at, size_t size, int flags);
+int __wrap_msync(void *at, size_t size, int flags);
+int __real_close(int fd);
+int __wrap_close(int fd);
+
+int __wrap_msync(void *at, size_t size, int flags)
+{
+    if (in_msync != NULL)
+        in_msync();
+    return __real_msync(at, size, flags);
+}
+
+int __wrap_close(int fd)
+{
+    int result = __real_close(fd);
+
+    if (after_close != NULL)
+        after_close();
+    return result;
+}
 
 int __wrap_munmap(void *at, size_t size)
 {
+    if (in_munmap != NULL)
+        in_munmap();
     if (waiter.path != NULL) {
         int fd = open(waiter.path, O_RDWR | O_CLOEXEC);
 
@@ -1175,6 +1203,249 @@ static void test_journal__a_forked_child_has_locks_of_its_own(void **state)
     close_it(&inherited);
 }
 
+/* ---- forks in the middle of it ---- */
+
+static struct {
+    int gate[2]; /* a grandchild waits for the test */
+    int told[2]; /* it tells the test */
+} line_to;
+
+static void await(int fd)
+{
+    char byte;
+
+    (void)!read(fd, &byte, 1);
+}
+
+static void tell(int fd, char what)
+{
+    CHECK(write(fd, &what, 1) == 1);
+}
+
+static void set_up_line(void)
+{
+    assert_int_equal(pipe(line_to.gate), 0);
+    assert_int_equal(pipe(line_to.told), 0);
+}
+
+/* The grandchild goes on; what it told, or 0. It is gone afterwards. */
+static char hear_and_let_go(void)
+{
+    char said = 0;
+    char more;
+
+    tell(line_to.gate[1], 'x');
+    (void)close(line_to.gate[1]);
+    (void)close(line_to.told[1]);
+    (void)!read(line_to.told[0], &said, 1);
+    while (read(line_to.told[0], &more, 1) > 0)
+        ;
+    (void)close(line_to.gate[0]);
+    (void)close(line_to.told[0]);
+    return said;
+}
+
+/* As another thread would fork at this moment, with the kill that ends the opening or closing process before it is done. */
+static void leave_a_child_behind(void)
+{
+    in_msync = in_munmap = NULL;
+    if (fork() == 0) {
+        (void)alarm(SOON_S);
+        (void)close(line_to.gate[1]);
+        tell(line_to.told[1], 'y');
+        await(line_to.gate[0]);
+        _exit(0);
+    }
+    await(line_to.told[0]);
+    (void)kill(getpid(), SIGKILL);
+}
+
+static void fork_while_opening(scene *s)
+{
+    in_msync = leave_a_child_behind;
+    (void)open_in_child(s);
+}
+
+static void fork_while_closing(scene *s)
+{
+    opened o = open_in_child(s);
+
+    CHECK(dream_journal_lead(o.journal));
+    dream_accounts_clear(&o.accounts);
+    in_msync = leave_a_child_behind;
+    dream_journal_close(o.journal);
+}
+
+static void fork_at_the_end_of_closing(scene *s)
+{
+    opened o = open_in_child(s);
+
+    CHECK(dream_journal_lead(o.journal));
+    dream_accounts_clear(&o.accounts);
+    in_munmap = leave_a_child_behind;
+    dream_journal_close(o.journal);
+}
+
+static void test_journal__a_child_forked_while_it_is_opened_or_closed_keeps_none_of_its_locks(void **state)
+{
+    static void (*const rows[])(scene * s) = { fork_while_opening, fork_while_closing, fork_at_the_end_of_closing };
+    scene *s = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int fd;
+        bool was_kept = false;
+        set_up_line();
+        in_child(rows[i], s, SIGKILL);
+        fd = open(s->path, O_RDWR | O_CLOEXEC);
+        for (off_t byte = 8; byte <= 11; byte++)
+            was_kept = !takes_lock(fd, byte) || was_kept;
+        (void)close(fd);
+        (void)hear_and_let_go();
+        if (was_kept)
+            fail_msg("row %zu: a lock is held yet", i);
+    }
+}
+
+/* It has the journal from before the fork, and outlives the parent. */
+static void fork_and_be_killed_in_a_change(scene *s)
+{
+    opened o = open_in_child(s);
+
+    CHECK(dream_journal_lead(o.journal));
+    if (fork() == 0) {
+        (void)close(line_to.gate[1]);
+        (void)alarm(SOON_S);
+        tell(line_to.told[1], 'y');
+        await(line_to.gate[0]);
+        CHECK(dream_journal_lead(o.journal));
+        CHECK(account_of(&o, "user_1") != NULL);
+        tell(line_to.told[1], 'z');
+        _exit(0);
+    }
+    await(line_to.told[0]);
+    CHECK(dream_journal_lock(o.journal));
+    (void)kill(getpid(), SIGKILL);
+}
+
+static void test_journal__a_child_does_not_inherit_the_locks_of_a_killed_parent(void **state)
+{
+    scene *s = *state;
+    bool is_user, may_change, may_lead;
+    int fd;
+
+    set_up_line();
+    in_child(fork_and_be_killed_in_a_change, s, SIGKILL);
+    fd = open(s->path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0);
+    is_user = !takes_lock(fd, 9);
+    may_change = takes_lock(fd, 10);
+    may_lead = takes_lock(fd, 11);
+    (void)close(fd);
+    assert_int_equal(hear_and_let_go(), 'z');
+    assert_true(is_user && may_change && may_lead);
+}
+
+/* Registered before the journal's own: a child waits in it with what it inherited as it was. */
+static void (*in_new_child)(void);
+
+static void begin_child(void)
+{
+    if (in_new_child == NULL)
+        return;
+    (void)alarm(SOON_S);
+    in_new_child();
+}
+
+static const char *watched;
+static bool was_free;
+
+static void see_if_users_are_gone(void)
+{
+    int fd = open(watched, O_RDWR | O_CLOEXEC);
+
+    was_free = (fd >= 0 && takes_lock(fd, 9)) || was_free;
+    (void)__real_close(fd);
+}
+
+static void wait_and_watch(void)
+{
+    await(line_to.gate[0]);
+    after_close = see_if_users_are_gone;
+}
+
+static void wait_only(void)
+{
+    await(line_to.gate[0]);
+}
+
+static void fork_and_be_killed(scene *s)
+{
+    opened o = open_in_child(s);
+
+    watched = s->path;
+    in_new_child = wait_and_watch;
+    if (fork() == 0) {
+        after_close = NULL;
+        tell(line_to.told[1], was_free ? 'n' : 'y');
+        _exit(0);
+    }
+    (void)o;
+    (void)kill(getpid(), SIGKILL);
+}
+
+static void test_journal__a_child_is_among_the_users_at_every_moment(void **state)
+{
+    set_up_line();
+    in_child(fork_and_be_killed, *state, SIGKILL);
+    assert_int_equal(hear_and_let_go(), 'y');
+}
+
+static void fork_and_close(scene *s)
+{
+    opened o = open_in_child(s);
+
+    in_new_child = wait_only;
+    if (fork() == 0) {
+        tell(line_to.told[1], atomic_load(&dream_journal_header_of(o.journal)->is_clean) != 0 ? 'n' : 'y');
+        _exit(0);
+    }
+    close_it(&o);
+    CHECK(atomic_load(&((dream_journal_header *)(void *)map_file(s->path))->is_clean) == 1);
+}
+
+static void be_killed(void)
+{
+    (void)kill(getpid(), SIGKILL);
+}
+
+static void fork_and_be_killed_while_closing(scene *s)
+{
+    opened o = open_in_child(s);
+
+    in_new_child = wait_only;
+    if (fork() == 0) {
+        tell(line_to.told[1], account_of(&o, "user_1") != NULL ? 'y' : 'n');
+        _exit(0);
+    }
+    in_msync = be_killed;
+    close_it(&o);
+}
+
+static void test_journal__a_child_does_not_wait_for_a_close_that_the_parent_was_killed_in(void **state)
+{
+    set_up_line();
+    in_child(fork_and_be_killed_while_closing, *state, SIGKILL);
+    assert_int_equal(hear_and_let_go(), 'y');
+}
+
+/* The parent found nobody else, as the child shared its descriptor yet. */
+static void test_journal__one_that_a_child_has_is_not_clean_though_the_parent_closed_it(void **state)
+{
+    set_up_line();
+    in_child(fork_and_close, *state, 0);
+    assert_int_equal(hear_and_let_go(), 'y');
+}
+
 /* ---- growing ---- */
 
 static void test_journal__it_grows_without_moving(void **state)
@@ -1203,6 +1474,8 @@ static void test_journal__it_grows_without_moving(void **state)
     close_it(&a);
     close_it(&b);
 }
+
+/* ---- records ---- */
 
 static void test_journal__records_that_were_given_back_serve_again(void **state)
 {
@@ -1425,9 +1698,16 @@ int main(void)
         WITH(test_journal__a_process_that_ended_is_dead_before_anybody_waits_for_it),
         WITH(test_journal__what_there_is_no_memory_to_mend_is_mended_later),
         WITH(test_journal__a_forked_child_has_locks_of_its_own),
+        WITH(test_journal__a_child_forked_while_it_is_opened_or_closed_keeps_none_of_its_locks),
+        WITH(test_journal__a_child_does_not_inherit_the_locks_of_a_killed_parent),
+        WITH(test_journal__a_child_is_among_the_users_at_every_moment),
+        WITH(test_journal__a_child_does_not_wait_for_a_close_that_the_parent_was_killed_in),
+        WITH(test_journal__one_that_a_child_has_is_not_clean_though_the_parent_closed_it),
         WITH(test_journal__it_grows_without_moving),
         WITH(test_journal__records_that_were_given_back_serve_again),
         WITH(test_journal__damage_is_refused_or_does_no_harm),
     };
+    if (pthread_atfork(NULL, NULL, begin_child) != 0)
+        return 1;
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }
