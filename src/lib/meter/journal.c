@@ -670,12 +670,15 @@ static dreamapi_status open_file(dream_journal *journal, dreamapi_error *error)
     return map(journal, error);
 }
 
-/* Empty, or left by somebody who was killed while making it. A foreign file may begin with zeros, too, but hardly is of just this size. */
+/* Empty, or left by somebody who was killed or found no room while making it: zeros, and of the whole size perhaps a header without its
+ * first word. A foreign file may begin with zeros, too, but hardly is of just this size. */
 static bool is_unmade(const dream_journal *journal, off_t size)
 {
-    static const char none[sizeof(magic)];
+    size_t zeros = size == FIRST_BYTES ? sizeof(magic) : (size_t)size;
 
-    return size == 0 || (size == FIRST_BYTES && memcmp(journal->base, none, sizeof(none)) == 0);
+    return size == 0
+           || (size <= FIRST_BYTES && journal->base[0] == 0
+               && memcmp(journal->base, journal->base + 1, zeros - 1) == 0);
 }
 
 static dreamapi_status enter(dream_journal *journal, dreamapi_error *error)
@@ -691,12 +694,12 @@ static dreamapi_status enter(dream_journal *journal, dreamapi_error *error)
         status = refuse(journal, error, "cannot be read");
     else if (is_alone && is_unmade(journal, info.st_size))
         status = create(journal, error);
-    if (status == DREAMAPI_OK && info.st_size > 0)
+    else
         status = check_header(journal, info.st_size, error);
     if (status == DREAMAPI_OK)
         status = is_alone ? take_over(journal, error) : join(journal, error);
-    if (status == DREAMAPI_OK)
-        (void)lock_byte(journal->fd, LOCK_USERS, F_RDLCK, true);
+    /* One that was refused is no user that the next one could join. */
+    (void)lock_byte(journal->fd, LOCK_USERS, status == DREAMAPI_OK ? F_RDLCK : F_UNLCK, true);
     (void)lock_byte(journal->fd, LOCK_MASTER, F_UNLCK, false);
     return status;
 }

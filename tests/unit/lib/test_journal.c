@@ -798,6 +798,20 @@ static void test_journal__a_header_that_is_wrong_is_refused_and_kept(void **stat
     }
 }
 
+/* Whoever opens the file next would join a process that did not take it over. */
+static void test_journal__who_was_refused_is_not_among_the_users(void **state)
+{
+    scene *s = *state;
+
+    in_child(spend_and_be_killed, s, SIGKILL);
+    with_header(s, break_record);
+    waiter.path = s->path;
+    expect_refused(s, s->path, "damaged");
+    waiter.path = NULL;
+    assert_true(waiter.was_let_in);
+    assert_false(waiter.found_a_user);
+}
+
 static void test_journal__a_truncated_one_is_refused(void **state)
 {
     scene *s = *state;
@@ -827,10 +841,16 @@ static void test_journal__a_foreign_file_is_refused_and_kept(void **state)
         const char *bytes;
         size_t size, total;
     } rows[] = {
-        { text, sizeof(text), sizeof(text) },       { text, sizeof(text), FIRST_BYTES },
-        { text, sizeof(text), FIRST_BYTES * 20 },   { film, sizeof(film), sizeof(film) },
-        { film, sizeof(film), FIRST_BYTES },        { film, sizeof(film), FIRST_BYTES * 20 },
-        { image, sizeof(image), FIRST_BYTES * 20 }, { "\0", 1, 1 },
+        { text, sizeof(text), sizeof(text) },
+        { text, sizeof(text), FIRST_BYTES },
+        { text, sizeof(text), FIRST_BYTES * 20 },
+        { film, sizeof(film), sizeof(film) },
+        { film, sizeof(film), FIRST_BYTES },
+        { film, sizeof(film), FIRST_BYTES * 20 },
+        { image, sizeof(image), FIRST_BYTES * 20 },
+        { image, sizeof(image), FIRST_BYTES / 2 },
+        { "\0\1", 2, 2 },
+        { "\0", 1, FIRST_BYTES + 1 },
     };
     scene *s = *state;
 
@@ -847,19 +867,30 @@ static void test_journal__a_foreign_file_is_refused_and_kept(void **state)
     }
 }
 
-/* Somebody was killed between taking the room and writing the first words. */
+/* Somebody was killed while taking the room, or between that and writing the first words; or the disk had room for a part only, which ext2
+ * leaves there. */
 static void test_journal__one_whose_making_was_cut_short_is_made_anew(void **state)
 {
+    static const struct {
+        const char *bytes;
+        size_t size, total;
+    } rows[] = { { "", 0, 0 },
+                 { "\0\0\0\0\0\0\0\0\1", 9, FIRST_BYTES },
+                 { "", 0, 1 },
+                 { "", 0, FIRST_BYTES / 2 + 7168 },
+                 { "", 0, FIRST_BYTES } };
     scene *s = *state;
-    opened o;
 
-    write_file(s->path, "", 0, 0);
-    o = open_it(s);
-    close_it(&o);
-    write_file(s->path, "\0\0\0\0\0\0\0\0\1", 9, FIRST_BYTES);
-    o = open_it(s);
-    assert_non_null(account_of(&o, "user_1"));
-    close_it(&o);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        opened o;
+        write_file(s->path, rows[i].bytes, rows[i].size, rows[i].total);
+        for (int turn = 0; turn < 2; turn++) {
+            o = open_it(s);
+            assert_non_null(account_of(&o, "user_1"));
+            close_it(&o);
+        }
+        assert_int_equal(unlink(s->path), 0);
+    }
 }
 
 static void test_journal__what_is_no_plain_file_is_refused(void **state)
@@ -1682,6 +1713,7 @@ int main(void)
         WITH(test_journal__one_without_debts_may_move_to_another_server),
         WITH(test_journal__one_in_use_is_refused_for_another_server),
         WITH(test_journal__a_header_that_is_wrong_is_refused_and_kept),
+        WITH(test_journal__who_was_refused_is_not_among_the_users),
         WITH(test_journal__a_truncated_one_is_refused),
         WITH(test_journal__a_foreign_file_is_refused_and_kept),
         WITH(test_journal__one_whose_making_was_cut_short_is_made_anew),
