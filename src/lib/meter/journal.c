@@ -300,15 +300,18 @@ static bool grow(dream_journal *journal, size_t needed)
 {
     dream_journal_header *header = dream_journal_header_of(journal);
     size_t have = atomic_load(&header->allocated);
+    size_t most = (size_t)atomic_load(&header->map_limit) * DREAM_LINE;
     size_t step = have < STEP_BYTES ? have : STEP_BYTES;
 
     if (needed <= have)
         return true;
+    if (needed > most)
+        return false;
     if (step < needed - have)
         step = (needed - have + DREAM_LINE * 64 - 1) / (DREAM_LINE * 64) * (DREAM_LINE * 64);
-    if (step > journal->mapped - have)
-        step = journal->mapped - have;
-    if (have + step < needed || posix_fallocate(journal->fd, (off_t)have, (off_t)step) != 0)
+    if (step > most - have)
+        step = most - have;
+    if (posix_fallocate(journal->fd, (off_t)have, (off_t)step) != 0)
         return false;
     DREAM_POINT(record_allocated);
     atomic_store(&header->allocated, have + step);
@@ -681,6 +684,17 @@ static bool is_unmade(const dream_journal *journal, off_t size)
                && memcmp(journal->base, journal->base + 1, zeros - 1) == 0);
 }
 
+/* Who joins later may have less address space than those who let the file grow, and looks at all of it. */
+static void limit_growth(dream_journal *journal, bool is_alone)
+{
+    _Atomic uint32_t *limit = &dream_journal_header_of(journal)->map_limit;
+    uint32_t lines = (uint32_t)(journal->mapped / DREAM_LINE);
+    uint32_t known = atomic_load(limit);
+
+    if (is_alone || known == 0 || lines < known)
+        atomic_store(limit, lines);
+}
+
 static dreamapi_status enter(dream_journal *journal, dreamapi_error *error)
 {
     bool is_alone;
@@ -689,6 +703,8 @@ static dreamapi_status enter(dream_journal *journal, dreamapi_error *error)
 
     if (!lock_byte(journal->fd, LOCK_MASTER, F_WRLCK, true))
         return refuse(journal, error, "is on a file system without locks: name one on a local disk");
+    /* It does not grow between the look at its size and the new limit. Whoever has this lock waits for none of the others. */
+    (void)lock_byte(journal->fd, LOCK_WRITER, F_WRLCK, true);
     is_alone = lock_byte(journal->fd, LOCK_USERS, F_WRLCK, false);
     if (fstat(journal->fd, &info) != 0)
         status = refuse(journal, error, "cannot be read");
@@ -698,8 +714,11 @@ static dreamapi_status enter(dream_journal *journal, dreamapi_error *error)
         status = check_header(journal, info.st_size, error);
     if (status == DREAMAPI_OK)
         status = is_alone ? take_over(journal, error) : join(journal, error);
+    if (status == DREAMAPI_OK)
+        limit_growth(journal, is_alone);
     /* One that was refused is no user that the next one could join. */
     (void)lock_byte(journal->fd, LOCK_USERS, status == DREAMAPI_OK ? F_RDLCK : F_UNLCK, true);
+    (void)lock_byte(journal->fd, LOCK_WRITER, F_UNLCK, false);
     (void)lock_byte(journal->fd, LOCK_MASTER, F_UNLCK, false);
     return status;
 }

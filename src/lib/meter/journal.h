@@ -51,6 +51,7 @@ typedef struct dream_journal_header {
     _Atomic uint32_t leases_damaged; /* found to say what cannot be, and given up */
     dream_identity identities[2];
     _Atomic uint32_t announced; /* the server's extensions, as the process that asked last heard, and DREAM_ANNOUNCED */
+    _Atomic uint32_t map_limit; /* lines: the smallest map of those who opened it since it was taken over */
 } dream_journal_header;
 
 enum { DREAM_JOURNAL_FIRST = 64 };

@@ -28,7 +28,7 @@
 #include "lib/meter/lease.h"
 #include "support/refusing.h"
 
-enum { SOON_S = 60, FIRST_BYTES = 64 * 1024, NOBODY = 65534 };
+enum { SOON_S = 60, FIRST_BYTES = 64 * 1024, SMALL_MAP = 4 * 1024 * 1024, NOBODY = 65534 };
 #define SECOND INT64_C(1000000000)
 static const int64_t start_ns = 1000 * SECOND;
 
@@ -481,6 +481,7 @@ static bool takes_lock(int fd, off_t byte)
 static void (*in_msync)(void);
 static void (*in_munmap)(void);
 static void (*after_close)(void);
+static size_t most_mapped = SIZE_MAX; /* stands in for RLIMIT_AS, which AddressSanitizer could not live with */
 
 int __real_munmap(void *at, size_t size);
 int __wrap_munmap(void *at, size_t size);
@@ -488,6 +489,8 @@ int __real_msync(void *at, size_t size, int flags);
 int __wrap_msync(void *at, size_t size, int flags);
 int __real_close(int fd);
 int __wrap_close(int fd);
+void *__real_mmap64(void *at, size_t size, int protection, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *at, size_t size, int protection, int flags, int fd, off_t offset);
 
 int __wrap_msync(void *at, size_t size, int flags)
 {
@@ -503,6 +506,15 @@ int __wrap_close(int fd)
     if (after_close != NULL)
         after_close();
     return result;
+}
+
+void *__wrap_mmap64(void *at, size_t size, int protection, int flags, int fd, off_t offset)
+{
+    if (size > most_mapped) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    return __real_mmap64(at, size, protection, flags, fd, offset);
 }
 
 int __wrap_munmap(void *at, size_t size)
@@ -1506,6 +1518,93 @@ static void test_journal__it_grows_without_moving(void **state)
     close_it(&b);
 }
 
+/* ---- maps of several sizes ---- */
+
+static opened open_small(scene *s)
+{
+    opened o;
+
+    most_mapped = SMALL_MAP;
+    o = open_it(s);
+    most_mapped = SIZE_MAX;
+    return o;
+}
+
+/* Records of FIRST_BYTES, until there are `most` or no more can be had. */
+static size_t fill_up(const opened *o, size_t most)
+{
+    size_t count = 0;
+
+    assert_true(dream_journal_lock(o->journal));
+    while (count < most && dream_journal_take(o->journal, DREAM_TAG_TEXT, FIRST_BYTES) != 0)
+        count++;
+    dream_journal_unlock(o->journal);
+    return count;
+}
+
+static void test_journal__it_grows_no_further_than_the_smallest_map_of_those_who_have_it(void **state)
+{
+    enum { FITTING = SMALL_MAP / FIRST_BYTES - 1, MORE = 2 * FITTING };
+    scene *s = *state;
+
+    for (int is_small_first = 0; is_small_first < 2; is_small_first++) {
+        opened small = { 0 };
+        opened large;
+        if (is_small_first != 0)
+            small = open_small(s);
+        large = open_it(s);
+        if (is_small_first == 0)
+            small = open_small(s);
+        assert_int_equal(fill_up(&large, MORE), FITTING);
+        assert_int_equal(atomic_load(&dream_journal_header_of(large.journal)->allocated), SMALL_MAP);
+        assert_int_equal(fill_up(&small, MORE), 0);
+        /* Each has what fits, and sees what the other made. */
+        assert_non_null(account_of(&large, "user_1"));
+        assert_non_null(account_of(&small, "user_1"));
+        assert_int_equal(count_kind(&small, DREAM_TAG_TEXT), FITTING);
+        assert_int_equal(count_kind(&small, DREAM_TAG_ACCOUNT), 1);
+        close_it(&small);
+        close_it(&large);
+        /* The next run has nobody to mind. */
+        large = open_it(s);
+        assert_int_equal(fill_up(&large, 1), 1);
+        most_mapped = SMALL_MAP;
+        expect_refused(s, s->path, "larger than this process can map");
+        most_mapped = SIZE_MAX;
+        assert_int_equal(fill_up(&large, FITTING), FITTING);
+        close_it(&large);
+        assert_int_equal(unlink(s->path), 0);
+    }
+}
+
+static bool can_change;
+
+static void see_if_changes_are_let_in(void)
+{
+    int fd = open(watched, O_RDWR | O_CLOEXEC);
+
+    can_change = fd >= 0 && takes_lock(fd, 10);
+    (void)__real_close(fd);
+}
+
+/* Else the file could outgrow a map between the look at its size and the word that says how large it may become. The last file that an
+ * opening looks into says where it is. */
+static void test_journal__it_does_not_grow_while_somebody_joins(void **state)
+{
+    scene *s = *state;
+    opened a = open_it(s);
+    opened b;
+
+    watched = s->path;
+    can_change = true;
+    after_close = see_if_changes_are_let_in;
+    b = open_it(s);
+    after_close = NULL;
+    assert_false(can_change);
+    close_it(&a);
+    close_it(&b);
+}
+
 /* ---- records ---- */
 
 static void test_journal__records_that_were_given_back_serve_again(void **state)
@@ -1736,6 +1835,8 @@ int main(void)
         WITH(test_journal__a_child_does_not_wait_for_a_close_that_the_parent_was_killed_in),
         WITH(test_journal__one_that_a_child_has_is_not_clean_though_the_parent_closed_it),
         WITH(test_journal__it_grows_without_moving),
+        WITH(test_journal__it_grows_no_further_than_the_smallest_map_of_those_who_have_it),
+        WITH(test_journal__it_does_not_grow_while_somebody_joins),
         WITH(test_journal__records_that_were_given_back_serve_again),
         WITH(test_journal__damage_is_refused_or_does_no_harm),
     };
