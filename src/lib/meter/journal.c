@@ -600,6 +600,7 @@ static dreamapi_status take_over(dream_journal *journal, dreamapi_error *error)
     dream_identity identity = *dream_journal_identity(journal);
     dream_identity here;
     dream_recovery recovery;
+    dreamapi_status status;
 
     if (!describe_here(journal, &here))
         return refuse(journal, error, "cannot be read");
@@ -614,7 +615,10 @@ static dreamapi_status take_over(dream_journal *journal, dreamapi_error *error)
         return refuse(journal, error, "is a copy and needs a new holder's id, for which there is no randomness");
     if (memcmp(identity.server, here.server, sizeof(here.server)) != 0 && dream_recover_has_debts(journal))
         return refuse(journal, error, "has counts to settle with another server: name another file for this one");
-    if (!dream_recover(journal, &recovery))
+    status = dream_recover(journal, &recovery);
+    if (status == DREAMAPI_NOMEM)
+        return dream_error_nomem(error);
+    if (status != DREAMAPI_OK)
         return refuse(journal, error, "is damaged: move it away; the server counts its units as lost");
     DREAM_POINT(recover_done);
     put_identity(journal, &here);

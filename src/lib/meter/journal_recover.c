@@ -362,11 +362,12 @@ static void forget_lists(dream_journal *journal)
     DREAM_POINT(recover_emptied);
 }
 
-bool dream_recover(dream_journal *journal, const dream_recovery *recovery)
+dreamapi_status dream_recover(dream_journal *journal, const dream_recovery *recovery)
 {
     recovery_walk walk = { journal, recovery, NULL, NULL,
                            !recovery->is_copy && (recovery->is_same_boot || recovery->is_clean) };
     bool is_sound = find_starts(&walk);
+    bool has_memory = walk.starts != NULL;
 
     if (is_sound) {
         forget_lists(journal);
@@ -376,7 +377,7 @@ bool dream_recover(dream_journal *journal, const dream_recovery *recovery)
             collect_free(&walk, line);
     }
     free(walk.starts);
-    return is_sound;
+    return is_sound ? DREAMAPI_OK : has_memory ? DREAMAPI_JOURNAL : DREAMAPI_NOMEM;
 }
 
 /* Others may be spending from this lease. */

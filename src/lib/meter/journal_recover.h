@@ -11,8 +11,8 @@ typedef struct dream_recovery {
     bool is_copy;  /* of another machine's or another file's journal */
 } dream_recovery;
 
-/* Nobody else has the file open. False if it is damaged in a way that no crash explains. */
-bool dream_recover(dream_journal *journal, const dream_recovery *recovery);
+/* Nobody else has the file open. DREAMAPI_JOURNAL if it is damaged in a way that no crash explains; DREAMAPI_NOMEM, and nothing was changed. */
+dreamapi_status dream_recover(dream_journal *journal, const dream_recovery *recovery);
 /* Others have it open, and the lock is held: finishes or undoes what a process was killed in while it held the lock. False without the
  * memory for it: nothing may be changed before another try. */
 bool dream_recover_mend(dream_journal *journal);

@@ -1221,6 +1221,28 @@ static void test_journal__what_there_is_no_memory_to_mend_is_mended_later(void *
     close_it(&o);
 }
 
+static void test_journal__without_memory_to_open_it_is_not_called_damaged(void **state)
+{
+    scene *s = *state;
+    opened o = open_it(s);
+    dream_journal *journal = NULL;
+    bool is_refused = true;
+
+    (void)make_lease(&o, account_of(&o, "user_1"), 7);
+    close_it(&o);
+    for (long i = 0; is_refused; i++) {
+        dreamapi_status status;
+        refusing_begin(i);
+        status = dream_journal_open(s->path, &s->settings, &journal, &s->error);
+        is_refused = refusing_end();
+        assert_int_equal(status, is_refused ? DREAMAPI_NOMEM : DREAMAPI_OK);
+        assert_true(i > 0 || is_refused);
+    }
+    o.journal = journal;
+    assert_int_equal(dream_lease_admitted(o.journal, only_lease(&o)), 7);
+    dream_journal_close(journal);
+}
+
 static opened inherited;
 
 static void lock_inherited_and_be_killed(scene *s)
@@ -1828,6 +1850,7 @@ int main(void)
         WITH(test_journal__its_own_process_is_never_dead),
         WITH(test_journal__a_process_that_ended_is_dead_before_anybody_waits_for_it),
         WITH(test_journal__what_there_is_no_memory_to_mend_is_mended_later),
+        WITH(test_journal__without_memory_to_open_it_is_not_called_damaged),
         WITH(test_journal__a_forked_child_has_locks_of_its_own),
         WITH(test_journal__a_child_forked_while_it_is_opened_or_closed_keeps_none_of_its_locks),
         WITH(test_journal__a_child_does_not_inherit_the_locks_of_a_killed_parent),
