@@ -845,8 +845,12 @@ static void pick_all(picker *p)
     dream_direct_book *book = &p->metering->direct;
 
     scan(p);
-    for (size_t i = 0; i < book->count; i++)
+    for (size_t i = 0; i < book->count; i++) {
+        /* A call that ended while the lock could not be had (no memory to mend) has left its mark. */
+        if (atomic_load(&book->calls) == 0)
+            book->entries[i].is_busy = false;
         pick(p, &book->entries[i]);
+    }
     book->next_ns = p->next_ns;
 }
 

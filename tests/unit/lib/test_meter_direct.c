@@ -841,6 +841,27 @@ static void test_journal__a_report_that_ended_unclear_is_repeated_by_whoever_loo
     (void)unlink(path);
 }
 
+/* As a call leaves it that ends while the journal's lock is refused. */
+static void test_journal__a_call_that_could_not_book_its_end_holds_nothing_up(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter;
+
+    fixture_make_client(f);
+    fixture_extensions(f, KEYED_SERVER);
+    fixture_answer(f, "/api/data", 200, NULL, COUNTED(1));
+    fixture_answer(f, "/api/data", 200, NULL, COUNTED(2));
+    meter = open_meter(f, NULL, 10);
+    fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK);
+    pass(f, 1000);
+    assert_int_equal(meter->metering->direct.count, 1);
+    meter->metering->direct.entries[0].is_busy = true;
+    fixture_expect(f, dreamapi_meter_use(meter, 1, NULL), DREAMAPI_OK);
+    pass(f, 1000);
+    assert_int_equal(fixture_count(f, "/api/data"), 2);
+    dreamapi_meter_close(meter);
+}
+
 /* Those that stay may never have it. */
 static void test_journal__a_process_that_leaves_reports_what_it_has_the_token_for(void **state)
 {
@@ -942,6 +963,7 @@ int main(void)
         WITHOUT_CLIENT(test_journal__the_next_run_reports_what_this_one_did_not),
         WITHOUT_CLIENT(test_journal__units_of_a_user_with_a_token_wait_for_one),
         WITHOUT_CLIENT(test_journal__a_report_that_was_cut_off_is_not_sent_again),
+        WITHOUT_CLIENT(test_journal__a_call_that_could_not_book_its_end_holds_nothing_up),
         WITHOUT_CLIENT(test_journal__a_process_that_leaves_reports_what_it_has_the_token_for),
         WITHOUT_CLIENT(test_journal__a_report_under_way_is_of_the_client_that_sent_it),
         WITHOUT_CLIENT(test_journal__a_report_of_a_closed_client_is_repeated_by_another),
