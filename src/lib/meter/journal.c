@@ -129,7 +129,7 @@ static void adopt_in_child(dream_journal *journal)
     if (atomic_exchange(&header->is_clean, 0) != 0)
         (void)msync(journal->base, sizeof(*header), MS_SYNC);
     /* It is held by the thread that forked, whose copy this is. */
-    (void)pthread_mutex_init(&journal->mutex, NULL);
+    (void)pthread_mutex_unlock(&journal->mutex);
     journal->process_start = 0;
     stay(journal);
     atomic_store(&journal->was_forked, true);
@@ -176,7 +176,7 @@ static void after_fork_in_child(void)
         else
             drop_in_child(&open_journals[i]);
     }
-    (void)pthread_mutex_init(&open_lock, NULL);
+    (void)pthread_mutex_unlock(&open_lock);
 }
 
 static void watch_forks(void)
