@@ -163,6 +163,7 @@ typedef struct server {
     int64_t clock_ms; /* how far its clock is ahead */
     int64_t leapt_ms; /* and how far beyond that, for some hours */
     int64_t longest_leap_ms;
+    bool was_right; /* it told holders something since that leap */
     bool is_down;
     bool is_dependable; /* never dies before a commit */
     bool is_orphan;     /* whoever asked does not wait any more */

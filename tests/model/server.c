@@ -372,8 +372,10 @@ answer server_ask(model *m, int machine, const char *method, const char *path, c
     else
         dreamd_call_refuse(call, 404, "Not found", NULL);
     dream_arena_free(request.arena);
-    if (is_leases && request.answer.status == 200)
+    if (is_leases && request.answer.status == 200) {
+        m->server.was_right = m->server.was_right || m->server.leapt_ms == 0;
         spy(m, machine, request.answer.body);
+    }
     return request.answer;
 }
 

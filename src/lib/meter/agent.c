@@ -443,7 +443,7 @@ static void sweep_refund(builder *b, dream_line line, const dream_refund *refund
         add_item(b, DREAM_ITEM_REFUND, line, refund->id);
 }
 
-/* Settled leases are kept for a while, in case the server's store is restored from a backup. */
+/* Settled leases are kept for a while, in case the server's store is restored from a backup; once it is, until it has heard of them again. */
 static void forget_settled(builder *b)
 {
     dream_journal_header *header = dream_journal_header_of(b->metering->journal);
@@ -453,7 +453,8 @@ static void forget_settled(builder *b)
     while ((line = atomic_load(&header->settled_first)) != 0) {
         dream_settled *settled = at(b->metering, line);
         uint32_t age_s = (now_s - (settled->flags & DREAM_SETTLED_SECONDS)) & DREAM_SETTLED_SECONDS;
-        if (age_s < RETENTION_S && atomic_load(&header->settled_count) <= RETAINED_MAX)
+        bool is_kept = age_s < RETENTION_S || (settled->flags & DREAM_SETTLED_RESEND) != 0;
+        if (is_kept && atomic_load(&header->settled_count) <= RETAINED_MAX)
             return;
         if (header->settled_last == line)
             header->settled_last = 0;

@@ -507,6 +507,8 @@ static void put_back(dream_metering *metering, const dream_agent_request *reques
     for (size_t i = 0; i < request->count; i++) {
         const dream_item *item = &request->items[i];
         dream_lease *lease = lease_of(metering, item);
+        if (item->kind == DREAM_ITEM_RESEND)
+            metering->next_sweep_ns = 0; /* finds it again */
         if (lease == NULL)
             continue;
         if (item->kind == DREAM_ITEM_SETTLE && item->is_final) {

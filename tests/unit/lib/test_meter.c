@@ -39,6 +39,7 @@ static struct {
     const char *recall;
     int http_status;
     dreamapi_failure failure;
+    bool goes_down; /* after the next answer */
     int64_t delay_ms, epoch;
     size_t row_count;
     server_row rows[ROWS];
@@ -190,6 +191,11 @@ static dreamapi_status start(void *instance, dreamapi_exchange *exchange)
         answer.body = text != NULL ? text : server.raw != NULL ? server.raw : "{\"error\":\"e\",\"message\":\"m\"}";
         (void)dreamapi_test_transport_add(server.f->transport, &answer);
         cJSON_free(text);
+        if (server.goes_down) {
+            server.http_status = 0;
+            server.failure = DREAMAPI_FAILURE_CONNECT;
+            server.goes_down = false;
+        }
     }
     return server.start(instance, exchange);
 }
@@ -1410,6 +1416,30 @@ static void test_meter__a_restored_store_is_told_what_was_settled(void **state)
     dreamapi_meter_close(meter);
 }
 
+/* It hears of the restore in time, and the server cannot be reached for longer than it would have remembered. */
+static void test_meter__what_a_restored_store_is_owed_is_not_forgotten_meanwhile(void **state)
+{
+    fixture *f = *state;
+    dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_WAIT);
+    char first[40];
+
+    use(meter, 7);
+    flush(f);
+    (void)memcpy(first, server.rows[0].id, sizeof(first));
+    server.epoch = 2;
+    server.used = 0;
+    server.row_count = 0;
+    server.goes_down = true;
+    use(meter, 1);
+    for (int minutes = 0; minutes < 70; minutes++)
+        pass(f, 60000);
+    server.http_status = 200;
+    pass(f, 60000);
+    assert_int_equal(row_of(first)->admitted, 7);
+    assert_int_equal(server.used, 8);
+    dreamapi_meter_close(meter);
+}
+
 /* ---- answers that make no sense, and none ---- */
 
 /* Puts the id for each dollar. */
@@ -1901,6 +1931,7 @@ int main(void)
         WITH(test_meter__a_grant_that_is_no_longer_active_is_handed_back_unspent),
         WITH(test_meter__a_grant_that_is_final_is_forgotten),
         WITH(test_meter__a_restored_store_is_told_what_was_settled),
+        WITH(test_meter__what_a_restored_store_is_owed_is_not_forgotten_meanwhile),
         WITH(test_meter__a_malformed_answer_is_refused_whole),
         WITH(test_meter__uses_go_on_while_the_server_is_down_as_long_as_the_lease_lasts),
         WITH(test_meter__a_grant_whose_answer_was_lost_is_asked_for_again_under_its_id),
