@@ -395,7 +395,15 @@ print("ended")
     assert run_program(program, absent, way) == (0, "ended\n")
 
 
-def test_an_interrupt_ends_a_flush_and_the_client_closes(package, silent):
+@pytest.fixture
+def interruptible():
+    """Tests that run in the background of a shell begin with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interrupt_ends_a_flush_and_the_client_closes(package, silent, interruptible):
     server, url = silent
     with package.Client(url, "sk_1", close_timeout=0) as client:
         assert not client.open_meter("ada", policy=package.Policy.DENY).use()
