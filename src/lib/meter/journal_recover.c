@@ -362,22 +362,29 @@ static void forget_lists(dream_journal *journal)
     DREAM_POINT(recover_emptied);
 }
 
+/* Makes every record whole, and then the lists of what is free. Of a damaged journal all stays as it is: another try would find no more. */
+static dreamapi_status treat_records(recovery_walk *walk, void (*treat)(recovery_walk *walk, dream_line line))
+{
+    bool is_sound = find_starts(walk);
+    bool has_memory = walk->starts != NULL;
+
+    if (is_sound) {
+        forget_lists(walk->journal);
+        for (dream_line line = 0; (line = dream_journal_next(walk->journal, line)) != 0;)
+            treat(walk, line);
+        for (dream_line line = 0; (line = dream_journal_next(walk->journal, line)) != 0;)
+            collect_free(walk, line);
+    }
+    free(walk->starts);
+    return is_sound ? DREAMAPI_OK : has_memory ? DREAMAPI_JOURNAL : DREAMAPI_NOMEM;
+}
+
 dreamapi_status dream_recover(dream_journal *journal, const dream_recovery *recovery)
 {
     recovery_walk walk = { journal, recovery, NULL, NULL,
                            !recovery->is_copy && (recovery->is_same_boot || recovery->is_clean) };
-    bool is_sound = find_starts(&walk);
-    bool has_memory = walk.starts != NULL;
 
-    if (is_sound) {
-        forget_lists(journal);
-        for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;)
-            recover_record(&walk, line);
-        for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;)
-            collect_free(&walk, line);
-    }
-    free(walk.starts);
-    return is_sound ? DREAMAPI_OK : has_memory ? DREAMAPI_JOURNAL : DREAMAPI_NOMEM;
+    return treat_records(&walk, recover_record);
 }
 
 /* Others may be spending from this lease. */
@@ -429,19 +436,8 @@ bool dream_recover_mend(dream_journal *journal)
 {
     static const dream_recovery as_it_is = { true, false, false };
     recovery_walk walk = { journal, &as_it_is, NULL, NULL, true };
-    bool is_sound = find_starts(&walk);
-    bool has_memory = walk.starts != NULL;
 
-    /* In a damaged one all stays as it is: another try would find no more. */
-    if (is_sound) {
-        forget_lists(journal);
-        for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;)
-            mend_record(&walk, line);
-        for (dream_line line = 0; (line = dream_journal_next(journal, line)) != 0;)
-            collect_free(&walk, line);
-    }
-    free(walk.starts);
-    return has_memory;
+    return treat_records(&walk, mend_record) != DREAMAPI_NOMEM;
 }
 
 bool dream_recover_has_debts(const dream_journal *journal)

@@ -1394,19 +1394,24 @@ static void test_meter__a_grant_that_is_final_is_forgotten(void **state)
     dreamapi_meter_close(meter);
 }
 
+/* Settles seven units, and restores a backup that was made before. `first` is the lease that they were of. */
+static void settle_and_restore(fixture *f, dreamapi_meter *meter, char first[40])
+{
+    use(meter, 7);
+    flush(f);
+    (void)memcpy(first, server.rows[0].id, sizeof(server.rows[0].id));
+    server.epoch = 2;
+    server.used = 0;
+    server.row_count = 0;
+}
+
 static void test_meter__a_restored_store_is_told_what_was_settled(void **state)
 {
     fixture *f = *state;
     dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_WAIT);
     char first[40];
 
-    use(meter, 7);
-    flush(f);
-    (void)memcpy(first, server.rows[0].id, sizeof(first));
-    /* The backup was made before all that. */
-    server.epoch = 2;
-    server.used = 0;
-    server.row_count = 0;
+    settle_and_restore(f, meter, first);
     use(meter, 1);
     pass(f, 1000);
     assert_int_equal(row_of(first)->admitted, 7);
@@ -1423,12 +1428,7 @@ static void test_meter__what_a_restored_store_is_owed_is_not_forgotten_meanwhile
     dreamapi_meter *meter = open_as(f, DREAMAPI_POLICY_WAIT);
     char first[40];
 
-    use(meter, 7);
-    flush(f);
-    (void)memcpy(first, server.rows[0].id, sizeof(first));
-    server.epoch = 2;
-    server.used = 0;
-    server.row_count = 0;
+    settle_and_restore(f, meter, first);
     server.goes_down = true;
     use(meter, 1);
     for (int minutes = 0; minutes < 70; minutes++)
